@@ -1,0 +1,144 @@
+/* What the files of the broker share. Data flows one way:
+ *
+ *   listen (frames in) -> tick: want -> [store reads] -> gate -> decide ->
+ *   [claim] -> settle -> [COMMIT] -> dispatch (messages to smsd, <= 3 s) -> answer
+ *
+ * Handlers are tables of functions over a request and rows; they run no SQL,
+ * read no clock and do no I/O. */
+#ifndef BROKER_H
+#define BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "otpcore/engine/model.h"
+#include "otpcore/seal/seal.h"
+#include "otpcore/settings/settings.h"
+#include "otpcore/store/store.h"
+#include "otpcore/wire/wire.h"
+
+struct event_base;
+
+struct broker {
+	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
+	struct keyring *keyring;
+	struct store *store;
+	struct event_base *base;
+	char config[256];
+	char host[65]; /* this host's name, once, at start */
+	char boot[40]; /* /proc/sys/kernel/random/boot_id */
+	int64_t started_at;
+};
+
+/* Who asks: from the kernel, at accept (security.md 1, 2). */
+struct peer {
+	uint32_t uid, gid;
+	int64_t pid, start;       /* start: field 22 of /proc/PID/stat; 0 unknown */
+	int64_t sid, loginuid;    /* audit session; -1 unset or unreadable */
+	bool alive;               /* pidfd said so after /proc was read */
+};
+
+/* What the peer is towards the account it names; set by the gate. */
+struct standing {
+	bool root, own, verifier, admin;
+};
+
+/* A message to hand to smsd once the tick is committed. */
+struct sms_order {
+	bool wanted;
+	char id[40];
+	char to[24], channel[8], template[32], language[16];
+	struct mag_secret code;
+	int64_t expires_at;
+	uint32_t priority;
+	int64_t challenge; /* row whose delivery is updated when word comes; 0: none */
+	char account[257]; /* of the challenge */
+};
+
+struct request {
+	struct broker *broker;
+	const struct handler *handler;
+	const struct wire_message *message;
+	void *body;               /* struct wire_NAME_req */
+	void *reply;              /* struct wire_NAME_rep, zeroed before decide */
+	struct wire_result result;/* starts as MAG_EPERM / VERDICT_NONE */
+	struct peer peer;
+	struct standing standing;
+	struct wire_ticket ticket;/* if the message carries a txn that opened; else zero */
+	bool has_ticket;
+	int64_t now;
+	struct store_tick *tick;
+	size_t index;             /* in the tick */
+	struct sms_order sms;
+	int charge[8];            /* handles of store_charge, as the handler likes */
+	int n_charges;
+	union { int64_t i[8]; void *p; } state; /* the handler's, from decide to settle */
+};
+
+/* One row per message. NULL want: the gate's own reads are enough (the account
+ * of the `account` field or of the ticket; the login of the ticket). NULL
+ * settle: nothing to add. `delivered` patches the reply when smsd's word came
+ * (enum login_delivery), before it goes out. */
+struct handler {
+	uint16_t message;
+	int (*want)(struct request *r);
+	void (*decide)(struct request *r);
+	void (*settle)(struct request *r);
+	void (*delivered)(struct request *r, unsigned delivery);
+};
+
+/* Tables of handle/<family>.c, ended by message 0. */
+extern const struct handler handle_login[];   /* begin send verify skip */
+extern const struct handler handle_session[]; /* account open close status */
+extern const struct handler handle_phone[];
+extern const struct handler handle_account[]; /* account_*, ping */
+extern const struct handler handle_licence[]; /* licence_*, activate */
+extern const struct handler handle_explain[];
+
+/* ---- gate.c: the only place that checks authority ---- */
+/* Declares the reads of the gate; opens the ticket. */
+int gate_want(struct request *r);
+/* After the rows are loaded. 0, MAG_EPERM, MAG_ESTALE (ticket too old, other peer). */
+int gate_check(struct request *r);
+
+/* ---- verdict helpers for handlers ---- */
+static inline void request_verdict(struct request *r, enum verdict v)
+{
+	r->result.error = 0;
+	r->result.verdict = v;
+}
+static inline void request_error(struct request *r, int error)
+{
+	r->result.error = error;
+	r->result.verdict = VERDICT_NONE;
+}
+/* The account the request speaks of; never NULL; exists may be false. */
+struct aggregate *request_account(struct request *r);
+
+/* ---- grant.c: how strong is the peer's own session (P6)? ----
+ * Strength of the session row of its audit session, if sound; of the grant
+ * ticket if that login was verified by the same uid and process; else password
+ * for the account's own user; the strongest for root. To be called in decide;
+ * grant_want declares the reads. */
+int grant_want(struct request *r, const struct mag_secret *grant);
+enum strength grant_strength(struct request *r, const struct mag_secret *grant, bool *session_r);
+
+/* ---- send.c: one place that makes a challenge and an order (used by
+ * handle/login.c and handle/phone.c) ---- */
+struct send_input {
+	struct aggregate *account;
+	struct phone *phone;
+	enum challenge_kind kind;
+	int64_t channel;
+	struct blob chain;
+	int64_t chain_id; /* 0: a new chain */
+	const char *template; /* code, register */
+	uint32_t priority;
+};
+/* Budget (account, number), new nonce, kills the older code of the chain, marks
+ * rows, fills r->sms. VERDICT_OK with *challenge_r, VERDICT_SEND_LIMITED (result.seconds). */
+enum verdict send_challenge(
+	struct request *r, const struct send_input *in, struct challenge **challenge_r);
+
+#endif

@@ -1,0 +1,38 @@
+/* Blocking requests to a daemon's socket: one connection, one request, one
+ * datagram each way, one deadline. Used by the module, the tools and by
+ * libotpcore. Keeps nothing between calls: safe after fork.
+ *
+ * In other people's processes: descriptors are CLOEXEC and >= 3, MSG_NOSIGNAL,
+ * no signal, no thread, no name look-up (security.md 3, services.md). */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include <stdint.h>
+
+#include "otpcore/wire/wire.h"
+
+#define OTPCORED_SOCKET "/run/magotp/otpcored.sock"
+#define SMSD_SOCKET "/run/magotp-smsd/smsd.sock"
+
+struct client {
+	const char *socket;  /* path; NULL: OTPCORED_SOCKET */
+	int timeout_ms;      /* for the whole call; 0: 10 s */
+	uint32_t server_uid; /* accepted beside uid 0; 0: root only. The tools and
+	                        the module pass the socket directory's owner, see
+	                        client_server_uid */
+};
+
+/* Who may answer on this socket beside root: the owner of the socket's
+ * directory if that directory is not writable by group or others, else 0. */
+uint32_t client_server_uid(const char *socket);
+
+/* One request. `reply` points at a zeroed reply struct of the message (NULL if
+ * the caller does not want it). Returns 0 when an answer came; result_r->error
+ * is then the server's word.
+ * MAG_EDOWN: nobody listens (ENOENT, ECONNREFUSED); MAG_EBUSY: backlog full;
+ * MAG_ETIMEDOUT as MAG_ETIMEOUT: silence; MAG_ESERVER: not the server that is
+ * configured; MAG_EPROTO, MAG_EVERSION; MAG_ERANGE: the request does not encode. */
+int client_call(const struct client *c, uint16_t message, const void *request,
+	struct wire_result *result_r, void *reply);
+
+#endif

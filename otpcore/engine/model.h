@@ -1,0 +1,181 @@
+/* The rows: what is true about accounts, credentials, codes, licences and
+ * logins. Plain values; the store fills them, the engine decides on them.
+ *
+ * Every row begins with struct row. Times are seconds since the epoch, UTC;
+ * 0 means never. Sealed fields hold what seal.h made of the clear value. */
+#ifndef ENGINE_MODEL_H
+#define ENGINE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "otpcore/base/strength.h"
+#include "otpcore/base/verdict.h"
+
+#define HASH_LEN 32      /* keyed look-up hashes, SHA-256 sized */
+#define NONCE_LEN 16
+#define SEALED_MAX 320   /* nonce, clear text of at most 256, tag, key id */
+#define PHONES_MAX 3
+#define SUBSCRIPTIONS_MAX 8
+#define CHALLENGES_MAX 16
+#define THROTTLES_MAX 256
+
+struct blob {
+	size_t len;
+	unsigned char data[SEALED_MAX];
+};
+
+/* What the store keeps of a row's fate in this tick. */
+enum row_fate { ROW_CLEAN, ROW_NEW, ROW_CHANGED, ROW_DELETED };
+
+struct row {
+	int64_t id;      /* random, 63 bits */
+	int64_t version; /* 1 when inserted */
+	enum row_fate fate;
+};
+
+enum account_state { ACCOUNT_PENDING_REGISTRATION = 1, ACCOUNT_ACTIVE, ACCOUNT_LOCKED };
+enum account_role { ROLE_USER = 1, ROLE_APPLICATION_ADMIN, ROLE_ORGANISATION_ADMIN,
+	ROLE_PROOFING_AGENT };
+
+struct account {
+	struct row row;
+	char name[257];
+	int64_t uid; /* WIRE_UID_UNKNOWN until first seen */
+	int64_t state, role;
+	struct blob email;       /* sealed */
+	struct blob email_hash;  /* keyed hash, or empty */
+	char first[65], middle[65], last[65], postal[17], language[17], organisation[65];
+	int64_t created_at;
+};
+
+enum product { PRODUCT_PHONE_US = 1, PRODUCT_PHONE_INTL, PRODUCT_HARDWARE, PRODUCT_MOBILE,
+	PRODUCT_MOBILE_HARDWARE };
+
+enum subscription_state { SUBSCRIPTION_ACTIVE = 1, SUBSCRIPTION_EXPIRED, SUBSCRIPTION_REVOKED };
+
+struct subscription {
+	struct row row;
+	int64_t account;
+	int64_t product, state;
+	int64_t level; /* 2, or 3 after proofing */
+	int64_t licence; /* 0: automatic or sponsored */
+	int64_t started_at, purchased_at, expires_at;
+};
+
+enum phone_state { PHONE_PENDING = 1, PHONE_ACTIVE };
+enum channel { CHANNEL_SMS = 1, CHANNEL_VOICE, CHANNEL_EMAIL };
+
+struct phone {
+	struct row row;
+	int64_t account, subscription; /* subscription 0 while pending */
+	int64_t slot;                  /* 1..3: the p1 of people */
+	struct blob number;            /* sealed E.164 */
+	struct blob number_hash;
+	char masked[9];                /* last four digits */
+	char country[5];
+	int64_t channel;               /* enum channel: the usual one */
+	int64_t voice_only;            /* landline: never sms (P10) */
+	int64_t is_default;
+	int64_t state, state_since, last_used_at, created_at;
+	char label[65];
+};
+
+enum challenge_kind { CHALLENGE_LOGIN = 1, CHALLENGE_REGISTER };
+enum challenge_state { CHALLENGE_LIVE = 1, CHALLENGE_USED, CHALLENGE_DEAD };
+
+/* A code that was sent. The code itself is derived: HOTP-style truncation of
+ * HMAC(pepper, nonce); it is never stored. */
+struct challenge {
+	struct row row;
+	int64_t account, phone;
+	int64_t kind, state;
+	/* The same login: keyed hash of account, service, host, peer uid, rhost.
+	 * Tries and re-use belong to the chain of challenges with one hash. */
+	struct blob chain;
+	int64_t chain_id;      /* id of the chain's first challenge: throttle subject */
+	struct blob nonce;     /* NONCE_LEN */
+	int64_t pepper_id;
+	int64_t channel;
+	int64_t created_at, expires_at; /* P4: never moved by failover */
+	int64_t delivery;      /* enum login_delivery */
+	int64_t used_at;
+};
+
+enum throttle_kind {
+	THROTTLE_CHAIN = 1,     /* wrong codes of one chain; subject chain_id, period 0 */
+	THROTTLE_ACCOUNT,       /* 30-day total; period = day number */
+	THROTTLE_CREDENTIAL,    /* 30-day total per phone; period = day number */
+	THROTTLE_ACCOUNT_SOURCE,/* per account and source; subject mixed, period = day */
+	THROTTLE_STREAK,        /* failures in a row, per account and source; period 0 */
+	THROTTLE_SOURCE,        /* failures of a source; period = hour number */
+	THROTTLE_SEND_ACCOUNT,  /* messages; period = hour number */
+	THROTTLE_SEND_NUMBER,   /* messages; period = hour number */
+	THROTTLE_KEY,           /* licence keys that were wrong; subject account, period = hour */
+	THROTTLE_DECOY,         /* subject 0: what unknown accounts charge (rule L10) */
+};
+
+/* A counter in a row of its own, changed by relative updates only, so that
+ * guessing never makes the owner lose a race (security.md 5). Key: kind,
+ * subject, period. */
+struct throttle {
+	int64_t kind, subject, period;
+	int64_t count;
+	int64_t last_at;
+};
+
+enum login_state { LOGIN_AUTH = 1, LOGIN_ACCOUNT, LOGIN_OPEN, LOGIN_ENDED };
+
+/* A login from its first charge on. `begin` writes nothing. */
+struct login {
+	struct row row; /* id: from the ticket */
+	int64_t account;
+	char service[65], host[65], rhost[257];
+	int64_t peer_uid, state, strength, level;
+	int64_t phone;              /* that proved the second factor */
+	int64_t last_seq, verdict;
+	struct blob answer;         /* encoded reply of last_seq (<= 256 bytes) */
+	int64_t started_at, verified_at, opened_at;
+};
+
+/* What an audit session is worth (security.md 13). Unique: boot, host, sid. */
+struct session {
+	struct row row;
+	char boot[40], host[65];
+	int64_t sid, loginuid;
+	int64_t account, login; /* account 0: the id was seen, no session rests on it */
+	int64_t leader_pid, leader_start;
+	char service[65], rhost[257], tty[65];
+	int64_t strength, level, phone;
+	int64_t since, ended_at, expires_at;
+};
+
+enum licence_state { LICENCE_FREE = 1, LICENCE_HELD, LICENCE_USED, LICENCE_VOID };
+
+struct licence {
+	struct row row;
+	struct blob hash;     /* SHA-256 of the normalised key */
+	char group[9];        /* first group of the key, for lists */
+	int64_t product, proofing, state;
+	char order_ref[65];
+	int64_t issued_at, purchased_at;
+	int64_t account, used_at;
+};
+
+/* The account with all that hangs beneath it, loaded in one pass. */
+struct aggregate {
+	bool exists; /* false: the account is not there; all else is empty */
+	struct account account;
+	size_t n_subscriptions, n_phones, n_challenges, n_throttles;
+	struct subscription subscriptions[SUBSCRIPTIONS_MAX];
+	struct phone phones[PHONES_MAX];
+	struct challenge challenges[CHALLENGES_MAX]; /* not older than a day */
+	struct throttle throttles[THROTTLES_MAX];    /* of the account, its phones and chains:
+	                                                those of the last 30 days */
+	struct login previous; /* latest that was opened or, without sessions, verified;
+	                          row.id 0: none */
+	struct login latest;   /* latest of any kind (explain --last) */
+};
+
+#endif

@@ -1,0 +1,51 @@
+/* What a service demands and what an account can offer: L2, L3, L6, L7, L13. */
+#ifndef ENGINE_POLICY_H
+#define ENGINE_POLICY_H
+
+#include "otpcore/engine/model.h"
+#include "otpcore/settings/settings.h"
+
+struct policy {
+	enum strength require;
+	int64_t level;
+	int mode, unenrolled, separator, publickey_alone;
+	bool skip, autosend, observe;
+	bool known;         /* false: an option or profile names no strength: refuse */
+	char bad[64];       /* what was not understood */
+};
+
+/* Options of the PAM line beat the service's section. Empty texts and level 0
+ * mean: not on the line. */
+struct policy_line {
+	const char *require, *mode, *unenrolled;
+	int64_t level;
+};
+void policy_make(const struct settings *s, const struct service_settings *service,
+	const struct policy_line *line, struct policy *p_r);
+
+/* Is this user or this address exempt? Addresses are literals only; v4-mapped
+ * ones are folded; NULL, "" and names never match. */
+bool policy_exempt_user(const struct service_settings *service, const char *user);
+bool policy_exempt_address(const struct service_settings *service, const char *rhost);
+
+/* Which factors are offered, in order, and why others are not. */
+struct offer {
+	struct phone *phone;
+	bool is_default;
+	const char *excluded; /* NULL: offered; else "phone-expired", "pending",
+	                         "requirements-not-met", "no-licence" */
+};
+size_t policy_offers(struct aggregate *a, const struct policy *p, const char *factors,
+	int64_t now, struct offer *offers_r, size_t max);
+
+/* Strength and level that this phone gives now. */
+enum strength phone_strength(const struct phone *p);
+int64_t phone_level(const struct aggregate *a, const struct phone *p);
+/* Subscription beneath a phone, or NULL. */
+struct subscription *phone_subscription(struct aggregate *a, const struct phone *p);
+
+const char *phone_state_id(const struct aggregate *a, const struct phone *p, int64_t now);
+const char *channel_id(int64_t channel);
+int64_t channel_from_id(const char *id); /* 0 if none */
+
+#endif

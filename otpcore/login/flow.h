@@ -1,0 +1,78 @@
+/* The login conversation, over {ask, tell}: the same in pam_magotp and in
+ * `magotp elevate`. libc only. Data in, PAM-free outcome out. */
+#ifndef LOGIN_FLOW_H
+#define LOGIN_FLOW_H
+
+#include <stdbool.h>
+
+#include "otpcore/base/secret.h"
+#include "otpcore/client/client.h"
+
+/* How the conversation reaches the person. Both return 0 or MAG_ECONV. */
+struct flow_io {
+	/* Show `prompt` (<= 511 bytes) and read one line. echo: may typing be seen. */
+	int (*ask)(void *arg, const char *prompt, bool echo, struct mag_secret *answer_r);
+	/* Show a message; it may arrive late (OpenSSH before 10.3). error: a refusal. */
+	int (*tell)(void *arg, const char *message, bool error);
+	void *arg;
+};
+
+struct flow_params {
+	const char *user, *service, *rhost, *tty, *ruser; /* NULL: unknown */
+	uint32_t uid;
+	uint32_t proof;              /* enum login_proof */
+	const void *auth_info;       /* SSH_AUTH_INFO_0 */
+	size_t auth_info_len;
+	const char *require, *mode, *unenrolled; /* PAM line, or NULL */
+	uint32_t level;
+	bool echo;
+	const struct mag_secret *password; /* the password that was typed, to notice
+	                                      blind conversations; NULL: unknown */
+	const struct mag_secret *combined; /* mode=combined: what followed the comma
+	                                      (code, "sms", "call", "sms2"); NULL: nothing */
+};
+
+enum flow_end {
+	FLOW_REFUSED = 0,   /* verdict says why; the start value */
+	FLOW_OK,            /* second factor proven, or enough was there */
+	FLOW_EXEMPT,        /* policy asks nothing of this user here */
+	FLOW_SKIPPED,       /* the person skipped and may */
+	FLOW_UNAVAILABLE,   /* no broker; error says which way */
+	FLOW_BROKEN,        /* the conversation failed (no conv, hung up) */
+};
+
+struct flow_result {
+	enum flow_end end;
+	unsigned verdict;       /* enum verdict */
+	int error;              /* FLOW_UNAVAILABLE: the mag_err of client_call */
+	bool answered;          /* the broker answered at least once */
+	struct mag_secret txn;  /* for MAGOTP_TXN or as a grant */
+	char strength[33];
+	uint32_t level;
+	bool raised;            /* elevate */
+	char reason[33];
+};
+
+/* Converse until the login is decided. 0 whenever result_r is filled (also for
+ * refusals); MAG_ENOMEM. result_r starts as refused and must be cleared with
+ * flow_result_clear. At most 12 prompts. */
+int flow_run(const struct client *c, const struct flow_io *io, const struct flow_params *p,
+	struct flow_result *result_r);
+void flow_result_clear(struct flow_result *r);
+
+/* The refusal texts of the account phase and of the tools, made from a verdict
+ * and what the broker said; several lines, each <= 80 columns. */
+struct flow_refusal {
+	unsigned verdict;
+	const char *service, *host, *require, *help, *detail;
+	const char *has; /* "a phone", "" */
+	bool key_alone;  /* refused because only a key was presented */
+	uint32_t seconds;
+};
+char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap);
+
+/* One sentence for a verdict: what happened and what to do next ("That code has
+ * expired. Ask for a new one."). Static. Used by the tools for exit 1. */
+const char *flow_verdict_text(unsigned verdict);
+
+#endif

@@ -1,0 +1,84 @@
+/* magotp.conf as values. The tables in settings.c are the one place where a
+ * key, its default, its range and its one-line description stand. */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "otpcore/base/option.h"
+#include "otpcore/base/strength.h"
+
+#define MAGOTP_CONF "/etc/magotp/magotp.conf"
+
+enum licence_mode { LICENCES_REQUIRED, LICENCES_AUTOMATIC };
+enum service_mode { MODE_SEPARATE, MODE_SHORT, MODE_COMBINED, MODE_NONE };
+enum unenrolled { UNENROLLED_DENY, UNENROLLED_ALLOW, UNENROLLED_ENROLL };
+
+struct settings {
+	/* [store] */
+	char url[512], master_key[512];
+	/* [broker] */
+	char socket[108], user[64], verifiers[1024], upstream[256], host_identity[256];
+	int64_t max_clients, max_clients_per_uid;
+	/* [licences] */
+	int mode; /* enum licence_mode */
+	/* [phone] */
+	int64_t code_digits, code_validity, tries, max_phones, resend_wait, sends_per_hour;
+	bool autosend;
+	char region_overrides[1024]; /* "+1684=AS +1202=US": prefix=region */
+	/* [hardware] */
+	int64_t lock_after, resync_fail_limit, hotp_window, totp_window, resync_window_hotp,
+		resync_window_totp;
+	/* [throttle] */
+	int64_t total_30d, delay_first, delay_max, delay_after, per_source;
+	/* [lifecycle] */
+	int64_t subscription, remind_before, suspended_limit, expired_limit, renewal_period;
+	char revoke_reminders[64];
+	int on_revoke;
+	/* [policy] */
+	char factors[128], help[128];
+	/* [smsd] */
+	char smsd_socket[108];
+	/* [mail] */
+	char mail_from[256], mail_enabled[256];
+	/* [certificates] */
+	char ca[256], crl[256];
+
+	struct opt_tree *tree; /* where each value stands */
+};
+
+/* [service NAME] over [service *] over the defaults. */
+struct service_settings {
+	char require[32]; /* strength id or profile name */
+	int64_t level, reuse, methods;
+	int mode, unenrolled, publickey_alone /* 0 deny 1 allow */, su_target, separator;
+	bool skip, email_login, observe;
+	char exempt_users[1024], exempt_groups[1024], exempt_networks[1024], application[64];
+};
+
+extern const struct opt_schema settings_schema;
+
+/* 0, or as opt_load and opt_fill with err filled: also for a profile or a
+ * service that names an unknown strength, and for networks, verifiers or region
+ * overrides that do not parse. file NULL: MAGOTP_CONF; a missing MAGOTP_CONF
+ * itself is an empty one, a missing file that was named is an error. */
+int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MAX]);
+void settings_free(struct settings **s);
+
+/* What holds for this service. Never fails after settings_load succeeded. */
+void settings_service(
+	const struct settings *s, const char *service, struct service_settings *r);
+
+/* A strength id or a profile's name -> strength; STRENGTH_NONE if neither. */
+enum strength settings_strength(const struct settings *s, const char *name);
+
+/* The services a verifier uid may speak for; "" if it is no verifier. Uids are
+ * looked up once, at load. Borrowed, words with single blanks. */
+const char *settings_verifier(const struct settings *s, uint32_t uid);
+
+/* "magotp.conf:41 [service sshd]" for what set a key, "default" otherwise. */
+char *settings_source(const struct settings *s, const char *service, const char *key,
+	char *buf, size_t cap);
+
+#endif

@@ -1,0 +1,18 @@
+/* Faults on demand, for tests: the Nth pass of a named point fails, kills the
+ * process or delays. Compiled in with -DMAG_FAULT only (otpcored-fault, the
+ * unit tests); otherwise the macro is 0. */
+#ifndef STORE_FAULT_H
+#define STORE_FAULT_H
+
+#ifdef MAG_FAULT
+/* "store.commit:fail:3", "tick.answer:kill:1", "store.claim:fail:2+" (from the
+ * second on). Several by commas. 0 or MAG_ESYNTAX. */
+int fault_arm(const char *spec);
+/* Non-zero if the point must fail now. Does not return when it kills. */
+int fault_point(const char *name);
+#define FAULT(name) fault_point(name)
+#else
+#define FAULT(name) 0
+#endif
+
+#endif

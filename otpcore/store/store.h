@@ -1,0 +1,164 @@
+/* What is true, kept durably. Asynchronous from the first day.
+ *
+ * Work happens in ticks. A tick carries requests; each declares what it reads,
+ * then: read -> decide -> claim -> settle -> commit -> done.
+ *
+ *   store_tick_new
+ *   store_request       once per request: its index
+ *   store_want_*        what it reads
+ *   store_submit(tick, ops, arg)
+ *     ops.decide(tick)  rows are in memory. Handlers change them in place and
+ *                       mark them (store_changed ...), and charge throttles.
+ *                       No SQL, no waiting.
+ *     [claim]           throttle rows by relative UPDATE ... RETURNING, then
+ *                       versioned UPDATEs of changed rows, sorted by table, id
+ *     ops.settle(tick)  store_charged() is known; requests that lost a race
+ *                       (store_lost) keep quiet. Handlers give the final
+ *                       verdict, mark rows that only now change (the login row
+ *                       with its answer) and refund.
+ *     [settle, COMMIT]
+ *     ops.done(tick, r) r 0: committed, answers may go out.
+ *
+ * Two requests of one tick that want the same row get the same pointer and are
+ * decided in order. If a tick fails as a whole, the store rolls it back and
+ * runs every request alone (decide is called again, so it must start from the
+ * rows); a request that fails alone has its charges committed and is reported
+ * by store_failed. Callbacks may be called before store_submit returns (SQLite)
+ * or later from the event loop (PostgreSQL): callers must not care. */
+#ifndef STORE_H
+#define STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "otpcore/engine/model.h"
+
+struct store;
+struct store_tick;
+
+#define STORE_SCHEMA 1
+#define STORE_ERROR_MAX 256
+
+/* url: "sqlite:/path" or "sqlite::memory:". The database must exist and have
+ * the program's schema, or an older one that is migrated in one transaction.
+ * 0; MAG_ENOTFOUND, MAG_ESCHEMA (newer than the program), MAG_ESTORE, MAG_EINVAL. */
+int store_open(const char *url, struct store **store_r, char err[STORE_ERROR_MAX]);
+
+/* Make an empty store (mode 0600). 0; MAG_EEXISTS: there is one. */
+int store_create(const char *url, char err[STORE_ERROR_MAX]);
+void store_close(struct store **store);
+
+/* "sqlite"; the schema the open store has. */
+const char *store_kind(const struct store *s);
+int store_schema(const struct store *s);
+
+/* Between ticks, when the loop is idle or the log grew: a short PASSIVE checkpoint. */
+void store_checkpoint(struct store *s);
+
+/* ---- a tick ---- */
+struct store_tick_ops {
+	void (*decide)(struct store_tick *t, void *arg);
+	void (*settle)(struct store_tick *t, void *arg);
+	void (*done)(struct store_tick *t, int r, void *arg);
+};
+
+int store_tick_new(struct store *s, int64_t now, struct store_tick **tick_r);
+void store_tick_free(struct store_tick **t);
+
+/* Add a request; returns its index (0, 1, ...) or MAG_ENOMEM. `arg` is the
+ * caller's. */
+int store_request(struct store_tick *t, void *arg);
+size_t store_n_requests(const struct store_tick *t);
+void *store_request_arg(const struct store_tick *t, size_t request);
+
+/* Must this request be decided in this call of decide/settle? All, unless the
+ * store runs requests alone. */
+bool store_active(const struct store_tick *t, size_t request);
+
+/* What a request reads. 0 or MAG_ENOMEM. The same thing twice is one row. */
+int store_want_account(struct store_tick *t, const char *name);
+int store_want_account_uid(struct store_tick *t, int64_t uid);
+int store_want_login(struct store_tick *t, int64_t id);
+int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
+int store_want_sessions_of(struct store_tick *t, const char *account);
+int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+int store_want_throttle(struct store_tick *t, enum throttle_kind kind, int64_t subject,
+	int64_t period);
+
+/* The rows, from decide on. Never NULL for what was wanted: a row that is not
+ * in the database has row.id 0 (aggregate: exists false; throttle: count 0),
+ * and may be filled and marked new. */
+struct aggregate *store_account(struct store_tick *t, const char *name);
+struct aggregate *store_account_uid(struct store_tick *t, int64_t uid);
+struct login *store_login(struct store_tick *t, int64_t id);
+struct session *store_session(
+	struct store_tick *t, const char *boot, const char *host, int64_t sid);
+/* Live sessions of an account. */
+struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r);
+struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+/* How many phones of other accounts hold this number. */
+size_t store_phone_owners(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+struct throttle *store_throttle(struct store_tick *t, enum throttle_kind kind,
+	int64_t subject, int64_t period);
+
+/* Mark a row that this request changed. Which table it is follows from the
+ * function. New rows need row.id != 0 (store_new_id). A row new or changed in
+ * decide is claimed; one marked in settle is written before COMMIT without a
+ * second look at its version (only the login row of the own request and what
+ * the same request already claimed may be marked there).
+ * Space for new rows of an aggregate: store_add_*; NULL when it is full. */
+void store_mark_account(struct store_tick *t, size_t request, struct account *row, enum row_fate fate);
+void store_mark_subscription(struct store_tick *t, size_t request, struct subscription *row, enum row_fate fate);
+void store_mark_phone(struct store_tick *t, size_t request, struct phone *row, enum row_fate fate);
+void store_mark_challenge(struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
+void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate);
+void store_mark_session(struct store_tick *t, size_t request, struct session *row, enum row_fate fate);
+void store_mark_licence(struct store_tick *t, size_t request, struct licence *row, enum row_fate fate);
+struct subscription *store_add_subscription(struct store_tick *t, struct aggregate *a);
+struct phone *store_add_phone(struct store_tick *t, struct aggregate *a);
+struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a);
+struct licence *store_add_licence(struct store_tick *t); /* issued in bulk; owned by the tick */
+
+/* Charge (amount 1) or refund (-1) a counter, sets last_at. In decide: returns a
+ * handle whose value after the claim store_charged() tells: the count this
+ * request's own charge brought the counter to, other hosts' charges included.
+ * The cached row (if wanted or part of an aggregate) shows it at once. In settle: applied
+ * before COMMIT, no handle. Never below 0. Reset: amount STORE_RESET sets 0. */
+#define STORE_RESET INT64_MIN
+int store_charge(struct store_tick *t, size_t request, enum throttle_kind kind,
+	int64_t subject, int64_t period, int64_t amount);
+int64_t store_charged(const struct store_tick *t, int charge);
+
+bool store_lost(const struct store_tick *t, size_t request);  /* decide again in a later tick */
+bool store_failed(const struct store_tick *t, size_t request);/* only its charges are committed */
+
+/* Have at least one write in this tick, so that every login commits (rule L10). */
+void store_touch(struct store_tick *t);
+
+/* A random 63-bit id, never 0. */
+int64_t store_new_id(void);
+
+/* ---- paged reads, outside ticks ---- */
+struct store_account_row {
+	struct account account;
+	int64_t phones, level, last_login_at, expires_at;
+};
+typedef int store_account_fn(const struct store_account_row *row, void *arg);
+typedef int store_licence_fn(const struct licence *row, const char *account, void *arg);
+
+/* In order of name, after `after`, at most `limit`; state 0: all. fn != 0 stops. */
+int store_list_accounts(struct store *s, const char *after, int64_t state,
+	int64_t expiring_before, size_t limit, store_account_fn *fn, void *arg);
+int store_list_licences(struct store *s, int64_t after_id, const char *order, int64_t state,
+	size_t limit, store_licence_fn *fn, void *arg);
+
+/* ---- whole-store work outside ticks, each one transaction ---- */
+int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r);
+int store_delete_account(struct store *s, const char *name);
+/* Rows that can no longer matter: dead challenges, counters and ended logins
+ * older than 31 days, session ids of earlier boots. */
+int store_purge(struct store *s, const char *boot, int64_t now);
+
+#endif

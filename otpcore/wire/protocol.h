@@ -1,0 +1,42 @@
+/* Numbers that travel in messages: the meaning of u32 fields of .wire files. */
+#ifndef WIRE_PROTOCOL_H
+#define WIRE_PROTOCOL_H
+
+#define WIRE_VERSION 1
+#define WIRE_FRAME_MAX 65536
+#define WIRE_UID_UNKNOWN 4294967295u
+
+enum login_proof {
+	PROOF_NONE = 0,      /* nothing proves the password: nothing is sent or judged */
+	PROOF_STACK = 1,     /* first = stack: modules before are requisite */
+	PROOF_NESTED = 2,    /* prompt_password: the nested service succeeded */
+	PROOF_PUBLICKEY = 3, /* first = publickey: auth_info holds the accepted key */
+};
+
+enum login_decision {
+	DECISION_NONE = 0, /* counts as deny */
+	DECISION_ASK = 1,
+	DECISION_PASS = 2,   /* enough was proven already */
+	DECISION_EXEMPT = 3, /* policy asks nothing of this user here */
+	DECISION_DENY = 4,   /* the verdict says why */
+	DECISION_ENROLL = 5,
+};
+
+enum login_delivery {
+	DELIVERY_NONE = 0,
+	DELIVERY_PENDING = 1,  /* handed over, no word yet */
+	DELIVERY_ACCEPTED = 2, /* a gateway took it */
+	DELIVERY_FAILED = 3,
+};
+
+/* The four outcomes of an attempt (gateways.md). */
+enum sms_outcome {
+	SMS_NONE = 0,
+	SMS_ACCEPTED = 1,
+	SMS_RETRYABLE = 2, /* certainly not sent; may be tried again */
+	SMS_PERMANENT = 3, /* certainly not sent; will not work */
+	SMS_AMBIGUOUS = 4, /* may have been sent */
+	SMS_EXPIRED = 5,   /* the deadline came first */
+};
+
+#endif
