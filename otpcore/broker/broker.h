@@ -79,13 +79,17 @@ struct request {
 /* One row per message. NULL want: the gate's own reads are enough (the account
  * of the `account` field or of the ticket; the login of the ticket). NULL
  * settle: nothing to add. `delivered` patches the reply when smsd's word came
- * (enum login_delivery), before it goes out. */
+ * (enum login_delivery), before it goes out. `after` runs once the tick is
+ * committed and no tick is open, before the answer, if result.error is 0 by
+ * then: paged reads and whole-store work (store_list_*, store_delete_account,
+ * store_release_licences), which must stay outside ticks. */
 struct handler {
 	uint16_t message;
 	int (*want)(struct request *r);
 	void (*decide)(struct request *r);
 	void (*settle)(struct request *r);
 	void (*delivered)(struct request *r, unsigned delivery);
+	void (*after)(struct request *r);
 };
 
 /* Tables of handle/<family>.c, ended by message 0. */
