@@ -5,9 +5,10 @@
  *   request  u16 version, u16 message, fields
  *   reply    u16 version, u16 message, u32 error (0 or -enum mag_err),
  *            u32 verdict, u32 seconds, text detail, then, if error is 0, fields
- *   text, bytes, secret   u16 length, bytes;   list   u16 count, rows
- * Decoding refuses what is too long, is not UTF-8, holds NUL, or leaves bytes
- * over. A frame of another version is answered with MAG_EVERSION. */
+ *   text, secret, sealed, bytes   u16 length, bytes;   list   u16 count, rows
+ * Decoding refuses what is too long, leaves bytes over or, in text and secret,
+ * is not UTF-8 or holds NUL. A frame of another version is answered with
+ * MAG_EVERSION. */
 #ifndef WIRE_H
 #define WIRE_H
 
@@ -17,12 +18,22 @@
 #include "otpcore/base/secret.h"
 #include "otpcore/wire/protocol.h"
 
-enum wire_type { WIRE_U32, WIRE_I64, WIRE_TEXT, WIRE_BYTES, WIRE_SECRET, WIRE_LIST,
-	WIRE_ACCOUNT, WIRE_SERVICE };
+enum wire_type {
+	WIRE_U32,
+	WIRE_I64,
+	WIRE_TEXT,
+	WIRE_BYTES,
+	WIRE_SECRET,
+	WIRE_SEALED,
+	WIRE_LIST,
+	WIRE_ACCOUNT,
+	WIRE_SERVICE,
+};
 enum wire_authority { AUTH_ANY, AUTH_VERIFIER, AUTH_ADMIN, AUTH_ROOT };
 
 /* `bytes NAME MAX` is struct { size_t len; unsigned char data[MAX]; } NAME;
- * `text NAME MAX` is char NAME[MAX + 1]; `secret` is struct mag_secret;
+ * `text NAME MAX` is char NAME[MAX + 1]; `secret` (a text) and `sealed`
+ * (any bytes: tickets) are struct mag_secret;
  * `list NAME ROW MAX` is size_t n_NAME; struct wire_ROW NAME[MAX]. */
 struct wire_field {
 	const char *name;
@@ -70,7 +81,8 @@ const char *wire_text_of_type(
 	const struct wire_struct *s, const void *object, enum wire_type type);
 
 /* Encode into frame[WIRE_FRAME_MAX]. 0; MAG_ERANGE (a field over its maximum or
- * not UTF-8), MAG_ENOSPACE. */
+ * not UTF-8); MAG_EINVAL (no such message). Every message fits: wire.awk checks
+ * it. With result->error set, `reply` is not looked at and `id` may be unknown. */
 int wire_encode_request(
 	uint16_t id, const void *request, unsigned char *frame, size_t *len_r);
 int wire_encode_reply(uint16_t id, const struct wire_result *result, const void *reply,
@@ -82,11 +94,14 @@ int wire_decode_request(const unsigned char *frame, size_t len,
 	const struct wire_message **message_r, void **request_r);
 
 /* `reply` points at a zeroed struct of the message's reply; it is filled if
- * result_r->error is 0. 0; MAG_EPROTO, MAG_EVERSION, MAG_ENOMEM. */
+ * result_r->error is 0 and all zero otherwise. A reply to another message than
+ * `id` is MAG_EPROTO. 0; MAG_EPROTO, MAG_EVERSION, MAG_ENOMEM. */
 int wire_decode_reply(const unsigned char *frame, size_t len, uint16_t id,
 	struct wire_result *result_r, void *reply);
 
-/* Encode or decode one struct without a header (sealed tickets, stored answers). */
+/* Encode or decode one struct without a header (sealed tickets, stored answers).
+ * `object` of decode is zeroed before, and all zero again after a failure.
+ * 0; MAG_ERANGE, MAG_ENOSPACE; MAG_EPROTO, MAG_ENOMEM. */
 int wire_encode_struct(const struct wire_struct *s, const void *object,
 	unsigned char *out, size_t cap, size_t *len_r);
 int wire_decode_struct(const struct wire_struct *s, const unsigned char *in, size_t len,
