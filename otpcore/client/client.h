@@ -29,9 +29,18 @@ uint32_t client_server_uid(const char *socket);
 /* One request. `reply` points at a zeroed reply struct of the message (NULL if
  * the caller does not want it). Returns 0 when an answer came; result_r->error
  * is then the server's word.
- * MAG_EDOWN: nobody listens (ENOENT, ECONNREFUSED); MAG_EBUSY: backlog full;
- * MAG_ETIMEDOUT as MAG_ETIMEOUT: silence; MAG_ESERVER: not the server that is
- * configured; MAG_EPROTO, MAG_EVERSION; MAG_ERANGE: the request does not encode. */
+ *
+ * The request was certainly not served:
+ *   MAG_EDOWN     nobody listens (ENOENT, ECONNREFUSED)
+ *   MAG_EBUSY     the backlog is full; said at once
+ *   MAG_ESERVER   not the server that is configured; nothing was sent
+ *   MAG_ERANGE    the request does not encode (too long, not UTF-8, NUL)
+ *   MAG_EINVAL    no such message, or the path is empty or too long
+ *   MAG_ENOMEM
+ * It may have been served; a message with a seq can be sent again:
+ *   MAG_ETIMEOUT  silence until the deadline
+ *   MAG_EGONE     the connection ended before the answer (restart, a cap)
+ *   MAG_EPROTO, MAG_EVERSION, MAG_ESYS (also: no descriptor, EACCES) */
 int client_call(const struct client *c, uint16_t message, const void *request,
 	struct wire_result *result_r, void *reply);
 
