@@ -22,7 +22,8 @@ void mag_buf_puts(struct mag_buf *b, const char *s);
 void mag_buf_putn(struct mag_buf *b, const char *s, size_t len);
 void mag_buf_printf(struct mag_buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-void mag_buf_vprintf(struct mag_buf *b, const char *fmt, va_list ap);
+void mag_buf_vprintf(struct mag_buf *b, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
 
 /* 0, or MAG_ENOSPACE if something was cut. */
 int mag_buf_error(const struct mag_buf *b);

@@ -17,10 +17,11 @@
 enum opt_type {
 	OPT_TEXT,      /* char[size]                                     */
 	OPT_BOOL,      /* bool; yes no true false on off                 */
-	OPT_INT,       /* int64_t, min..max                              */
-	OPT_DURATION,  /* int64_t seconds, min..max                      */
+	OPT_INT,       /* int64_t, min..max (0 and 0: any)               */
+	OPT_DURATION,  /* int64_t seconds, min..max (0 and 0: any)       */
 	OPT_ENUM,      /* int: index into choices                        */
-	OPT_WORDS,     /* char[size]: words, single blanks between       */
+	OPT_WORDS,     /* char[size]: words, single blanks between; each
+	                  one of choices where there are choices         */
 	OPT_DURATIONS, /* char[size]: checked list of durations          */
 	OPT_SECRET,    /* struct mag_secret: file:PATH | credential:NAME
 	                  (read at opt_fill; $CREDENTIALS_DIRECTORY), one
@@ -37,6 +38,9 @@ struct opt {
 	                               (wild keys: read with opt_each) */
 	const char *doc;            /* one line */
 };
+
+/* The last but one columns of a row: where a value goes. */
+#define OPT_AT(type, field) offsetof(type, field), sizeof(((type *)0)->field)
 
 struct opt_section {
 	const char *name;       /* "phone"; "service" */
