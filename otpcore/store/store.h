@@ -21,10 +21,14 @@
  *
  * Two requests of one tick that want the same row get the same pointer and are
  * decided in order. If a tick fails as a whole, the store rolls it back and
- * runs every request alone (decide is called again, so it must start from the
- * rows); a request that fails alone has its charges committed and is reported
- * by store_failed. Callbacks may be called before store_submit returns (SQLite)
- * or later from the event loop (PostgreSQL): callers must not care. */
+ * runs every request alone; a request that fails alone has its charges
+ * committed and is reported by store_failed. If requests lose a race, the tick
+ * is rolled back and the others are decided again without them. So decide may
+ * be called more than once, on freshly loaded rows: it starts from the rows and
+ * for active requests only (store_active), settle likewise. In done, a request
+ * is lost (hand it to a later tick), failed (answer an error) or committed.
+ * Callbacks may be called before store_submit returns (SQLite) or later from
+ * the event loop (PostgreSQL): callers must not care. */
 #ifndef STORE_H
 #define STORE_H
 
@@ -73,7 +77,7 @@ size_t store_n_requests(const struct store_tick *t);
 void *store_request_arg(const struct store_tick *t, size_t request);
 
 /* Must this request be decided in this call of decide/settle? All, unless the
- * store runs requests alone. */
+ * store runs requests alone or the request lost a race. */
 bool store_active(const struct store_tick *t, size_t request);
 
 /* What a request reads. 0 or MAG_ENOMEM. The same thing twice is one row. */
@@ -87,9 +91,13 @@ int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LE
 int store_want_throttle(struct store_tick *t, enum throttle_kind kind, int64_t subject,
 	int64_t period);
 
-/* The rows, from decide on. Never NULL for what was wanted: a row that is not
+/* The rows, from decide on. NULL only for what was not wanted: a row that is not
  * in the database has row.id 0 (aggregate: exists false; throttle: count 0),
- * and may be filled and marked new. */
+ * and may be filled and marked new (account: set exists too). Pointers stay
+ * valid until the tick is freed. A row marked ROW_DELETED keeps its place in the
+ * aggregate, with that fate, until then. aggregate.previous leaves out logins
+ * that this tick wants (the own one); previous and latest are for reading only.
+ * An unknown uid, or one that several accounts have, finds no account. */
 struct aggregate *store_account(struct store_tick *t, const char *name);
 struct aggregate *store_account_uid(struct store_tick *t, int64_t uid);
 struct login *store_login(struct store_tick *t, int64_t id);
@@ -98,8 +106,10 @@ struct session *store_session(
 /* Live sessions of an account. */
 struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r);
 struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
-/* How many phones of other accounts hold this number. */
-size_t store_phone_owners(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+/* How many phones of accounts other than this one (0: any) hold the number; at
+ * most 64 are counted. */
+size_t store_phone_owners(
+	struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account);
 struct throttle *store_throttle(struct store_tick *t, enum throttle_kind kind,
 	int64_t subject, int64_t period);
 
@@ -107,7 +117,9 @@ struct throttle *store_throttle(struct store_tick *t, enum throttle_kind kind,
  * function. New rows need row.id != 0 (store_new_id). A row new or changed in
  * decide is claimed; one marked in settle is written before COMMIT without a
  * second look at its version (only the login row of the own request and what
- * the same request already claimed may be marked there).
+ * the same request already claimed may be marked there). Columns that name a row
+ * (account of a child, boot/host/sid, hash, created_at, started_at) are written
+ * once: changing them later is not saved.
  * Space for new rows of an aggregate: store_add_*; NULL when it is full. */
 void store_mark_account(struct store_tick *t, size_t request, struct account *row, enum row_fate fate);
 void store_mark_subscription(struct store_tick *t, size_t request, struct subscription *row, enum row_fate fate);
@@ -125,7 +137,8 @@ struct licence *store_add_licence(struct store_tick *t); /* issued in bulk; owne
  * handle whose value after the claim store_charged() tells: the count this
  * request's own charge brought the counter to, other hosts' charges included.
  * The cached row (if wanted or part of an aggregate) shows it at once. In settle: applied
- * before COMMIT, no handle. Never below 0. Reset: amount STORE_RESET sets 0. */
+ * before COMMIT, returns 0, no handle. Never below 0. Reset: amount STORE_RESET
+ * sets 0. MAG_ENOMEM fails the tick. An unknown handle has the count INT64_MAX. */
 #define STORE_RESET INT64_MIN
 int store_charge(struct store_tick *t, size_t request, enum throttle_kind kind,
 	int64_t subject, int64_t period, int64_t amount);
@@ -158,7 +171,8 @@ int store_list_licences(struct store *s, int64_t after_id, const char *order, in
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r);
 int store_delete_account(struct store *s, const char *name);
 /* Rows that can no longer matter: dead challenges, counters and ended logins
- * older than 31 days, session ids of earlier boots. */
-int store_purge(struct store *s, const char *boot, int64_t now);
+ * older than 31 days (each account's last success stays), session ids of this
+ * host's earlier boots. */
+int store_purge(struct store *s, const char *boot, const char *host, int64_t now);
 
 #endif
