@@ -66,6 +66,7 @@ struct flow_refusal {
 	unsigned verdict;
 	const char *service, *host, *require, *help, *detail;
 	const char *has; /* "a phone", "" */
+	const char *text; /* said instead of the verdict's own sentence, or NULL */
 	bool key_alone;  /* refused because only a key was presented */
 	uint32_t seconds;
 };
