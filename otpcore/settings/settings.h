@@ -9,11 +9,16 @@
 #include "otpcore/base/option.h"
 #include "otpcore/base/strength.h"
 
-#define MAGOTP_CONF "/etc/magotp/magotp.conf"
+#define MAGOTP_CONF SYSCONFDIR "/magotp/magotp.conf"
 
 enum licence_mode { LICENCES_REQUIRED, LICENCES_AUTOMATIC };
 enum service_mode { MODE_SEPARATE, MODE_SHORT, MODE_COMBINED, MODE_NONE };
 enum unenrolled { UNENROLLED_DENY, UNENROLLED_ALLOW, UNENROLLED_ENROLL };
+
+struct settings_verifier {
+	uint32_t uid;
+	char services[512]; /* words, single blanks between */
+};
 
 struct settings {
 	/* [store] */
@@ -46,6 +51,8 @@ struct settings {
 	char ca[256], crl[256];
 
 	struct opt_tree *tree; /* where each value stands */
+	struct settings_verifier *verifier; /* see settings_verifier() */
+	size_t n_verifiers;
 };
 
 /* [service NAME] over [service *] over the defaults. */
@@ -62,7 +69,8 @@ extern const struct opt_schema settings_schema;
 /* 0, or as opt_load and opt_fill with err filled: also for a profile or a
  * service that names an unknown strength, and for networks, verifiers or region
  * overrides that do not parse. file NULL: MAGOTP_CONF; a missing MAGOTP_CONF
- * itself is an empty one, a missing file that was named is an error. */
+ * itself is an empty one, a missing file that was named is an error. Drop-ins
+ * are the *.conf files of the directory FILE.d. */
 int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MAX]);
 void settings_free(struct settings **s);
 
@@ -77,7 +85,8 @@ enum strength settings_strength(const struct settings *s, const char *name);
  * looked up once, at load. Borrowed, words with single blanks. */
 const char *settings_verifier(const struct settings *s, uint32_t uid);
 
-/* "magotp.conf:41 [service sshd]" for what set a key, "default" otherwise. */
+/* "magotp.conf:41 [service sshd]" for what set a key, "default" otherwise.
+ * service NULL: a key of the other sections, as "phone.code_digits". */
 char *settings_source(const struct settings *s, const char *service, const char *key,
 	char *buf, size_t cap);
 

@@ -1,0 +1,137 @@
+#include "otpcore/settings/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "otpcore/base/buf.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/settings/table.h"
+
+/* Without a file of its own a site runs on the defaults; one that was named
+ * and is not there is a mistake. */
+static int load_tree(const char *file, struct opt_tree **tree_r, char err[OPT_ERROR_MAX])
+{
+	char dropins[4096];
+	struct mag_buf b = MAG_BUF(dropins);
+	bool absent = file == NULL && access(MAGOTP_CONF, F_OK) != 0 && errno == ENOENT;
+
+	if (file == NULL)
+		file = MAGOTP_CONF;
+	mag_buf_printf(&b, "%s.d", file);
+	if (b.overflow) {
+		mag_copy(err, OPT_ERROR_MAX, "the name of the configuration file is too long");
+		return MAG_ENOSPACE;
+	}
+	return opt_load(absent ? "/dev/null" : file, dropins, &settings_schema, tree_r, err);
+}
+
+int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MAX])
+{
+	struct settings *s = calloc(1, sizeof(*s));
+	int r = MAG_ENOMEM;
+
+	mag_copy(err, OPT_ERROR_MAX, mag_strerror(MAG_ENOMEM));
+	if (s == NULL)
+		goto out;
+	r = load_tree(file, &s->tree, err);
+	for (const struct opt_section *o = settings_schema.sections; r == 0 && o->name != NULL; o++)
+		if (!o->named)
+			r = opt_fill(s->tree, o, "", s, err);
+	if (r == 0)
+		r = settings_check(s, err);
+	if (r < 0)
+		goto out;
+	*s_r = s;
+	s = NULL;
+out:
+	settings_free(&s);
+	return r;
+}
+
+void settings_free(struct settings **s)
+{
+	if (s == NULL || *s == NULL)
+		return;
+	opt_tree_free(&(*s)->tree);
+	free((*s)->verifier);
+	free(*s);
+	*s = NULL;
+}
+
+void settings_service(
+	const struct settings *s, const char *service, struct service_settings *r)
+{
+	const struct opt_section *section = settings_section("service");
+	char err[OPT_ERROR_MAX];
+
+	/* Every value was decoded by settings_load once. */
+	*r = (struct service_settings){ 0 };
+	(void)opt_fill(s->tree, section, "*", r, err);
+	if (service != NULL && *service != '\0' && strcmp(service, "*") != 0)
+		(void)opt_overlay(s->tree, section, service, r, err);
+}
+
+enum strength settings_strength(const struct settings *s, const char *name)
+{
+	enum strength strength = strength_from_id(name);
+	const struct opt_value *v;
+
+	if (strength != STRENGTH_NONE || name == NULL)
+		return strength;
+	v = opt_get(s->tree, "profile", name, "require");
+	return v == NULL ? STRENGTH_NONE : strength_from_id(v->text);
+}
+
+const char *settings_verifier(const struct settings *s, uint32_t uid)
+{
+	for (size_t i = 0; i < s->n_verifiers; i++)
+		if (s->verifier[i].uid == uid)
+			return s->verifier[i].services;
+	return "";
+}
+
+/* "phone.code_digits", or a bare key: then of the first section that sets it. */
+static const struct opt_value *find_global(const struct settings *s, const char *key)
+{
+	const struct opt_value *v = NULL;
+
+	for (const struct opt_section *o = settings_schema.sections; v == NULL && o->name != NULL;
+		o++) {
+		size_t len = strlen(o->name);
+
+		if (o->named)
+			continue;
+		if (strncmp(key, o->name, len) == 0 && key[len] == '.')
+			v = opt_get(s->tree, o->name, "", key + len + 1);
+		else if (strchr(key, '.') == NULL)
+			v = opt_get(s->tree, o->name, "", key);
+	}
+	return v;
+}
+
+char *settings_source(
+	const struct settings *s, const char *service, const char *key, char *buf, size_t cap)
+{
+	const struct opt_value *v = NULL;
+	const char *name;
+
+	if (service != NULL) {
+		v = opt_get(s->tree, "service", service, key);
+		if (v == NULL)
+			v = opt_get(s->tree, "service", "*", key);
+	} else {
+		v = find_global(s, key);
+	}
+	if (v == NULL) {
+		(void)mag_copy(buf, cap, "default");
+		return buf;
+	}
+	name = strrchr(v->file, '/');
+	snprintf(buf, cap, "%s:%d [%s%s%s]", name == NULL ? v->file : name + 1, v->line, v->section,
+		*v->instance == '\0' ? "" : " ", v->instance);
+	return buf;
+}
