@@ -1,0 +1,182 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/secret.h"
+#include "otpcore/base/text.h"
+#include "otpcore/seal/keyfile.h"
+
+#define HEX_LEN (2 * MASTER_LEN)
+
+/* Everything of a small file; *len_r is at most cap. 0 or MAG_ESYS. */
+static int read_all(int fd, char *data, size_t cap, size_t *len_r)
+{
+	size_t len = 0;
+
+	while (len < cap) {
+		ssize_t n = read(fd, data + len, cap - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return MAG_ESYS;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*len_r = len;
+	return 0;
+}
+
+/* 64 hex digits and, if need be, one newline. */
+static int decode(char *text, size_t len, unsigned char master_r[MASTER_LEN])
+{
+	unsigned char key[MASTER_LEN];
+	size_t key_len = 0;
+	int r;
+
+	if (len == HEX_LEN + 1 && text[HEX_LEN] == '\n')
+		len--;
+	if (len != HEX_LEN || memchr(text, '\0', len))
+		return MAG_ESYNTAX;
+	text[len] = '\0';
+	r = mag_hex_decode(text, key, sizeof(key), &key_len);
+	if (r == 0 && key_len != sizeof(key))
+		r = MAG_ESYNTAX;
+	if (r == 0)
+		memcpy(master_r, key, sizeof(key));
+	mag_wipe(key, sizeof(key));
+	return r;
+}
+
+/* refused: permission bits that nobody may have. The opened file is judged, not
+ * its name. O_NONBLOCK: a FIFO must not hang the daemon. */
+static int read_file(const char *path, mode_t refused, unsigned char master_r[MASTER_LEN])
+{
+	int r = MAG_ESYS, fd;
+	char text[HEX_LEN + 8];
+	size_t len = 0;
+	struct stat st;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return MAG_ESYS;
+	if (fstat(fd, &st) < 0)
+		goto out;
+	r = MAG_EPERM;
+	if (!S_ISREG(st.st_mode) || (st.st_mode & refused))
+		goto out;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		goto out;
+	r = read_all(fd, text, sizeof(text), &len);
+	if (r == 0)
+		r = decode(text, len, master_r);
+out:
+	close(fd);
+	mag_wipe(text, sizeof(text));
+	return r;
+}
+
+/* systemd lends the service's user its files by an ACL, whose mask shows as
+ * group bits: only the bits of others are judged. */
+static int read_credential(const char *name, unsigned char master_r[MASTER_LEN])
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+
+	if (!*name || strchr(name, '/') || mag_streq(name, ".") || mag_streq(name, ".."))
+		return MAG_ESYNTAX;
+	if (!dir || *dir != '/') {
+		errno = ENOENT;
+		return MAG_ESYS;
+	}
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return MAG_ESYS;
+	}
+	return read_file(path, S_IRWXO | S_IWGRP, master_r);
+}
+
+int keyfile_read(const char *source, unsigned char master_r[MASTER_LEN])
+{
+	if (!source)
+		return MAG_ESYNTAX;
+	if (mag_has_prefix(source, "file:/"))
+		return read_file(source + strlen("file:"), S_IRWXG | S_IRWXO, master_r);
+	if (mag_has_prefix(source, "credential:"))
+		return read_credential(source + strlen("credential:"), master_r);
+	if (mag_has_prefix(source, "tpm:"))
+		return MAG_EUNSUPPORTED;
+	return MAG_ESYNTAX;
+}
+
+/* ---- a new key ---- */
+
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return MAG_ESYS;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Make the new name in the folder durable. */
+static int sync_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int fd, r;
+
+	if (!slash)
+		snprintf(folder, sizeof(folder), ".");
+	else
+		snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return MAG_ESYS;
+	r = fsync(fd) < 0 ? MAG_ESYS : 0;
+	close(fd);
+	return r;
+}
+
+/* The file gets its name only when it is whole, and link() never replaces one. */
+int keyfile_create(const char *path, const unsigned char master[MASTER_LEN])
+{
+	int r = MAG_ESYS, fd = -1;
+	char temporary[PATH_MAX], text[HEX_LEN + 2];
+
+	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= (int)sizeof(temporary))
+		return MAG_ENOSPACE;
+	if (access(path, F_OK) == 0)
+		return MAG_EEXISTS;
+	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
+	if (fd < 0)
+		return MAG_ESYS;
+	mag_hex_encode(master, MASTER_LEN, text);
+	text[HEX_LEN] = '\n';
+	if (fchmod(fd, 0600) < 0 || write_all(fd, text, HEX_LEN + 1) < 0 || fsync(fd) < 0)
+		goto out;
+	if (link(temporary, path) < 0) {
+		r = errno == EEXIST ? MAG_EEXISTS : MAG_ESYS;
+		goto out;
+	}
+	r = sync_folder(path);
+out:
+	unlink(temporary);
+	close(fd);
+	mag_wipe(text, sizeof(text));
+	return r;
+}
