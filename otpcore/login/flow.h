@@ -39,6 +39,8 @@ enum flow_end {
 	FLOW_SKIPPED,       /* the person skipped and may */
 	FLOW_UNAVAILABLE,   /* no broker; error says which way */
 	FLOW_BROKEN,        /* the conversation failed (no conv, hung up) */
+	FLOW_PASSWORD_FIRST, /* the service is in combined mode: call again with the
+	                        password proven and `combined` */
 };
 
 struct flow_result {
@@ -46,6 +48,7 @@ struct flow_result {
 	unsigned verdict;       /* enum verdict */
 	int error;              /* FLOW_UNAVAILABLE: the mag_err of client_call */
 	bool answered;          /* the broker answered at least once */
+	char detail[256];       /* its word about an error, for the log; clean */
 	struct mag_secret txn;  /* for MAGOTP_TXN or as a grant */
 	char strength[33];
 	uint32_t level;
@@ -59,6 +62,36 @@ struct flow_result {
 int flow_run(const struct client *c, const struct flow_io *io, const struct flow_params *p,
 	struct flow_result *result_r);
 void flow_result_clear(struct flow_result *r);
+
+/* What the service asks for, before the password is known: begin with no proof.
+ * 0, or as client_call. */
+struct flow_options {
+	char mode[17];      /* separate short combined none */
+	char separator[9];  /* comma none */
+	uint32_t code_digits;
+};
+int flow_peek(const struct client *c, const struct flow_params *p,
+	struct flow_options *options_r);
+
+/* client_call that lives through a restart of the broker: tries again, with the
+ * same bytes, while the deadline of `c` allows. answered: the broker spoke in
+ * this login before, so that it is worth waiting for. */
+int flow_request(const struct client *c, bool answered, uint16_t message,
+	const void *request, struct wire_result *result_r, void *reply);
+
+/* mode=combined: what was typed into the one field -> the password and what
+ * came with it (code, "sms", "call", "sms2"; empty: nothing). One split, at the
+ * last comma, and only before a code or one of those words; otherwise all of it
+ * is the password. Also OpenVPN's "SCRV1:base64:base64". 0 or MAG_ENOMEM. */
+int flow_split(const struct mag_secret *typed, const struct flow_options *options,
+	struct mag_secret *password_r, struct mag_secret *factor_r);
+
+/* "Last login ..." and what is near, for the session phase; "" if there is
+ * nothing to say. */
+char *flow_session_text(const struct wire_open_rep *open, char *buf, size_t cap);
+
+/* "a phone", "a token", "a phone and a token", "": what an account has. */
+const char *flow_has(const struct wire_factor *factors, size_t n);
 
 /* The refusal texts of the account phase and of the tools, made from a verdict
  * and what the broker said; several lines, each <= 80 columns. */

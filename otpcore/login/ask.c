@@ -1,0 +1,101 @@
+/* One prompt, and what the line that came back is. */
+#include <ctype.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/base/verdict.h"
+#include "otpcore/login/steps.h"
+
+/* What sshd answers for a user it will not let in anyway (auth-pam.c). */
+static const char sshd_junk[] = "\b\n\r\177INCORRECT";
+
+static bool is_text(const struct mag_secret *s, const char *text)
+{
+	return s && text && s->len == strlen(text) && mag_equal(s->data, text, s->len);
+}
+
+/* Does a program answer, with the same for every question, rather than a person? */
+static bool is_blind(const struct flow *f, const struct mag_secret *answer)
+{
+	const struct mag_secret *password = f->p->password;
+	if (mag_has_prefix(mag_secret_text(answer), sshd_junk))
+		return true;
+	if (password && password->len && mag_secret_equal(answer, password))
+		return true;
+	return !mag_all_digits(f->p->user ? f->p->user : "") && is_text(answer, f->p->user);
+}
+
+/* "483 920" and "483-920" are codes, too. */
+static size_t take_digits(const char *s, size_t len, char *code, size_t cap)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == ' ' || s[i] == '-')
+			continue;
+		if (s[i] < '0' || s[i] > '9' || n + 1 >= cap)
+			return 0;
+		code[n++] = s[i];
+	}
+	code[n] = '\0';
+	return n;
+}
+
+static void classify(const char *s, size_t len, struct answer_line *a)
+{
+	while (len && isspace((unsigned char)s[len - 1]))
+		len--;
+	while (len && isspace((unsigned char)*s)) {
+		s++;
+		len--;
+	}
+	memset(a, 0, sizeof *a);
+	a->what = ANSWER_OTHER;
+	size_t digits = take_digits(s, len, a->code, sizeof a->code);
+	if (!len) {
+		a->what = ANSWER_EMPTY;
+	} else if (digits == 1) {
+		a->what = ANSWER_NUMBER;
+		a->number = (unsigned)(a->code[0] - '0');
+	} else if (digits) {
+		a->what = ANSWER_CODE;
+	} else if (len == 1 && strchr("rvtmsRVTMS", *s)) {
+		a->what = ANSWER_KEY;
+		a->key = (char)tolower((unsigned char)*s);
+	}
+}
+
+int flow_ask(struct flow *f, const char *prompt, struct answer_line *answer_r)
+{
+	struct mag_secret answer = { 0 };
+	int r = MAG_ECONV;
+
+	if (f->prompts >= FLOW_PROMPTS_MAX) {
+		flow_refuse_text(f, VERDICT_TRY_LATER, TEXT_TOO_MANY_ANSWERS);
+		return MAG_ECONV;
+	}
+	f->prompts++;
+	if (f->io->ask(f->io->arg, prompt, f->p->echo, &answer)) {
+		f->out->end = FLOW_BROKEN;
+		goto out;
+	}
+	if (is_blind(f, &answer)) {
+		flow_refuse_mute(f, VERDICT_NONE);
+		goto out;
+	}
+	classify(mag_secret_text(&answer), answer.len, answer_r);
+	r = 0;
+out:
+	mag_secret_free(&answer);
+	return r;
+}
+
+void flow_tell(struct flow *f, enum text id)
+{
+	char text[TEXT_PROMPT_MAX + 1];
+	struct mag_buf b = MAG_BUF(text);
+	text_put(&b, id, false, &f->args);
+	while (b.len && text[b.len - 1] == '\n')
+		text[--b.len] = '\0';
+	f->io->tell(f->io->arg, text, false);
+}

@@ -1,0 +1,209 @@
+/* Which factor? A number, a key, a token's code, or Enter for the default. */
+#include <string.h>
+
+#include "otpcore/base/text.h"
+#include "otpcore/login/steps.h"
+
+bool flow_is_phone(const struct wire_factor *factor)
+{
+	return mag_streq(factor->kind, "phone");
+}
+
+const struct wire_factor *flow_default(const struct flow *f)
+{
+	const struct wire_begin_rep *login = f->login;
+	for (size_t i = 0; i < login->n_factors; i++)
+		if (login->factors[i].is_default)
+			return &login->factors[i];
+	return login->n_factors ? &login->factors[0] : NULL;
+}
+
+const char *flow_other_channel(const struct wire_factor *factor, const char *now)
+{
+	const char *other = mag_streq(now, "voice") ? "sms" : "voice";
+	return flow_is_phone(factor) && strstr(factor->channels, other) ? other : NULL;
+}
+
+void flow_choose(struct flow *f, const struct wire_factor *factor, const char *channel)
+{
+	f->factor = factor;
+	mag_copy(f->channel, sizeof f->channel, channel ? channel : factor->channel);
+	f->args.masked = factor->masked;
+	f->args.ref = factor->ref;
+	f->args.channel = f->channel;
+	f->args.other = flow_other_channel(factor, f->channel);
+	f->args.digits = f->login->code_digits ? f->login->code_digits : 6;
+	f->again = false;
+	if (!flow_is_phone(factor))
+		f->screen = mag_streq(factor->kind, "mobile") ? TEXT_MOBILE : TEXT_TOKEN;
+}
+
+const char *flow_has(const struct wire_factor *factors, size_t n)
+{
+	bool phone = false, other = false;
+	for (size_t i = 0; i < n; i++) {
+		phone = phone || flow_is_phone(&factors[i]);
+		other = other || !flow_is_phone(&factors[i]);
+	}
+	if (phone && other)
+		return "a phone and a token";
+	return phone ? "a phone" : other ? "a token" : "";
+}
+
+static enum text item_of(const struct wire_factor *factor)
+{
+	if (mag_streq(factor->kind, "token"))
+		return TEXT_ITEM_TOKEN;
+	if (mag_streq(factor->kind, "mobile"))
+		return TEXT_ITEM_MOBILE;
+	return mag_streq(factor->channel, "voice") ? TEXT_ITEM_VOICE : TEXT_ITEM_SMS;
+}
+
+bool flow_notice(const struct flow *f, const char *id)
+{
+	for (size_t i = 0; i < f->login->n_notices; i++)
+		if (mag_streq(f->login->notices[i].id, id))
+			return true;
+	return false;
+}
+
+static const struct {
+	const char *id;
+	enum text text;
+} notice_texts[] = {
+	{ "carrier-charge", TEXT_CHARGE },
+	{ "phone-expired", TEXT_PHONE_EXPIRED },
+	{ "token-expired", TEXT_TOKEN_EXPIRED },
+	{ "token-locked", TEXT_TOKEN_LOCKED },
+};
+
+/* Notices stand in the prompt itself, as long as there is room (prompts.md). */
+static void put_notices(struct flow *f, struct mag_buf *out)
+{
+	const struct wire_begin_rep *login = f->login;
+	for (size_t i = 0; i < login->n_notices; i++) {
+		struct text_args args = { .masked = login->notices[i].what };
+		bool charge = mag_streq(login->notices[i].id, "carrier-charge");
+		if (charge && f->sent)
+			continue;
+		for (size_t t = 0; t < sizeof notice_texts / sizeof *notice_texts; t++)
+			if (mag_streq(notice_texts[t].id, login->notices[i].id) && out->len < 400)
+				text_put(out, notice_texts[t].text, false, &args);
+	}
+}
+
+static enum text question(const struct flow *f)
+{
+	const struct wire_begin_rep *login = f->login;
+	bool codes = false;
+	for (size_t i = 0; i < login->n_factors; i++)
+		codes = codes || !flow_is_phone(&login->factors[i]);
+	if (login->n_factors == 1)
+		return codes ? TEXT_ASK_ONE_CODE : TEXT_ASK_ONE;
+	return codes ? TEXT_ASK_MANY_CODE : TEXT_ASK_MANY;
+}
+
+static void put_question(struct flow *f, struct mag_buf *out)
+{
+	const struct wire_begin_rep *login = f->login;
+	const struct wire_factor *first = flow_default(f);
+	struct text_args args = { .n = (unsigned)(first - login->factors) + 1,
+		.count = (unsigned)login->n_factors,
+		.masked = first->masked,
+		.ref = first->ref,
+		.first = text_words(item_of(first), true) };
+	text_put(out, question(f), f->brief, &args);
+}
+
+static void put_menu(struct flow *f, struct mag_buf *out)
+{
+	const struct wire_begin_rep *login = f->login;
+	for (size_t i = 0; i < login->n_factors; i++) {
+		const struct wire_factor *factor = &login->factors[i];
+		struct text_args args = { .masked = factor->masked,
+			.ref = factor->ref,
+			.n = (unsigned)i + 1,
+			.last = factor == flow_default(f) ? " (default)" : "" };
+		text_put(out, item_of(factor), false, &args);
+	}
+	if (login->skip)
+		text_put(out, TEXT_ITEM_SKIP, false, &f->args);
+}
+
+/* A greeter has room for one line: what is wrong, or the question. */
+static void put_choice(struct flow *f, struct mag_buf *out)
+{
+	text_put(out, f->head, f->brief, &f->args);
+	if (f->brief && out->len)
+		return;
+	if (!f->brief) {
+		if (f->head == TEXT_SECOND_STEP)
+			put_notices(f, out);
+		put_menu(f, out);
+	}
+	put_question(f, out);
+}
+
+static bool is_token_code(const char *code)
+{
+	size_t len = strlen(code);
+	return len >= 6 && len <= 8;
+}
+
+static enum step not_in_list(struct flow *f)
+{
+	f->head = TEXT_NOT_IN_LIST;
+	return STEP_CHOICE;
+}
+
+static enum step take(struct flow *f, const struct wire_factor *factor, const char *channel)
+{
+	flow_choose(f, factor, channel);
+	f->head = TEXT_SECOND_STEP;
+	return flow_is_phone(factor) ? STEP_SEND : STEP_CODE;
+}
+
+/* Keys of the code prompt that mean something here, too. */
+static enum step choice_key(struct flow *f, char key)
+{
+	const struct wire_factor *first = flow_default(f);
+	const char *channel = key == 'v' ? "voice" : "sms";
+
+	if (key == 's')
+		return flow_skip(f);
+	if (key == 'm')
+		return STEP_CHOICE;
+	if (!flow_is_phone(first) || (key != 'r' && !strstr(first->channels, channel)))
+		return not_in_list(f);
+	return take(f, first, key == 'r' ? NULL : channel);
+}
+
+enum step step_choice(struct flow *f)
+{
+	char prompt[TEXT_PROMPT_MAX + 1];
+	struct mag_buf b = MAG_BUF(prompt);
+	struct answer_line answer;
+	enum step next = STEP_END;
+
+	/* A greeter shows messages; its prompt has no room for this. */
+	if (f->brief && !f->prompts && flow_notice(f, "carrier-charge"))
+		flow_tell(f, TEXT_CHARGE);
+	f->factor = NULL;
+	put_choice(f, &b);
+	if (flow_ask(f, prompt, &answer))
+		return STEP_END;
+	f->head = TEXT_SECOND_STEP;
+	if (answer.what == ANSWER_EMPTY)
+		next = take(f, flow_default(f), NULL);
+	else if (answer.what == ANSWER_KEY)
+		next = choice_key(f, answer.key);
+	else if (answer.what == ANSWER_NUMBER && answer.number >= 1 &&
+		answer.number <= f->login->n_factors)
+		next = take(f, &f->login->factors[answer.number - 1], NULL);
+	else if (answer.what == ANSWER_CODE && is_token_code(answer.code))
+		next = flow_verify(f, 0, answer.code);
+	else
+		next = not_in_list(f);
+	mag_wipe(&answer, sizeof answer);
+	return next;
+}

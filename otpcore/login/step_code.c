@@ -1,0 +1,93 @@
+/* Asks for the code; keys resend, change the way, go back. */
+#include <string.h>
+
+#include "otpcore/base/text.h"
+#include "otpcore/login/steps.h"
+
+/* Prompts at which Enter asks for a new code. */
+static bool enter_sends(enum text screen)
+{
+	switch (screen) {
+	case TEXT_EXPIRED:
+	case TEXT_USED:
+	case TEXT_NO_CODE:
+	case TEXT_NOT_SENT_SMS:
+	case TEXT_NOT_SENT_VOICE:
+	case TEXT_LIMITED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum step show(struct flow *f, enum text screen)
+{
+	if (flow_is_phone(f->factor))
+		f->screen = screen;
+	else
+		flow_choose(f, f->factor, NULL); /* its own prompt again */
+	return STEP_CODE;
+}
+
+static enum step send_again(struct flow *f)
+{
+	if (!flow_is_phone(f->factor))
+		return show(f, TEXT_TYPE_CODE);
+	f->again = true;
+	return STEP_SEND;
+}
+
+/* This once by voice, or by text. */
+static enum step by(struct flow *f, const char *channel)
+{
+	if (!flow_is_phone(f->factor) || !strstr(f->factor->channels, channel))
+		return show(f, TEXT_NO_CHANNEL);
+	flow_choose(f, f->factor, channel);
+	return send_again(f);
+}
+
+static enum step code_key(struct flow *f, char key)
+{
+	switch (key) {
+	case 'r':
+		return send_again(f);
+	case 'v':
+		return by(f, "voice");
+	case 't':
+		return by(f, "sms");
+	case 's':
+		return flow_skip(f);
+	default:
+		f->head = TEXT_SECOND_STEP;
+		return STEP_CHOICE;
+	}
+}
+
+/* What cannot be a code is not judged, so that it costs no try. */
+static bool may_be_code(const struct flow *f, const char *code)
+{
+	size_t len = strlen(code);
+	return flow_is_phone(f->factor) ? len == f->args.digits : len >= 6 && len <= 8;
+}
+
+enum step step_code(struct flow *f)
+{
+	char prompt[TEXT_PROMPT_MAX + 1];
+	struct mag_buf b = MAG_BUF(prompt);
+	struct answer_line answer;
+	enum step next = STEP_END;
+
+	text_put(&b, f->screen, f->brief, &f->args);
+	if (flow_ask(f, prompt, &answer))
+		return STEP_END;
+	if (answer.what == ANSWER_EMPTY)
+		next = enter_sends(f->screen) ? send_again(f) : show(f, TEXT_TYPE_CODE);
+	else if (answer.what == ANSWER_KEY)
+		next = code_key(f, answer.key);
+	else if (answer.what == ANSWER_CODE && may_be_code(f, answer.code))
+		next = flow_verify(f, f->factor->ref, answer.code);
+	else
+		next = show(f, TEXT_NOT_A_CODE);
+	mag_wipe(&answer, sizeof answer);
+	return next;
+}

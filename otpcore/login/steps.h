@@ -1,0 +1,86 @@
+/* What the steps of the conversation share. A step does one thing (offer the
+ * choice, have a code sent, ask for it) and names the step that comes next. */
+#ifndef LOGIN_STEPS_H
+#define LOGIN_STEPS_H
+
+#include "otpcore/login/flow.h"
+#include "otpcore/login/texts.h"
+
+#define FLOW_PROMPTS_MAX 12
+#define FLOW_SEND_EXTRA_MS 3000 /* the broker waits that long for the gateway */
+#define FLOW_CODE_MAX 32
+
+enum step { STEP_END, STEP_CHOICE, STEP_SEND, STEP_CODE, STEP_COMBINED };
+
+struct flow {
+	const struct client *client;
+	const struct flow_io *io;
+	const struct flow_params *p;
+	struct flow_result *out;
+	struct wire_begin_rep *login; /* what the broker said at begin */
+
+	uint32_t seq;
+	int prompts;
+	bool brief; /* mode=short */
+
+	const struct wire_factor *factor; /* that a code is asked for; NULL: the choice */
+	char channel[9];                  /* that it goes by */
+	bool again;                       /* the person wants a new one */
+	bool sent;                        /* a code went out in this login ... */
+	const struct wire_factor *live_factor; /* ... last to this phone, */
+	char live_channel[9];                  /* this way */
+	uint32_t wrong;                   /* codes judged wrong */
+
+	enum text head;         /* what the choice says first */
+	enum text screen;       /* what the next code prompt says */
+	struct text_args args;  /* both with these places filled */
+};
+
+/* What a line that was typed is. */
+enum answer { ANSWER_EMPTY, ANSWER_KEY, ANSWER_NUMBER, ANSWER_CODE, ANSWER_OTHER };
+struct answer_line {
+	enum answer what;
+	char key;                      /* ANSWER_KEY: r v t m s */
+	unsigned number;               /* ANSWER_NUMBER: 1-9 */
+	char code[FLOW_CODE_MAX + 1];  /* ANSWER_CODE: digits; wipe it */
+};
+
+/* ask.c */
+/* One prompt. 0, or the end of the login is set: the conversation broke, went
+ * on too long, or nobody is there who reads (a blind one). */
+int flow_ask(struct flow *f, const char *prompt, struct answer_line *answer_r);
+void flow_tell(struct flow *f, enum text id);
+
+/* call.c */
+/* flow_request for this login. 0 when the broker served the request; else the
+ * end is set. */
+int flow_call(struct flow *f, uint16_t message, const void *request,
+	struct wire_result *result_r, void *reply);
+
+/* flow.c: how it ends. All return STEP_END. */
+enum step flow_refuse(struct flow *f, unsigned verdict, uint32_t seconds, const char *detail);
+enum step flow_refuse_text(struct flow *f, unsigned verdict, enum text id);
+/* Refused without a word: a blind conversation, combined mode. */
+enum step flow_refuse_mute(struct flow *f, unsigned verdict);
+enum step flow_granted(struct flow *f, enum flow_end end, const char *strength, uint32_t level);
+
+/* step_*.c */
+enum step step_choice(struct flow *f);
+enum step step_send(struct flow *f);
+enum step step_code(struct flow *f);
+enum step step_combined(struct flow *f);
+
+/* verify.c: what a judged code leads to. */
+enum step flow_verify(struct flow *f, uint32_t ref, const char *code);
+enum step flow_skip(struct flow *f);
+
+/* Did begin say this notice? */
+bool flow_notice(const struct flow *f, const char *id);
+/* The factor that Enter takes; NULL if there is none. */
+const struct wire_factor *flow_default(const struct flow *f);
+bool flow_is_phone(const struct wire_factor *factor);
+/* The channel that the phone takes beside `now`, or NULL. */
+const char *flow_other_channel(const struct wire_factor *factor, const char *now);
+void flow_choose(struct flow *f, const struct wire_factor *factor, const char *channel);
+
+#endif
