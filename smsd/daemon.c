@@ -1,0 +1,338 @@
+/* The loop: the queue runs when a message comes, when a driver has word, and when
+ * its own time has come. */
+#include <event2/event.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "otpcore/base/clock.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
+#include "smsd/daemon.h"
+#include "smsd/listen.h"
+#include "smsd/settings.h"
+
+#define DRIVERS_MAX 8
+#define HOUR_MS 3600000
+#define DAY_MS (24 * HOUR_MS)
+
+struct daemon {
+	char config[256];
+	struct event_base *base;
+	void *shared[DRIVERS_MAX]; /* of the drivers, in the order of gateway_drivers */
+	struct settings *settings;
+	struct queue_config queue_config;
+	struct queue *queue;
+	struct listen_config listen_config;
+	struct listener *listener;
+	struct event *run, *drained, *on_term, *on_int, *on_hup;
+	bool stopping;
+};
+
+/* ---- what the queue is given ---- */
+
+static struct queue_time daemon_time(void *arg)
+{
+	(void)arg;
+	return (struct queue_time){ .ticks = mag_ticks_ms(), .now_ms = mag_now_ms() };
+}
+
+static uint32_t daemon_random(void *arg, uint32_t below)
+{
+	uint32_t value = 0;
+
+	(void)arg;
+	/* Without chance the order of the files decides: no reason to fail. The
+	 * bias of the remainder is of no consequence here. */
+	if (mag_random(&value, sizeof value) < 0)
+		return 0;
+	return value % below;
+}
+
+static void daemon_wake(void *arg)
+{
+	struct daemon *d = arg;
+
+	event_active(d->run, EV_TIMEOUT, 0);
+}
+
+static void on_run(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	int64_t wait = queue_run(d->queue);
+
+	(void)fd;
+	(void)what;
+	if (wait >= 0) {
+		const struct timeval tv = { wait / 1000, wait % 1000 * 1000 };
+
+		event_add(d->run, &tv);
+	}
+	if (d->stopping && queue_idle(d->queue))
+		event_base_loopbreak(d->base);
+}
+
+/* ---- settings ---- */
+
+static void apply(struct daemon *d)
+{
+	const struct settings *s = d->settings;
+	struct queue_config *q = &d->queue_config;
+
+	q->gateways = s->gateways;
+	q->n_gateways = s->n_gateways;
+	q->parallel = s->parallel;
+	q->max_waiting = s->max_waiting;
+	q->autofill = s->autofill;
+	q->limits.allowed_countries = s->allowed_countries;
+	/* What was spent stays spent. */
+	q->limits.hour.limit = s->budget_hour;
+	q->limits.day.limit = s->budget_day;
+}
+
+static void keep_stats(const struct settings *old, struct settings *fresh)
+{
+	for (size_t i = 0; i < fresh->n_gateways; i++) {
+		for (size_t j = 0; j < old->n_gateways; j++) {
+			if (strcmp(fresh->gateways[i]->name, old->gateways[j]->name))
+				continue;
+			fresh->gateways[i]->stats = old->gateways[j]->stats;
+			fresh->gateways[i]->stats.waiting = 0;
+			/* It may have been mended: asked in its turn again. */
+			fresh->gateways[i]->stats.rest_until = 0;
+		}
+	}
+}
+
+static int resolve_clients(struct daemon *d, const struct settings *s, char err[OPT_ERROR_MAX])
+{
+	struct listen_config *l = &d->listen_config;
+	uid_t uids[LISTEN_CLIENTS_MAX];
+	char words[sizeof s->clients], *save = NULL;
+	size_t n = 0;
+
+	memcpy(words, s->clients, sizeof words);
+	for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		const struct passwd *pw = getpwnam(w);
+		int64_t uid;
+
+		if (n == LISTEN_CLIENTS_MAX) {
+			snprintf(err, OPT_ERROR_MAX, "[smsd] clients: %d at most",
+				LISTEN_CLIENTS_MAX);
+			return MAG_ERANGE;
+		}
+		if (pw)
+			uids[n++] = pw->pw_uid;
+		else if (mag_int_parse(w, 0, UINT32_MAX - 1, &uid) == 0)
+			uids[n++] = (uid_t)uid;
+		else
+			/* Not fatal: root may still hand messages over. */
+			mag_log(MAG_LOG_WARNING, "[smsd] clients: there is no user \"%s\"", w);
+	}
+	memcpy(l->clients, uids, n * sizeof *uids);
+	l->n_clients = n;
+	return 0;
+}
+
+static int reload(struct daemon *d, char err[OPT_ERROR_MAX])
+{
+	struct settings *fresh = NULL;
+	int r = settings_load(d->config, d->shared, &fresh, err);
+
+	if (r == 0)
+		r = resolve_clients(d, fresh, err);
+	if (r < 0) {
+		settings_free(&fresh);
+		return r;
+	}
+	if (d->settings)
+		keep_stats(d->settings, fresh);
+	settings_free(&d->settings);
+	d->settings = fresh;
+	apply(d);
+	return 0;
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	char err[OPT_ERROR_MAX];
+
+	(void)fd;
+	(void)what;
+	if (reload(d, err) == 0)
+		mag_log(MAG_LOG_NOTICE, "settings read anew: %zu gateways", d->settings->n_gateways);
+	else
+		mag_log(MAG_LOG_ERROR, "settings not read, the old ones stay: %s", err);
+	daemon_wake(d);
+}
+
+/* ---- start and stop ---- */
+
+static void on_submitted(void *arg)
+{
+	daemon_wake(arg);
+}
+
+static void on_terminate(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	const struct timeval tv = { d->settings->drain, 0 };
+
+	(void)fd;
+	(void)what;
+	if (d->stopping) {
+		event_base_loopbreak(d->base);
+		return;
+	}
+	d->stopping = true;
+	listen_stop_accepting(d->listener);
+	event_add(d->drained, &tv);
+	daemon_wake(d);
+}
+
+static void on_drained(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(d->base);
+}
+
+static int setup_drivers(struct daemon *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; gateway_drivers[i] && r == 0; i++)
+		if (gateway_drivers[i]->setup)
+			r = gateway_drivers[i]->setup(d->base, &d->shared[i]);
+	return r;
+}
+
+static int setup_events(struct daemon *d)
+{
+	d->run = event_new(d->base, -1, 0, on_run, d);
+	d->drained = event_new(d->base, -1, 0, on_drained, d);
+	d->on_term = evsignal_new(d->base, SIGTERM, on_terminate, d);
+	d->on_int = evsignal_new(d->base, SIGINT, on_terminate, d);
+	d->on_hup = evsignal_new(d->base, SIGHUP, on_hangup, d);
+	if (!d->run || !d->drained || !d->on_term || !d->on_int || !d->on_hup)
+		return MAG_ENOMEM;
+	if (event_add(d->on_term, NULL) < 0 || event_add(d->on_int, NULL) < 0 ||
+		event_add(d->on_hup, NULL) < 0)
+		return MAG_ESYS;
+	return 0;
+}
+
+static struct event_base *new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV) == 0)
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
+int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_MAX])
+{
+	struct daemon *d = calloc(1, sizeof *d);
+	int r = MAG_ENOMEM;
+
+	snprintf(err, OPT_ERROR_MAX, "%s", mag_strerror(r));
+	if (!d || !(d->base = new_base()))
+		goto out;
+	if ((r = mag_copy(d->config, sizeof d->config, config)) < 0) {
+		snprintf(err, OPT_ERROR_MAX, "the path of the configuration is too long");
+		goto out;
+	}
+	if ((r = setup_drivers(d)) < 0 || (r = setup_events(d)) < 0) {
+		snprintf(err, OPT_ERROR_MAX, "cannot set up: %s", mag_strerror(r));
+		goto out;
+	}
+	if ((r = reload(d, err)) < 0)
+		goto out;
+	budget_init(&d->queue_config.limits.hour, d->settings->budget_hour, HOUR_MS);
+	budget_init(&d->queue_config.limits.day, d->settings->budget_day, DAY_MS);
+	d->queue_config.time = daemon_time;
+	d->queue_config.random = daemon_random;
+	d->queue_config.wake = daemon_wake;
+	d->queue_config.arg = d;
+	if ((r = queue_new(&d->queue_config, &d->queue)) < 0)
+		goto out;
+	*daemon_r = d;
+	d = NULL;
+out:
+	daemon_free(&d);
+	return r;
+}
+
+const struct settings *daemon_settings(const struct daemon *d)
+{
+	return d->settings;
+}
+
+int daemon_listen(struct daemon *d, int fd, char err[OPT_ERROR_MAX])
+{
+	struct listen_config *l = &d->listen_config;
+	int r;
+
+	l->base = d->base;
+	l->queue = d->queue;
+	l->queue_config = &d->queue_config;
+	l->submitted = on_submitted;
+	l->arg = d;
+	r = listen_start(fd, l, &d->listener);
+	if (r < 0)
+		snprintf(err, OPT_ERROR_MAX, "cannot listen: %s", mag_strerror(r));
+	return r;
+}
+
+int daemon_run(struct daemon *d, void (*ready)(void *arg), void *arg)
+{
+	mag_log(MAG_LOG_NOTICE, "ready: %zu gateways, socket %s", d->settings->n_gateways,
+		d->settings->socket);
+	ready(arg);
+	return event_base_dispatch(d->base) < 0 ? MAG_ESYS : 0;
+}
+
+static void free_event(struct event **event)
+{
+	if (*event)
+		event_free(*event);
+	*event = NULL;
+}
+
+void daemon_free(struct daemon **daemon)
+{
+	struct daemon *d = *daemon;
+
+	*daemon = NULL;
+	if (!d)
+		return;
+	/* The drivers first: each attempt under way gets its (unclear) word; then
+	 * every waiting client its answer; then nobody holds a gateway any more. */
+	for (size_t i = 0; gateway_drivers[i]; i++)
+		if (gateway_drivers[i]->teardown)
+			gateway_drivers[i]->teardown(&d->shared[i]);
+	if (d->queue)
+		queue_abort(d->queue);
+	listen_free(&d->listener);
+	queue_free(&d->queue);
+	settings_free(&d->settings);
+	free_event(&d->run);
+	free_event(&d->drained);
+	free_event(&d->on_term);
+	free_event(&d->on_int);
+	free_event(&d->on_hup);
+	if (d->base)
+		event_base_free(d->base);
+	free(d);
+}

@@ -1,0 +1,24 @@
+/* The running daemon: settings, queue, socket and drivers on one event loop. */
+#ifndef SMSD_DAEMON_H
+#define SMSD_DAEMON_H
+
+#include "otpcore/base/option.h"
+
+struct daemon;
+struct settings;
+
+/* Read the settings (as root: secrets that only root can read are read now).
+ * 0 or an error with err. */
+int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_MAX]);
+const struct settings *daemon_settings(const struct daemon *d);
+
+/* Take the listening socket over; begin to serve on daemon_run. */
+int daemon_listen(struct daemon *d, int fd, char err[OPT_ERROR_MAX]);
+
+/* Until SIGTERM or SIGINT, and then until the messages are done or `drain` is
+ * over. SIGHUP reads the settings anew; a fault leaves the old ones.
+ * `ready` is called once when requests are served. */
+int daemon_run(struct daemon *d, void (*ready)(void *arg), void *arg);
+void daemon_free(struct daemon **daemon);
+
+#endif

@@ -1,0 +1,92 @@
+/* A gateway is a [gateway NAME] section and the driver that serves it. Drivers
+ * are const ops structs, registered in one array (gateway.c). */
+#ifndef SMSD_GATEWAY_H
+#define SMSD_GATEWAY_H
+
+#include "otpcore/base/option.h"
+#include "smsd/message.h"
+
+struct event_base;
+struct gateway;
+
+struct gateway_result {
+	enum sms_outcome outcome;
+	char provider_id[65];
+	char error[SMS_ERROR_MAX]; /* made by us or cleaned; no number, code or text */
+};
+
+/* One try to hand one message to one gateway. */
+struct attempt {
+	struct gateway *gateway;
+	const struct sms_message *message; /* both borrowed until done */
+	const struct mag_secret *text;     /* what to say, rendered for the channel */
+	int64_t now_ms;                    /* wall clock at the start */
+	int64_t timeout_ms;                /* never beyond the message's deadline */
+	void (*done)(struct attempt *a, const struct gateway_result *result);
+	void *arg; /* of who made the attempt */
+	void *driver;
+};
+
+struct gateway_ops {
+	const char *name;
+	const char *channels; /* what the driver can do: "sms voice email" */
+	const struct opt *opts;
+	const char *doc;
+
+	/* What all gateways of the driver share; NULL: nothing. */
+	int (*setup)(struct event_base *base, void **shared_r);
+	void (*teardown)(void **shared);
+
+	/* Read the driver's own settings of g->name from `t` into g->driver. Reads
+	 * no network. err says what is wrong. */
+	int (*open)(struct gateway *g, const struct opt_tree *t, char err[OPT_ERROR_MAX]);
+	void (*close)(struct gateway *g);
+
+	/* Starts the attempt. a->done is called exactly once: now, or from the
+	 * event loop. */
+	void (*send)(struct attempt *a);
+};
+
+struct gateway {
+	/* The part of the section that every driver has. */
+	char name[33];
+	int driver_index;
+	char channels[25], countries[129], from[65];
+	int64_t priority, weight, timeout;
+
+	const struct gateway_ops *ops;
+	void *shared; /* of the driver; borrowed */
+	void *driver; /* the driver's settings of this gateway */
+	unsigned refs;
+
+	struct gateway_stats {
+		uint32_t accepted, failed;
+		uint32_t waiting;      /* attempts under way */
+		int64_t last_accepted; /* wall clock, seconds */
+		unsigned failures;     /* in a row */
+		int64_t rest_until;    /* ticks: until then it is asked last */
+		char last_error[SMS_ERROR_MAX];
+	} stats;
+};
+
+extern const struct gateway_ops gateway_outbox;
+
+/* The array of drivers, ended by NULL; and the rows of a [gateway NAME]
+ * section: the common ones and those of every driver. */
+extern const struct gateway_ops *const gateway_drivers[];
+extern const struct opt gateway_common_opts[];
+const struct opt_section *gateway_section(void);
+
+/* Read [gateway NAME]. shared[i] is what driver i set up (all NULL is fine for
+ * checking only). 0 or an error with err. */
+int gateway_new(const char *name, const struct opt_tree *t, void *const *shared,
+	struct gateway **gateway_r, char err[OPT_ERROR_MAX]);
+struct gateway *gateway_ref(struct gateway *g);
+void gateway_free(struct gateway **g); /* drops one reference */
+
+/* Book the start and the end of an attempt. `now` in wall seconds, `ticks` in ms. */
+void gateway_started(struct gateway *g);
+void gateway_finished(
+	struct gateway *g, const struct gateway_result *result, int64_t now, int64_t ticks);
+
+#endif

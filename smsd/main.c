@@ -1,0 +1,286 @@
+/* magotp-smsd: command line, privileges, the way into the background. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "smsd/daemon.h"
+#include "smsd/listen.h"
+#include "smsd/settings.h"
+
+#define CONFIG_DEFAULT SYSCONFDIR "/magotp/smsd.conf"
+
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+static const char help_text[] =
+	"Examples:\n"
+	"  magotp-smsd                       start in the background\n"
+	"  magotp-smsd -t                    is the configuration right?\n"
+	"  magotp-smsd --foreground          stay, log to stderr\n"
+	"  kill -HUP PID                     read the configuration anew\n"
+	"\n"
+	"magotp-smsd hands the messages of otpcored to gateways: it sends the codes.\n"
+	"\n"
+	"Usage: magotp-smsd [--config FILE] [--foreground] [-t]\n"
+	"  -c, --config FILE    configuration (" CONFIG_DEFAULT ");\n"
+	"                       gateways.d/*.conf beside it are read, too\n"
+	"  -f, --foreground     stay in the foreground and log to stderr\n"
+	"  -t, --check-config   check the configuration and end\n"
+	"  -h, --help           this text\n"
+	"  -V, --version        the version\n"
+	"\n"
+	"Man pages: magotp-smsd(8), smsd.conf(5)\n";
+
+struct arguments {
+	const char *config;
+	bool foreground, check;
+};
+
+/* -1: go on; else the exit code. */
+static int parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "check-config", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:fthV", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			a->config = optarg;
+			break;
+		case 'f':
+			a->foreground = true;
+			break;
+		case 't':
+			a->check = true;
+			break;
+		case 'h':
+			fputs(help_text, stdout);
+			return EXIT_DONE;
+		case 'V':
+			puts("magotp-smsd " PACKAGE_VERSION);
+			return EXIT_DONE;
+		default:
+			fputs("Try: magotp-smsd --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "magotp-smsd: unexpected argument: %s\nTry: magotp-smsd --help\n",
+		argv[optind]);
+	return EXIT_USAGE;
+}
+
+/* ---- socket ---- */
+
+/* The socket that systemd opened for us; -1: none. */
+static int inherited_socket(void)
+{
+#ifdef HAVE_SYSTEMD
+	if (sd_listen_fds(1) == 1 &&
+		sd_is_socket(SD_LISTEN_FDS_START, AF_UNIX, SOCK_SEQPACKET, 1) > 0) {
+		int flags = fcntl(SD_LISTEN_FDS_START, F_GETFL);
+
+		if (flags >= 0 && fcntl(SD_LISTEN_FDS_START, F_SETFL, flags | O_NONBLOCK) == 0)
+			return SD_LISTEN_FDS_START;
+	}
+#endif
+	return -1;
+}
+
+/* otpcored reaches the socket through the group of the first client. */
+static void share_socket(const struct settings *s)
+{
+	char first[sizeof s->clients];
+	const struct passwd *pw;
+
+	snprintf(first, sizeof first, "%.*s", (int)strcspn(s->clients, " "), s->clients);
+	pw = getpwnam(first);
+	if (pw && lchown(s->socket, (uid_t)-1, pw->pw_gid) < 0)
+		mag_log(MAG_LOG_WARNING, "%s: cannot be given to the group of %s: %s", s->socket,
+			first, strerror(errno));
+}
+
+static int open_socket(const struct settings *s)
+{
+	int fd = inherited_socket();
+
+	if (fd >= 0)
+		return fd;
+	fd = listen_open(s->socket);
+	if (fd < 0)
+		mag_log(MAG_LOG_ERROR, "%s: %s", s->socket,
+			fd == MAG_EEXISTS ? "another magotp-smsd is running"
+			: fd == MAG_ESYS  ? strerror(errno)
+					  : mag_strerror(fd));
+	else if (geteuid() == 0)
+		share_socket(s);
+	return fd;
+}
+
+/* ---- privileges ---- */
+
+/* From root to [smsd] user, for good. Another user stays what it is. */
+static int drop_privileges(const char *user)
+{
+	const struct passwd *pw;
+
+	if (geteuid() != 0)
+		return 0;
+	errno = 0;
+	pw = getpwnam(user);
+	if (!pw) {
+		mag_log(MAG_LOG_ERROR, "[smsd] user: there is no user \"%s\"", user);
+		return MAG_ENOTFOUND;
+	}
+	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0 ||
+		(pw->pw_uid != 0 && setuid(0) == 0)) {
+		mag_log(MAG_LOG_ERROR, "cannot become %s: %s", user, strerror(errno));
+		return MAG_ESYS;
+	}
+	return 0;
+}
+
+/* Codes stay out of core files and out of other processes' reach. */
+static void shut_windows(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#ifndef __SANITIZE_ADDRESS__ /* its leak check reads its own /proc entry */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+/* ---- background ---- */
+
+/* The parent waits until the child serves (a byte comes) or has failed. */
+static int into_background(int *ready_fd)
+{
+	int ends[2];
+	pid_t pid;
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+		return MAG_ESYS;
+	if (pid > 0) {
+		close(ends[1]);
+		exit(read(ends[0], &byte, 1) == 1 ? EXIT_DONE : EXIT_REFUSED);
+	}
+	close(ends[0]);
+	*ready_fd = ends[1];
+	setsid();
+	return chdir("/") < 0 ? MAG_ESYS : 0;
+}
+
+static void tell_ready(void *arg)
+{
+	int *ready_fd = arg, null;
+
+#ifdef HAVE_SYSTEMD
+	sd_notify(0, "READY=1");
+#endif
+	if (*ready_fd < 0)
+		return;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+	mag_log_open("magotp-smsd", 1, MAG_LOG_INFO);
+	if (write(*ready_fd, "", 1) < 0)
+		mag_log(MAG_LOG_WARNING, "whoever started us has gone");
+	close(*ready_fd);
+	*ready_fd = -1;
+}
+
+/* ---- all together ---- */
+
+static int check_config(const char *config)
+{
+	void *shared[8] = { NULL };
+	struct settings *s = NULL;
+	char err[OPT_ERROR_MAX];
+
+	if (settings_load(config, shared, &s, err) < 0) {
+		fprintf(stderr, "magotp-smsd: %s\n", err);
+		return EXIT_REFUSED;
+	}
+	printf("%s is right: %zu gateway%s\n", config, s->n_gateways,
+		s->n_gateways == 1 ? "" : "s");
+	settings_free(&s);
+	return EXIT_DONE;
+}
+
+static int serve(const struct arguments *a)
+{
+	struct daemon *d = NULL;
+	char err[OPT_ERROR_MAX];
+	int ready_fd = -1, fd = -1, r;
+
+	if (!a->foreground && into_background(&ready_fd) < 0) {
+		mag_log(MAG_LOG_ERROR, "cannot go into the background: %s", strerror(errno));
+		return EXIT_REFUSED;
+	}
+	if ((r = daemon_new(a->config, &d, err)) < 0) {
+		mag_log(MAG_LOG_ERROR, "%s", err);
+		goto out;
+	}
+	r = fd = open_socket(daemon_settings(d));
+	if (fd < 0)
+		goto out;
+	if ((r = drop_privileges(daemon_settings(d)->user)) < 0)
+		goto out;
+	shut_windows();
+	if ((r = daemon_listen(d, fd, err)) < 0) {
+		mag_log(MAG_LOG_ERROR, "%s", err);
+		goto out;
+	}
+	r = daemon_run(d, tell_ready, &ready_fd);
+	mag_log(MAG_LOG_NOTICE, "stopped");
+out:
+	daemon_free(&d);
+	return r < 0 ? EXIT_REFUSED : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	static char path[PATH_MAX];
+	struct arguments a = { .config = CONFIG_DEFAULT };
+	int r = parse_arguments(argc, argv, &a);
+
+	if (r >= 0)
+		return r;
+	mag_log_open("magotp-smsd", 0, MAG_LOG_INFO);
+	/* The background has another working directory. */
+	if (a.config[0] != '/' && realpath(a.config, path))
+		a.config = path;
+	signal(SIGPIPE, SIG_IGN);
+	return a.check ? check_config(a.config) : serve(&a);
+}

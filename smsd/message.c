@@ -1,0 +1,122 @@
+/* Submit requests become messages: checked once, here. */
+#include <stdio.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "smsd/message.h"
+
+static bool id_is_safe(const char *id)
+{
+	static const char safe[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+	return *id && id[strspn(id, safe)] == '\0';
+}
+
+/* E.164: a plus sign, 7 to 15 digits, the first of them not 0. */
+static bool is_e164(const char *to)
+{
+	size_t len = strlen(to);
+
+	return to[0] == '+' && to[1] != '0' && len >= 8 && len <= 16 && mag_all_digits(to + 1);
+}
+
+static bool is_mail_address(const char *to)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789.-_+@";
+	const char *at = strchr(to, '@');
+
+	return at && at != to && at[1] && !strchr(at + 1, '@') && to[strspn(to, safe)] == '\0' &&
+	       *to != '-';
+}
+
+/* The host is spoken and shown; a name that is not one is left out. */
+static bool is_host(const char *host)
+{
+	static const char safe[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+
+	return host[strspn(host, safe)] == '\0';
+}
+
+static const char *fault_of(const struct wire_submit_req *q)
+{
+	bool mail = mag_streq(q->channel, "email");
+
+	if (!id_is_safe(q->id))
+		return "the id must be made of letters, digits, - and _";
+	if (!mail && !mag_streq(q->channel, "sms") && !mag_streq(q->channel, "voice"))
+		return "unknown channel";
+	if (mail ? !is_mail_address(q->to) : !is_e164(q->to))
+		return mail ? "not an e-mail address" : "not an E.164 number";
+	if (q->priority >= SMS_PRIORITIES)
+		return "unknown priority";
+	if (!q->template[0] && !q->text.len)
+		return "neither template nor text";
+	if (q->template[0] && q->text.len)
+		return "both template and text";
+	if (q->code.len && !mag_all_digits(mag_secret_text(&q->code)))
+		return "the code is not made of digits";
+	return NULL;
+}
+
+int sms_message_take(
+	struct sms_message *m, struct wire_submit_req *request, char error[SMS_ERROR_MAX])
+{
+	const char *fault = fault_of(request);
+
+	if (fault) {
+		snprintf(error, SMS_ERROR_MAX, "%s", fault);
+		return MAG_EINVAL;
+	}
+	memset(m, 0, sizeof *m);
+	memcpy(m->id, request->id, sizeof m->id);
+	memcpy(m->to, request->to, sizeof m->to);
+	memcpy(m->channel, request->channel, sizeof m->channel);
+	memcpy(m->template, request->template, sizeof m->template);
+	memcpy(m->language, request->language, sizeof m->language);
+	if (is_host(request->host))
+		memcpy(m->host, request->host, sizeof m->host);
+	m->expires_at = request->expires_at;
+	m->priority = request->priority;
+	m->code = request->code;
+	m->text = request->text;
+	memset(&request->code, 0, sizeof request->code);
+	memset(&request->text, 0, sizeof request->text);
+	return 0;
+}
+
+void sms_message_clear(struct sms_message *m)
+{
+	mag_secret_free(&m->code);
+	mag_secret_free(&m->text);
+}
+
+const char *sms_masked(const char *to, char *buf, size_t cap)
+{
+	const char *at = strchr(to, '@');
+	size_t len = strlen(to);
+
+	if (at)
+		snprintf(buf, cap, "...%s", at);
+	else
+		snprintf(buf, cap, "...%s", len > 4 ? to + len - 4 : "");
+	return buf;
+}
+
+bool sms_has_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+	const char *start = words;
+
+	while (len && (words = strstr(words, word))) {
+		bool opens = words == start || words[-1] == ' ';
+
+		if (opens && (words[len] == '\0' || words[len] == ' '))
+			return true;
+		words += len;
+	}
+	return false;
+}

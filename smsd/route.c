@@ -1,0 +1,112 @@
+/* Routing: filter, order, go round. */
+#include <string.h>
+
+#include "smsd/route.h"
+
+static bool serves(const struct gateway *g, const struct route_want *want)
+{
+	if (!sms_has_word(g->channels, want->channel))
+		return false;
+	return !*want->country || !g->countries[0] || sms_has_word(g->countries, want->country);
+}
+
+static bool was_out(const struct route *old, const struct gateway *g)
+{
+	for (size_t i = 0; i < old->n; i++)
+		if (strcmp(old->entry[i].gateway->name, g->name) == 0)
+			return old->entry[i].out;
+	return false;
+}
+
+/* Gateways compare by: does it rest, then priority. */
+static int compare(const struct gateway *a, const struct gateway *b, int64_t ticks)
+{
+	bool rest_a = a->stats.rest_until > ticks, rest_b = b->stats.rest_until > ticks;
+
+	if (rest_a != rest_b)
+		return rest_a ? 1 : -1;
+	return (a->priority > b->priority) - (a->priority < b->priority);
+}
+
+static void swap(struct route_entry *a, struct route_entry *b)
+{
+	struct route_entry saved = *a;
+
+	*a = *b;
+	*b = saved;
+}
+
+/* Stable: equal ones stay in the order of the files until they are drawn. */
+static void sort(struct route *r, int64_t ticks)
+{
+	for (size_t i = 1; i < r->n; i++)
+		for (size_t j = i; j > 0 && compare(r->entry[j].gateway, r->entry[j - 1].gateway,
+						     ticks) < 0; j--)
+			swap(&r->entry[j], &r->entry[j - 1]);
+}
+
+/* Draw entry[first..end) without putting back, each by its share of weight. */
+static void draw(struct route *r, size_t first, size_t end, const struct route_want *want)
+{
+	for (; first + 1 < end; first++) {
+		uint32_t total = 0, ticket;
+		size_t i = first;
+
+		for (size_t j = first; j < end; j++)
+			total += (uint32_t)r->entry[j].gateway->weight;
+		ticket = want->random(want->random_arg, total);
+		while (ticket >= (uint32_t)r->entry[i].gateway->weight)
+			ticket -= (uint32_t)r->entry[i++].gateway->weight;
+		swap(&r->entry[first], &r->entry[i]);
+	}
+}
+
+void route_plan(struct route *r, struct gateway *const *gateways, size_t n,
+	const struct route_want *want)
+{
+	struct route fresh = { 0 };
+
+	for (size_t i = 0; i < n && fresh.n < GATEWAYS_MAX; i++) {
+		if (!serves(gateways[i], want))
+			continue;
+		fresh.entry[fresh.n].gateway = gateway_ref(gateways[i]);
+		fresh.entry[fresh.n].out = was_out(r, gateways[i]);
+		fresh.n++;
+	}
+	route_clear(r);
+	*r = fresh;
+	sort(r, want->ticks);
+	for (size_t first = 0, end; first < r->n; first = end) {
+		end = first + 1;
+		while (end < r->n && compare(r->entry[first].gateway, r->entry[end].gateway,
+					     want->ticks) == 0)
+			end++;
+		draw(r, first, end, want);
+	}
+}
+
+struct route_entry *route_next(struct route *r)
+{
+	while (r->next < r->n) {
+		struct route_entry *e = &r->entry[r->next++];
+
+		if (!e->out)
+			return e;
+	}
+	return NULL;
+}
+
+bool route_open(const struct route *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!r->entry[i].out)
+			return true;
+	return false;
+}
+
+void route_clear(struct route *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		gateway_free(&r->entry[i].gateway);
+	r->n = r->next = 0;
+}

@@ -1,0 +1,156 @@
+/* The option table of smsd and what is made of it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "otpcore/base/err.h"
+#include "smsd/limits.h"
+#include "smsd/settings.h"
+
+#define ROW(field) offsetof(struct settings, field), sizeof(((struct settings *)0)->field)
+static const struct opt smsd_opts[] = {
+	{ "socket", OPT_TEXT, RUNDIR "/magotp-smsd/smsd.sock", 0, 0, NULL, ROW(socket),
+		"where otpcored hands messages over" },
+	{ "user", OPT_TEXT, "magotp-sms", 0, 0, NULL, ROW(user),
+		"whom to become when started as root" },
+	{ "clients", OPT_WORDS, "magotp", 0, 0, NULL, ROW(clients),
+		"users (names or uids) that may hand messages over, beside root" },
+	{ "allowed_countries", OPT_WORDS, "US", 0, 0, NULL, ROW(allowed_countries),
+		"ISO codes of the countries that get messages; *: every country" },
+	{ "budget_hour", OPT_INT, "1000", 0, 100000000, NULL, ROW(budget_hour),
+		"messages an hour, all together; beyond it nothing is sent" },
+	{ "budget_day", OPT_INT, "10000", 0, 100000000, NULL, ROW(budget_day),
+		"messages a day, all together; beyond it nothing is sent" },
+	{ "parallel", OPT_INT, "64", 1, 1024, NULL, ROW(parallel),
+		"requests to gateways at the same time" },
+	{ "max_waiting", OPT_INT, "10000", 1, 1000000, NULL, ROW(max_waiting),
+		"messages without an outcome; beyond it new ones are refused" },
+	{ "drain", OPT_DURATION, "10s", 0, 300, NULL, ROW(drain),
+		"how long a stopping daemon still works on its messages" },
+	{ "autofill", OPT_BOOL, "no", 0, 0, NULL, ROW(autofill),
+		"end code texts with the line \"@host #code\" that browsers understand" },
+	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
+};
+
+const struct opt_schema *settings_schema(void)
+{
+	static struct opt_section sections[] = {
+		{ "smsd", 0, smsd_opts, "the daemon" },
+		{ NULL, 0, NULL, NULL }, /* gateway: made of the drivers' rows */
+		{ NULL, 0, NULL, NULL },
+	};
+	static const struct opt_schema schema = { sections };
+
+	sections[1] = *gateway_section();
+	return &schema;
+}
+
+struct load {
+	struct settings *settings;
+	const struct opt_tree *tree;
+	void *const *shared;
+	char *err;
+};
+
+static int load_gateway(const char *name, void *arg)
+{
+	struct load *l = arg;
+	struct settings *s = l->settings;
+	int r;
+
+	if (s->n_gateways == GATEWAYS_MAX) {
+		snprintf(l->err, OPT_ERROR_MAX, "[gateway %s]: there can be %d gateways at most",
+			name, GATEWAYS_MAX);
+		return MAG_ERANGE;
+	}
+	r = gateway_new(name, l->tree, l->shared, &s->gateways[s->n_gateways], l->err);
+	if (r == 0)
+		s->n_gateways++;
+	return r;
+}
+
+/* A country that does not exist would silently allow nothing. */
+static int check_countries(const char *words, const char *where, char err[OPT_ERROR_MAX])
+{
+	char copy[sizeof((struct settings *)0)->allowed_countries], *save = NULL;
+
+	snprintf(copy, sizeof copy, "%s", words);
+	if (strcmp(copy, "*") == 0)
+		return 0;
+	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		if (country_known(w))
+			continue;
+		snprintf(err, OPT_ERROR_MAX,
+			"%s: \"%.20s\" is no country; use ISO codes such as US GB", where, w);
+		return MAG_ERANGE;
+	}
+	return 0;
+}
+
+static int check(const struct settings *s, char err[OPT_ERROR_MAX])
+{
+	int r = check_countries(s->allowed_countries, "[smsd] allowed_countries", err);
+
+	for (size_t i = 0; i < s->n_gateways && r == 0; i++) {
+		char where[64];
+
+		snprintf(where, sizeof where, "[gateway %s] countries", s->gateways[i]->name);
+		r = check_countries(s->gateways[i]->countries, where, err);
+	}
+	return r;
+}
+
+/* gateways.d beside the file; NULL where there is none. */
+static const char *dropin_dir(const char *file, char *buf, size_t cap)
+{
+	const char *slash = strrchr(file, '/');
+
+	snprintf(buf, cap, "%.*s/gateways.d", slash ? (int)(slash - file) : 1, slash ? file : ".");
+	return access(buf, F_OK) == 0 ? buf : NULL;
+}
+
+int settings_load(const char *file, void *const *shared, struct settings **settings_r,
+	char err[OPT_ERROR_MAX])
+{
+	const struct opt_schema *schema = settings_schema();
+	struct settings *s = calloc(1, sizeof *s);
+	struct opt_tree *tree = NULL;
+	char dropins[512];
+	struct load load;
+	int r = MAG_ENOMEM;
+
+	err[0] = '\0';
+	if (!s)
+		return r;
+	r = opt_load(file, dropin_dir(file, dropins, sizeof dropins), schema, &tree, err);
+	if (r < 0)
+		goto out;
+	if ((r = opt_fill(tree, &schema->sections[0], "", s, err)) < 0)
+		goto out;
+	load = (struct load){ s, tree, shared, err };
+	if ((r = opt_each_instance(tree, "gateway", load_gateway, &load)) < 0)
+		goto out;
+	if ((r = check(s, err)) < 0)
+		goto out;
+	*settings_r = s;
+	s = NULL;
+out:
+	if (r < 0 && !err[0])
+		snprintf(err, OPT_ERROR_MAX, "%s: %s", file, mag_strerror(r));
+	opt_tree_free(&tree);
+	settings_free(&s);
+	return r;
+}
+
+void settings_free(struct settings **settings)
+{
+	struct settings *s = *settings;
+
+	*settings = NULL;
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_gateways; i++)
+		gateway_free(&s->gateways[i]);
+	free(s);
+}

@@ -1,0 +1,26 @@
+/* smsd.conf and gateways.d/: read whole, or not at all. */
+#ifndef SMSD_SETTINGS_H
+#define SMSD_SETTINGS_H
+
+#include "smsd/gateway.h"
+#include "smsd/route.h"
+
+struct settings {
+	char socket[108], user[64], clients[256], allowed_countries[1024];
+	int64_t budget_hour, budget_day, parallel, max_waiting, drain;
+	bool autofill;
+
+	struct gateway *gateways[GATEWAYS_MAX];
+	size_t n_gateways;
+};
+
+extern const struct opt_schema *settings_schema(void);
+
+/* Read `file` and the *.conf of the directory gateways.d beside it; open every
+ * gateway. shared[i]: what driver i set up; all NULL only checks.
+ * 0 or an error with err. */
+int settings_load(const char *file, void *const *shared, struct settings **settings_r,
+	char err[OPT_ERROR_MAX]);
+void settings_free(struct settings **settings);
+
+#endif
