@@ -43,7 +43,7 @@ void mag_log(enum mag_log_level level, const char *fmt, ...)
 		return;
 	va_start(ap, fmt);
 	if (vsnprintf(raw, sizeof(raw), fmt, ap) < 0)
-		strcpy(raw, "(a record that cannot be written)");
+		(void)mag_copy(raw, sizeof(raw), "(a record that cannot be written)");
 	va_end(ap);
 	/* The finished record is cleaned, so that no caller can forget it. */
 	mag_clean(line, sizeof(line), raw);

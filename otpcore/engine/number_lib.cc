@@ -65,8 +65,8 @@ int parse(const char *typed, const char *region, struct number_lib *r)
 	util.GetRegionCodeForNumber(number, &country);
 	if (e164.size() >= sizeof(r->e164) || country.size() >= sizeof(r->region))
 		return -1;
-	std::strcpy(r->e164, e164.c_str());
-	std::strcpy(r->region, country.c_str());
+	std::memcpy(r->e164, e164.c_str(), e164.size() + 1);
+	std::memcpy(r->region, country.c_str(), country.size() + 1);
 	r->kind = kind_of(util.GetNumberType(number));
 	return 0;
 }
