@@ -24,6 +24,7 @@ enum fake_mode {
 	FAKE_HANG_UP,   /* reads and closes */
 	FAKE_SLAM,      /* closes without reading */
 	FAKE_DESCRIPTOR, /* answers with fake.frame and passes a descriptor along */
+	FAKE_ASK,       /* answers what fake.answer makes of the request; 0: hangs up */
 	FAKE_NO_ACCEPT, /* listens with no backlog and never accepts */
 };
 
@@ -32,6 +33,7 @@ struct fake {
 	uid_t uid; /* runs as; getuid() unless root */
 	const unsigned char *frame;
 	size_t len;
+	size_t (*answer)(const unsigned char *in, size_t len, unsigned char *out);
 	char dir[64], path[100];
 	pid_t pid;
 	int seen; /* reading end of the pipe */
@@ -88,6 +90,15 @@ static inline void fake_serve(const struct fake *f, int listener, int report)
 				fake_answer(f, fd);
 			if (f->mode == FAKE_HANG_UP)
 				break;
+			if (f->mode == FAKE_ASK) {
+				static unsigned char out[WIRE_FRAME_MAX];
+				size_t len = f->answer(in, (size_t)got, out);
+
+				if (len == 0)
+					break;
+				if (send(fd, out, len, MSG_NOSIGNAL) < 0)
+					fake_die("send");
+			}
 		}
 		close(fd);
 	}
