@@ -96,7 +96,7 @@ static inline void fake_serve(const struct fake *f, int listener, int report)
 
 				if (len == 0)
 					break;
-				if (send(fd, out, len, MSG_NOSIGNAL) < 0)
+				if (send(fd, out, len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 					fake_die("send");
 			}
 		}
