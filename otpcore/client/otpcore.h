@@ -28,7 +28,7 @@
  *
  *             r = otpcore_send(login, f->ref, NULL, 0, &sent);
  *             if (r == 0 && sent) {
- *                 printf("Code sent to ...%s: ", f->masked);
+ *                 fprintf(stdout, "Code sent to ...%s: ", f->masked);
  *                 fflush(stdout);
  *                 if (fgets(code, sizeof code, stdin) != NULL) {
  *                     code[strcspn(code, "\n")] = '\0';
@@ -59,7 +59,7 @@
  *
  * A handle is one login of one person. It may be used by one thread at a time;
  * different handles are independent. It holds no descriptor between calls and
- * survives fork(2), but a login belongs to the process that began it: otpcored
+ * survives a fork, but a login belongs to the process that began it: otpcored
  * knows a caller by SO_PEERCRED (unix(7)) and gives each only what it may ask:
  * root anything, a user for the own account, a verifier (magotp.conf(5),
  * [broker] verifiers) for its services.
