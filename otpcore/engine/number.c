@@ -72,7 +72,7 @@ static bool nanp_number(const char *d, struct number *n)
 	return true;
 }
 
-#if defined(HAVE_PHONENUMBER) && !defined(MAG_TEST_OWN)
+#ifdef HAVE_PHONENUMBER
 static bool world_number(const char *digits, const char *country, struct number *n)
 {
 	struct number_lib lib;

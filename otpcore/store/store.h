@@ -67,6 +67,10 @@ struct store_tick_ops {
 	void (*done)(struct store_tick *t, int r, void *arg);
 };
 
+/* Start it. Callbacks may have been called when this returns; done is the last
+ * and may free the tick. `ops` must outlive it. */
+void store_submit(struct store_tick *t, const struct store_tick_ops *ops, void *arg);
+
 int store_tick_new(struct store *s, int64_t now, struct store_tick **tick_r);
 void store_tick_free(struct store_tick **t);
 

@@ -1,0 +1,77 @@
+#include "otpcore/store/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+
+#define BLOCK 65536
+
+struct arena_block {
+	struct arena_block *next;
+	size_t used, cap;
+	alignas(max_align_t) unsigned char data[];
+};
+
+void *arena_get(struct arena *a, size_t size)
+{
+	struct arena_block *b = a->block;
+	void *p = NULL;
+
+	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	if (b == NULL || b->cap - b->used < size) {
+		size_t cap = size > BLOCK / 2 ? size : BLOCK;
+
+		b = malloc(sizeof *b + cap);
+		if (b == NULL)
+			return NULL;
+		*b = (struct arena_block){ .next = a->block, .cap = cap };
+		a->block = b;
+	}
+	p = b->data + b->used;
+	b->used += size;
+	return memset(p, 0, size);
+}
+
+void arena_free(struct arena *a)
+{
+	while (a->block != NULL) {
+		struct arena_block *next = a->block->next;
+
+		free(a->block);
+		a->block = next;
+	}
+}
+
+void arena_reset(struct arena *a)
+{
+	struct arena_block *kept = a->block;
+
+	if (kept == NULL)
+		return;
+	a->block = kept->next;
+	arena_free(a);
+	kept->next = NULL;
+	kept->used = 0;
+	a->block = kept;
+}
+
+int array_grow(void *items, size_t size, size_t n, size_t *cap)
+{
+	void **array = items;
+	void *grown = NULL;
+	size_t wanted = *cap == 0 ? 16 : *cap * 2;
+
+	if (n < *cap)
+		return 0;
+	if (wanted > SIZE_MAX / 2 / size)
+		return MAG_ENOMEM;
+	grown = realloc(*array, wanted * size);
+	if (grown == NULL)
+		return MAG_ENOMEM;
+	*array = grown;
+	*cap = wanted;
+	return 0;
+}

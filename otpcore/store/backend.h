@@ -1,0 +1,80 @@
+/* What the tick asks of a database. Statements come in batches, one batch per
+ * round trip, so that a backend may pipeline them and answer later. */
+#ifndef STORE_BACKEND_H
+#define STORE_BACKEND_H
+
+#include "otpcore/store/rows.h"
+#include "otpcore/store/store.h"
+
+enum query {
+#define QUERY(name, types, text) QUERY_##name,
+#include "otpcore/store/query.inc"
+#undef QUERY
+	QUERY_COUNT
+};
+/* Statements that rows.c makes follow the written ones. */
+#define STATEMENT_ROW(table, verb) (QUERY_COUNT + (int)(table) * ROW_VERBS + (int)(verb))
+#define STATEMENT_COUNT (QUERY_COUNT + TABLE_COUNT * ROW_VERBS)
+
+struct store_call {
+	int statement;
+	const char *point;                /* its fault point */
+	const struct store_value *values;
+	size_t n_values;
+	/* Once per row of the result; not 0 ends the call with that. */
+	int (*row)(const struct store_cells *cells, void *arg);
+	void *arg;
+	bool must_change;   /* 0 rows changed: the batch is a lost race */
+	int64_t changed;    /* out */
+	int r;              /* out */
+};
+
+#define BACKEND_PENDING 1 /* not ready: resume() will be called */
+
+struct store_batch {
+	struct store_call *calls;
+	size_t n, cap;
+	/* begin: start to write. commit: end it; if a must_change call changed
+	 * nothing, roll back instead. Neither, outside a transaction: reads. */
+	bool begin, commit;
+	bool unknown; /* out: COMMIT failed, nobody knows whether it is durable */
+	void (*resume)(void *arg, int r);
+	void *arg;
+};
+
+struct backend_ops {
+	const char *kind;
+	int (*create)(const char *where, char err[STORE_ERROR_MAX]);
+	int (*open)(const char *where, void **backend_r, char err[STORE_ERROR_MAX]);
+	void (*close)(void *backend);
+	/* Bring the schema to that of the program in one transaction; texts[n] leads
+	 * from schema n to n + 1. 0, MAG_ESCHEMA, MAG_ESTORE. */
+	int (*migrate)(void *backend, const char *const *texts, int wanted,
+		char err[STORE_ERROR_MAX]);
+	/* 0, BACKEND_PENDING, or an error: then there is no transaction any more.
+	 *   reads: errors are in the calls; an error here means none was made
+	 *   writes: the first error, or MAG_ECONFLICT (all calls were made, so that
+	 *   every loser is known) */
+	int (*run)(void *backend, struct store_batch *batch);
+	void (*rollback)(void *backend);
+	void (*checkpoint)(void *backend, bool idle);
+	int (*script)(void *backend, const char *sql); /* tests only; may be NULL */
+	int64_t (*cell_int)(void *statement, int column);
+	/* Borrowed until the next row; *len_r without NUL. */
+	const void *(*cell_bytes)(void *statement, int column, size_t *len_r);
+};
+
+extern const struct backend_ops backend_sqlite;
+
+struct store {
+	const struct backend_ops *ops;
+	void *backend;
+};
+
+/* The types of a statement's parameters, as in "iit"; its text, expanded, with
+ * $N parameters: malloc'd. */
+const char *statement_types(int statement);
+char *statement_text(int statement);
+
+
+#endif

@@ -1,0 +1,24 @@
+-- Paged reads for administrators.
+
+-- $1 after this name, $2 state (0: all), $3 expiring before (0: all), $4 limit.
+--: list_accounts tiii
+SELECT {account}, phones, level, last_login_at, expires_at FROM (
+	SELECT {account},
+		(SELECT count(*) FROM phone WHERE phone.account = account.id AND phone.state = 2)
+			AS phones,
+		(SELECT coalesce(max(level), 1) FROM subscription
+			WHERE subscription.account = account.id AND subscription.state = 1) AS level,
+		(SELECT coalesce(max(verified_at), 0) FROM login WHERE login.account = account.id)
+			AS last_login_at,
+		(SELECT coalesce(max(expires_at), 0) FROM subscription
+			WHERE subscription.account = account.id AND subscription.state <> 3)
+			AS expires_at
+	FROM account WHERE name > $1 AND ($2 = 0 OR account.state = $2)) AS a
+WHERE $3 = 0 OR (expires_at > 0 AND expires_at < $3) ORDER BY name LIMIT $4;
+
+-- $1 after this id, $2 order ('' any), $3 state (0 any), $4 limit.
+--: list_licences itii
+SELECT {licence},
+	coalesce((SELECT name FROM account WHERE account.id = licence.account), '') AS holder
+FROM licence WHERE id > $1 AND ($2 = '' OR order_ref = $2) AND ($3 = 0 OR state = $3)
+ORDER BY id LIMIT $4;

@@ -1,0 +1,69 @@
+-- What a tick reads and charges. "--: name types" heads a statement; types are
+-- those of its parameters: i integer, t text, b bytes. {table} becomes the
+-- table's columns. A statement with {account_id} is made twice, NAME (account by
+-- its name, $1) and NAME_UID (by its uid); an ambiguous uid finds nothing.
+
+--: account t
+SELECT {account} FROM account WHERE id = {account_id};
+
+--: subscriptions t
+SELECT {subscription} FROM subscription WHERE account = {account_id} LIMIT 9;
+
+--: phones t
+SELECT {phone} FROM phone WHERE account = {account_id} ORDER BY slot LIMIT 4;
+
+-- The newest: four places stay free for this tick's own.
+--: challenges ti
+SELECT {challenge} FROM challenge WHERE account = {account_id} AND created_at > $2
+ORDER BY created_at DESC, id LIMIT 12;
+
+-- Counters of the account, its phones and the chains of its challenges: those by
+-- the day and without period of 31 days ($2), those by the hour of two ($3).
+--: throttles tiii
+SELECT kind, subject, period, count, last_at FROM throttle WHERE subject IN (
+	SELECT {account_id}
+	UNION SELECT id FROM phone WHERE account = {account_id}
+	UNION SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4)
+AND last_at > CASE WHEN kind IN (6, 7, 8, 9) THEN $3 ELSE $2 END LIMIT 257;
+
+--: latest t
+SELECT {login} FROM login WHERE account = {account_id}
+ORDER BY started_at DESC, id LIMIT 1;
+
+--: previous t
+SELECT {login} FROM login WHERE account = {account_id} AND (opened_at > 0 OR verified_at > 0)
+ORDER BY started_at DESC, id LIMIT 4;
+
+--: login i
+SELECT {login} FROM login WHERE id = $1;
+
+--: session tti
+SELECT {session} FROM session WHERE boot = $1 AND host = $2 AND sid = $3;
+
+--: sessions_of ti
+SELECT {session} FROM session WHERE account = {account_id} AND account > 0 AND ended_at = 0
+AND (expires_at = 0 OR expires_at > $2) ORDER BY since DESC, id LIMIT 64;
+
+--: licence b
+SELECT {licence} FROM licence WHERE hash = $1;
+
+--: phone_owners b
+SELECT account FROM phone WHERE number_hash = $1 LIMIT 64;
+
+--: throttle iii
+SELECT kind, subject, period, count, last_at FROM throttle
+WHERE kind = $1 AND subject = $2 AND period = $3;
+
+--: charge iiiii
+INSERT INTO throttle (kind, subject, period, count, last_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (subject, kind, period) DO UPDATE
+SET count = throttle.count + excluded.count, last_at = excluded.last_at RETURNING count;
+
+-- No row is made to take something off it.
+--: refund iiiii
+UPDATE throttle SET count = CASE WHEN count < $4 THEN 0 ELSE count - $4 END, last_at = $5
+WHERE kind = $1 AND subject = $2 AND period = $3 RETURNING count;
+
+--: reset iiii
+UPDATE throttle SET count = 0, last_at = $4
+WHERE kind = $1 AND subject = $2 AND period = $3 RETURNING count;

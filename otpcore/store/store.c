@@ -1,0 +1,157 @@
+/* Opening a store: which database it is, which schema it has. */
+#include "otpcore/store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/secret.h"
+#include "otpcore/store/backend.h"
+#include "otpcore/store/fault.h"
+
+/* schemas[n] leads from schema n to n + 1. */
+static const char *const schemas[] = {
+#include "otpcore/store/schema.inc"
+};
+_Static_assert(sizeof schemas / sizeof schemas[0] == STORE_SCHEMA,
+	"one file in schema/ per step up to STORE_SCHEMA");
+
+static const struct backend_ops *const backends[] = { &backend_sqlite };
+
+/* "kind:where". 0 or MAG_EINVAL. */
+static int parse(const char *url, const struct backend_ops **ops_r, const char **where_r,
+	char err[STORE_ERROR_MAX])
+{
+	const char *colon = strchr(url, ':');
+
+	for (size_t i = 0; colon != NULL && i < sizeof backends / sizeof backends[0]; i++) {
+		size_t n = (size_t)(colon - url);
+
+		if (strlen(backends[i]->kind) != n || strncmp(url, backends[i]->kind, n) != 0)
+			continue;
+		if (colon[1] != '/' && strcmp(colon + 1, ":memory:") != 0)
+			break;
+		*ops_r = backends[i];
+		*where_r = colon + 1;
+		return 0;
+	}
+	snprintf(err, STORE_ERROR_MAX,
+		"\"%s\": expected sqlite:/absolute/path or sqlite::memory:", url);
+	return MAG_EINVAL;
+}
+
+static int open_backend(const struct backend_ops *ops, const char *where, struct store **store_r,
+	char err[STORE_ERROR_MAX])
+{
+	struct store *s = calloc(1, sizeof *s);
+	int r = MAG_ENOMEM;
+
+	if (s == NULL) {
+		snprintf(err, STORE_ERROR_MAX, "%s", mag_strerror(r));
+		return r;
+	}
+	s->ops = ops;
+	r = ops->open(where, &s->backend, err);
+	if (r == 0)
+		r = ops->migrate(s->backend, schemas, STORE_SCHEMA, err);
+	if (r != 0)
+		store_close(&s);
+	else
+		*store_r = s;
+	return r;
+}
+
+int store_open(const char *url, struct store **store_r, char err[STORE_ERROR_MAX])
+{
+	const struct backend_ops *ops = NULL;
+	const char *where = NULL;
+	int r = parse(url, &ops, &where, err);
+
+	return r == 0 ? open_backend(ops, where, store_r, err) : r;
+}
+
+int store_create(const char *url, char err[STORE_ERROR_MAX])
+{
+	const struct backend_ops *ops = NULL;
+	const char *where = NULL;
+	struct store *s = NULL;
+	int r = parse(url, &ops, &where, err);
+
+	if (r == 0)
+		r = ops->create(where, err);
+	if (r == 0)
+		r = open_backend(ops, where, &s, err);
+	store_close(&s);
+	return r;
+}
+
+void store_close(struct store **store)
+{
+	struct store *s = *store;
+
+	*store = NULL;
+	if (s == NULL)
+		return;
+	s->ops->close(s->backend);
+	free(s);
+}
+
+const char *store_kind(const struct store *s)
+{
+	return s->ops->kind;
+}
+
+int store_schema(const struct store *s)
+{
+	(void)s;
+	return STORE_SCHEMA; /* an open store has no other */
+}
+
+void store_checkpoint(struct store *s)
+{
+	s->ops->checkpoint(s->backend, true);
+}
+
+int64_t store_new_id(void)
+{
+	uint64_t id = 0;
+
+	/* Without randomness there is no id: 0, which no table takes. */
+	while ((id >> 1) == 0) {
+		if (mag_random(&id, sizeof id) != 0)
+			return 0;
+	}
+	return (int64_t)(id >> 1);
+}
+
+/* ---- statements ---- */
+
+static const struct {
+	const char *types, *text;
+} queries[QUERY_COUNT] = {
+#define QUERY(name, types, text) { types, text },
+#include "otpcore/store/query.inc"
+#undef QUERY
+};
+
+char *statement_text(int statement)
+{
+	int row = statement - QUERY_COUNT;
+
+	if (row < 0)
+		return row_expand(queries[statement].text);
+	return row_sql((enum row_table)(row / ROW_VERBS), (enum row_verb)(row % ROW_VERBS));
+}
+
+const char *statement_types(int statement)
+{
+	return statement < QUERY_COUNT ? queries[statement].types : NULL;
+}
+
+#ifdef MAG_FAULT
+int fault_sql(struct store *s, const char *sql)
+{
+	return s->ops->script(s->backend, sql);
+}
+#endif

@@ -1,0 +1,396 @@
+/* A tick: read -> decide -> claim -> settle -> commit, each a phase with a start
+ * (which may leave a batch with the backend) and a finish. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/store/fault.h"
+#include "otpcore/store/tick.h"
+
+/* ---- a tick and its requests ---- */
+
+int store_tick_new(struct store *s, int64_t now, struct store_tick **tick_r)
+{
+	struct store_tick *t = calloc(1, sizeof *t);
+
+	if (t == NULL)
+		return MAG_ENOMEM;
+	t->store = s;
+	t->now = now;
+	t->alone = NOBODY;
+	t->wants_end = &t->wants;
+	*tick_r = t;
+	return 0;
+}
+
+void store_tick_free(struct store_tick **tick)
+{
+	struct store_tick *t = *tick;
+
+	*tick = NULL;
+	if (t == NULL)
+		return;
+	arena_free(&t->by_row.arena);
+	arena_free(&t->batch_arena);
+	arena_free(&t->arena);
+	free(t->requests);
+	free(t->charges.items);
+	free(t->refunds.items);
+	free(t->claims.items);
+	free(t->claims.touches);
+	free(t->settled.items);
+	free(t->settled.touches);
+	free(t->batch.calls);
+	free(t);
+}
+
+int store_request(struct store_tick *t, void *arg)
+{
+	if (array_grow(&t->requests, sizeof *t->requests, t->n_requests, &t->cap_requests) != 0)
+		return MAG_ENOMEM;
+	t->requests[t->n_requests] = (struct tick_request){ .arg = arg, .active = true };
+	return (int)t->n_requests++;
+}
+
+size_t store_n_requests(const struct store_tick *t)
+{
+	return t->n_requests;
+}
+
+void *store_request_arg(const struct store_tick *t, size_t request)
+{
+	return request < t->n_requests ? t->requests[request].arg : NULL;
+}
+
+bool store_active(const struct store_tick *t, size_t request)
+{
+	return request < t->n_requests && t->requests[request].active;
+}
+
+bool store_lost(const struct store_tick *t, size_t request)
+{
+	return request < t->n_requests && t->requests[request].lost;
+}
+
+bool store_failed(const struct store_tick *t, size_t request)
+{
+	return request >= t->n_requests || t->requests[request].failed;
+}
+
+void store_touch(struct store_tick *t)
+{
+	t->touched = true;
+}
+
+/* ---- batches ---- */
+
+static void batch_clear(struct store_tick *t)
+{
+	arena_reset(&t->batch_arena);
+	t->batch.n = 0;
+	t->batch.begin = t->batch.commit = t->batch.unknown = false;
+}
+
+struct store_call *tick_call(struct store_tick *t, int statement, const char *point,
+	size_t n_values, struct store_value **values_r)
+{
+	struct store_batch *b = &t->batch;
+	struct store_value *values =
+		arena_get(&t->batch_arena, (n_values + 1) * sizeof(struct store_value));
+
+	if (values == NULL || array_grow(&b->calls, sizeof *b->calls, b->n, &b->cap) != 0) {
+		t->error = MAG_ENOMEM;
+		return NULL;
+	}
+	b->calls[b->n] = (struct store_call){ .statement = statement, .point = point,
+		.values = values, .n_values = n_values };
+	*values_r = values;
+	return &b->calls[b->n++];
+}
+
+static int batch_run(struct store_tick *t)
+{
+	struct store *s = t->store;
+
+	return s->ops->run(s->backend, &t->batch);
+}
+
+/* ---- who goes on after what ---- */
+
+static void activate(struct store_tick *t)
+{
+	for (size_t i = 0; i < t->n_requests; i++) {
+		struct tick_request *q = &t->requests[i];
+
+		q->active = !q->lost && !q->failed && (t->alone == NOBODY || t->alone == i);
+	}
+}
+
+/* The next request, from `from` on, that has neither lost nor failed. */
+static size_t next_alone(const struct store_tick *t, size_t from)
+{
+	for (size_t i = from; i < t->n_requests; i++) {
+		if (!t->requests[i].lost && !t->requests[i].failed)
+			return i;
+	}
+	return NOBODY;
+}
+
+static enum tick_phase run_alone(struct store_tick *t, size_t from)
+{
+	t->alone = next_alone(t, from);
+	return t->alone == NOBODY ? PHASE_END : PHASE_READ;
+}
+
+/* All that isn't committed yet fails. */
+static enum tick_phase give_up(struct store_tick *t, int r)
+{
+	for (size_t i = 0; i < t->n_requests; i++) {
+		if (t->alone == NOBODY || i >= t->alone)
+			t->requests[i].failed = !t->requests[i].lost;
+	}
+	t->result = r;
+	return PHASE_END;
+}
+
+/* Go on without those who lost a race. */
+static enum tick_phase after_conflict(struct store_tick *t)
+{
+	size_t n = write_lost(t, &t->claims) + write_lost(t, &t->settled);
+
+	if (n == 0)
+		return give_up(t, MAG_ESTORE);
+	if (t->alone != NOBODY)
+		return run_alone(t, t->alone + 1);
+	return next_alone(t, 0) == NOBODY ? PHASE_END : PHASE_READ;
+}
+
+/* Something went wrong, nothing of this pass is committed: what now? */
+static enum tick_phase after_failure(struct store_tick *t, int r)
+{
+	struct store *s = t->store;
+
+	if (t->open)
+		s->ops->rollback(s->backend);
+	t->open = false;
+	want_forget_handed(t);
+	/* Durable or not, nobody knows; or no memory to go on with. */
+	if (t->batch.unknown || t->error != 0)
+		return give_up(t, r);
+	if (r == MAG_ECONFLICT)
+		return after_conflict(t);
+	if (t->alone != NOBODY)
+		return PHASE_CHARGES;
+	mag_log(MAG_LOG_WARNING, "store: a tick of %zu failed (%s): its requests run alone",
+		t->n_requests, mag_strerror(r));
+	return run_alone(t, 0);
+}
+
+/* ---- phases ---- */
+
+static int start_read(struct store_tick *t)
+{
+	int r = 0;
+
+	t->charges.n = t->refunds.n = 0;
+	write_clear(&t->claims);
+	write_clear(&t->settled);
+	t->touched = t->suspect = t->open = false;
+	activate(t);
+	batch_clear(t);
+	r = want_read_calls(t);
+	return r == 0 && t->batch.n > 0 ? batch_run(t) : r;
+}
+
+static enum tick_phase finish_read(struct store_tick *t, int r)
+{
+	if (r != 0)
+		return give_up(t, r); /* no database: nobody has guessed anything */
+	r = want_read_done(t);
+	/* Alone, only the request that needs what could not be read fails. */
+	if (r == MAG_ESTORE && t->alone != NOBODY)
+		r = 0;
+	return r == 0 ? PHASE_DECIDE : after_failure(t, r);
+}
+
+static int handlers_ok(const struct store_tick *t)
+{
+	if (t->error != 0)
+		return t->error;
+	return t->suspect ? MAG_ESTORE : 0;
+}
+
+static int start_decide(struct store_tick *t)
+{
+	t->ops->decide(t, t->arg);
+	return handlers_ok(t);
+}
+
+static enum tick_phase finish_decide(struct store_tick *t, int r)
+{
+	return r == 0 ? PHASE_CLAIM : after_failure(t, r);
+}
+
+static int start_claim(struct store_tick *t)
+{
+	int r = 0;
+
+	batch_clear(t);
+	r = charge_calls(t, &t->charges);
+	if (r == 0)
+		r = write_calls(t, &t->claims, "store.claim");
+	t->batch.begin = true;
+	return r == 0 && t->batch.n > 0 ? batch_run(t) : r;
+}
+
+/* Which writes changed nothing: only calls of write.c must change something. */
+static void find_losers(struct store_tick *t)
+{
+	for (size_t i = 0; i < t->batch.n; i++) {
+		const struct store_call *c = &t->batch.calls[i];
+
+		if (c->must_change && c->changed == 0)
+			((struct write *)c->arg)->lost = true;
+	}
+}
+
+static enum tick_phase finish_claim(struct store_tick *t, int r)
+{
+	if (r == MAG_ECONFLICT)
+		find_losers(t);
+	if (r != 0)
+		return after_failure(t, r);
+	t->open = t->batch.n > 0;
+	write_done(&t->claims);
+	return PHASE_SETTLE;
+}
+
+static int start_settle(struct store_tick *t)
+{
+	t->ops->settle(t, t->arg);
+	return handlers_ok(t);
+}
+
+static enum tick_phase finish_settle(struct store_tick *t, int r)
+{
+	return r == 0 ? PHASE_COMMIT : after_failure(t, r);
+}
+
+static int start_commit(struct store_tick *t)
+{
+	int r = 0;
+
+	batch_clear(t);
+	if (t->touched && !t->open && t->refunds.n == 0 && t->settled.n == 0)
+		store_charge(t, 0, THROTTLE_DECOY, 0, 0, 1);
+	r = charge_calls(t, &t->refunds);
+	if (r == 0)
+		r = write_calls(t, &t->settled, "store.settle");
+	t->batch.begin = !t->open;
+	t->batch.commit = true;
+	return r == 0 && (t->open || t->batch.n > 0) ? batch_run(t) : r;
+}
+
+static enum tick_phase finish_commit(struct store_tick *t, int r)
+{
+	if (r == MAG_ECONFLICT)
+		find_losers(t);
+	if (r == 0 && FAULT("store.committed")) {
+		t->open = false;
+		t->batch.unknown = true;
+		r = MAG_ESTORE;
+	}
+	if (r != 0)
+		return after_failure(t, r);
+	t->open = false;
+	write_done(&t->settled);
+	t->any_kept = true;
+	want_forget_handed(t);
+	return t->alone == NOBODY ? PHASE_END : run_alone(t, t->alone + 1);
+}
+
+/* A guess that was looked at is charged, whatever else came to nothing. */
+static int start_charges(struct store_tick *t)
+{
+	int r = 0;
+
+	t->requests[t->alone].failed = true;
+	batch_clear(t);
+	charge_keep_positive(&t->charges);
+	r = charge_calls(t, &t->charges);
+	t->batch.begin = t->batch.commit = true;
+	return r == 0 && t->batch.n > 0 ? batch_run(t) : r;
+}
+
+static enum tick_phase finish_charges(struct store_tick *t, int r)
+{
+	t->any_kept = t->any_kept || r == 0;
+	want_forget_handed(t);
+	if (r != 0 && t->batch.unknown)
+		return after_failure(t, r);
+	if (r != 0) {
+		mag_log(MAG_LOG_ERROR, "store: the charges of a failed request are lost: %s",
+			mag_strerror(r));
+		t->result = r;
+	}
+	return run_alone(t, t->alone + 1);
+}
+
+struct phase {
+	int (*start)(struct store_tick *t);
+	enum tick_phase (*finish)(struct store_tick *t, int r);
+};
+static const struct phase phases[PHASE_END] = {
+	[PHASE_READ] = { start_read, finish_read },
+	[PHASE_DECIDE] = { start_decide, finish_decide },
+	[PHASE_CLAIM] = { start_claim, finish_claim },
+	[PHASE_SETTLE] = { start_settle, finish_settle },
+	[PHASE_COMMIT] = { start_commit, finish_commit },
+	[PHASE_CHARGES] = { start_charges, finish_charges },
+};
+
+/* An error only if nobody has anything of this tick. */
+static int outcome(const struct store_tick *t)
+{
+	bool good = t->any_kept;
+
+	for (size_t i = 0; i < t->n_requests; i++)
+		good = good || !t->requests[i].failed;
+	return good ? 0 : t->result;
+}
+
+/* Until the end, or until a batch is pending. The callback `done` may free the
+ * tick. */
+static void drive(struct store_tick *t)
+{
+	while (t->phase != PHASE_END) {
+		int r = phases[t->phase].start(t);
+
+		if (r == BACKEND_PENDING)
+			return;
+		t->phase = phases[t->phase].finish(t, r);
+	}
+	t->ops->done(t, outcome(t), t->arg);
+}
+
+static void resume(void *arg, int r)
+{
+	struct store_tick *t = arg;
+
+	t->phase = phases[t->phase].finish(t, r);
+	drive(t);
+}
+
+void store_submit(struct store_tick *t, const struct store_tick_ops *ops, void *arg)
+{
+	struct store *s = t->store;
+
+	t->ops = ops;
+	t->arg = arg;
+	t->batch.resume = resume;
+	t->batch.arg = t;
+	t->phase = PHASE_READ;
+	s->ops->checkpoint(s->backend, false);
+	drive(t);
+}

@@ -1,0 +1,189 @@
+/* What a tick reads: declared by store_want_*, handed out from decide on. */
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/store/tick.h"
+
+static const size_t row_bytes[] = {
+	[WANT_ACCOUNT] = sizeof(struct aggregate),
+	[WANT_ACCOUNT_UID] = sizeof(struct aggregate),
+	[WANT_LOGIN] = sizeof(struct login),
+	[WANT_SESSION] = sizeof(struct session),
+	[WANT_SESSIONS_OF] = 0,
+	[WANT_LICENCE] = sizeof(struct licence),
+	[WANT_PHONE_OWNERS] = OWNERS_MAX * sizeof(int64_t),
+	[WANT_THROTTLE] = sizeof(struct throttle),
+};
+
+size_t want_row_size(enum want_kind kind)
+{
+	return row_bytes[kind];
+}
+
+/* ---- declaring ---- */
+
+static const void *keep(struct store_tick *t, const void *data, size_t len)
+{
+	void *p = arena_get(&t->arena, len);
+
+	return p != NULL ? memcpy(p, data, len) : NULL;
+}
+
+static int want(struct store_tick *t, struct want_key k)
+{
+	struct want *w = want_find(&t->by_key, &k);
+
+	if (w != NULL)
+		return 0;
+	w = arena_get(&t->arena, sizeof *w);
+	if (w == NULL)
+		return MAG_ENOMEM;
+	w->tick = t;
+	w->key = k;
+	w->key.text = keep(t, k.text, strlen(k.text) + 1);
+	w->key.text2 = keep(t, k.text2, strlen(k.text2) + 1);
+	if (k.hash != NULL)
+		w->key.hash = keep(t, k.hash, HASH_LEN);
+	w->row = arena_get(&t->arena, row_bytes[k.kind]);
+	if (w->key.text == NULL || w->key.text2 == NULL || w->row == NULL ||
+		(k.hash != NULL && w->key.hash == NULL))
+		return MAG_ENOMEM;
+	want_insert(&t->by_key, w);
+	*t->wants_end = w;
+	t->wants_end = &w->next;
+	return 0;
+}
+
+int store_want_account(struct store_tick *t, const char *name)
+{
+	return want(t, (struct want_key){ WANT_ACCOUNT, name, "", { 0 }, NULL });
+}
+
+int store_want_account_uid(struct store_tick *t, int64_t uid)
+{
+	return want(t, (struct want_key){ WANT_ACCOUNT_UID, "", "", { uid }, NULL });
+}
+
+int store_want_login(struct store_tick *t, int64_t id)
+{
+	return want(t, (struct want_key){ WANT_LOGIN, "", "", { id }, NULL });
+}
+
+int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid)
+{
+	return want(t, (struct want_key){ WANT_SESSION, boot, host, { sid }, NULL });
+}
+
+int store_want_sessions_of(struct store_tick *t, const char *account)
+{
+	return want(t, (struct want_key){ WANT_SESSIONS_OF, account, "", { 0 }, NULL });
+}
+
+int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN])
+{
+	return want(t, (struct want_key){ WANT_LICENCE, "", "", { 0 }, hash });
+}
+
+int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LEN])
+{
+	return want(t, (struct want_key){ WANT_PHONE_OWNERS, "", "", { 0 }, hash });
+}
+
+int store_want_throttle(
+	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period)
+{
+	return want(t, (struct want_key){ WANT_THROTTLE, "", "", { kind, subject, period }, NULL });
+}
+
+/* ---- handing out ---- */
+
+/* The want with this key, from now on in a handler's hands; NULL: not wanted. */
+static struct want *hand_out(struct store_tick *t, struct want_key k)
+{
+	struct want *w = want_find(&t->by_key, &k);
+
+	if (w == NULL)
+		return NULL;
+	w->handed = true;
+	/* Its row looks as if it weren't there: whatever is decided on that, is not
+	 * to be. */
+	if (w->r != 0 || !w->loaded)
+		t->suspect = true;
+	if (w->same != NULL) {
+		w->same->handed = true;
+		return w->same;
+	}
+	return w;
+}
+
+static void *hand_row(struct store_tick *t, struct want_key k)
+{
+	struct want *w = hand_out(t, k);
+
+	return w != NULL ? w->row : NULL;
+}
+
+struct aggregate *store_account(struct store_tick *t, const char *name)
+{
+	return hand_row(t, (struct want_key){ WANT_ACCOUNT, name, "", { 0 }, NULL });
+}
+
+struct aggregate *store_account_uid(struct store_tick *t, int64_t uid)
+{
+	return hand_row(t, (struct want_key){ WANT_ACCOUNT_UID, "", "", { uid }, NULL });
+}
+
+struct login *store_login(struct store_tick *t, int64_t id)
+{
+	return hand_row(t, (struct want_key){ WANT_LOGIN, "", "", { id }, NULL });
+}
+
+struct session *store_session(
+	struct store_tick *t, const char *boot, const char *host, int64_t sid)
+{
+	struct session *row =
+		hand_row(t, (struct want_key){ WANT_SESSION, boot, host, { sid }, NULL });
+	struct want_key key = { NODE_SESSION, "", "", { row != NULL ? row->row.id : 0 }, NULL };
+	struct want *node = row != NULL ? want_find(&t->by_row, &key) : NULL;
+
+	if (node == NULL)
+		return row;
+	node->home->handed = true;
+	return node->row;
+}
+
+struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r)
+{
+	struct want *w = hand_out(
+		t, (struct want_key){ WANT_SESSIONS_OF, account, "", { 0 }, NULL });
+
+	*n_r = w != NULL ? w->n : 0;
+	return w != NULL ? w->row : NULL;
+}
+
+struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN])
+{
+	return hand_row(t, (struct want_key){ WANT_LICENCE, "", "", { 0 }, hash });
+}
+
+size_t store_phone_owners(
+	struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account)
+{
+	struct want *w =
+		hand_out(t, (struct want_key){ WANT_PHONE_OWNERS, "", "", { 0 }, hash });
+	const int64_t *owners = w != NULL ? w->row : NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; w != NULL && i < w->n; i++)
+		n += account == 0 || owners[i] != account;
+	return n;
+}
+
+struct throttle *store_throttle(
+	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period)
+{
+	struct want *w = hand_out(
+		t, (struct want_key){ WANT_THROTTLE, "", "", { kind, subject, period }, NULL });
+
+	return w != NULL ? want_throttle_row(t, kind, subject, period) : NULL;
+}

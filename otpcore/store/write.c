@@ -1,0 +1,244 @@
+/* Rows that requests changed: collected by store_mark_*, written sorted, each
+ * guarded by its version. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/store/tick.h"
+
+/* ---- marking ---- */
+
+static struct write *find(struct write_list *list, const struct row *row)
+{
+	for (size_t i = list->n; i-- > 0;) {
+		if (list->items[i].row == row)
+			return &list->items[i];
+	}
+	return NULL;
+}
+
+/* What two fates of one row in one phase make. */
+static enum row_fate merged(enum row_fate before, enum row_fate after)
+{
+	static const enum row_fate table[4][4] = {
+		[ROW_CLEAN] = { ROW_CLEAN, ROW_NEW, ROW_CLEAN, ROW_CLEAN },
+		[ROW_NEW] = { ROW_NEW, ROW_NEW, ROW_NEW, ROW_CLEAN },
+		[ROW_CHANGED] = { ROW_CHANGED, ROW_CHANGED, ROW_CHANGED, ROW_DELETED },
+		[ROW_DELETED] = { ROW_DELETED, ROW_CHANGED, ROW_CHANGED, ROW_DELETED },
+	};
+
+	return table[before][after];
+}
+
+static int add_touch(struct write_list *list, size_t write, size_t request)
+{
+	if (array_grow(&list->touches, sizeof *list->touches, list->n_touches,
+		    &list->cap_touches) != 0)
+		return MAG_ENOMEM;
+	list->touches[list->n_touches++] = (struct touch){ write, request };
+	return 0;
+}
+
+static int add_write(struct write_list *list, enum row_table table, struct row *row,
+	enum row_fate fate)
+{
+	if (array_grow(&list->items, sizeof *list->items, list->n, &list->cap) != 0)
+		return MAG_ENOMEM;
+	list->items[list->n++] = (struct write){ table, row, fate, false };
+	return 0;
+}
+
+static void mark(struct store_tick *t, size_t request, enum row_table table, struct row *row,
+	enum row_fate fate)
+{
+	struct write_list *list = t->phase == PHASE_DECIDE ? &t->claims : &t->settled;
+	struct write *w = find(list, row);
+	int r = 0;
+
+	if (fate == ROW_CLEAN)
+		return;
+	/* In the database already: written in decide, marked again in settle. */
+	if (fate == ROW_NEW && row->version > 0)
+		fate = ROW_CHANGED;
+	/* Changing what was never there is a mistake of the handler's. */
+	if (row->id <= 0 || (fate != ROW_NEW && row->version <= 0 && w == NULL))
+		t->suspect = true;
+	if (w != NULL)
+		w->fate = merged(w->fate, fate);
+	else
+		r = add_write(list, table, row, fate);
+	if (r == 0)
+		r = add_touch(list, (size_t)((w != NULL ? w : &list->items[list->n - 1]) -
+			list->items), request);
+	if (r != 0)
+		t->error = r;
+	row->fate = fate == ROW_DELETED ? ROW_DELETED : (w != NULL ? w->fate : fate);
+}
+
+void store_mark_account(
+	struct store_tick *t, size_t request, struct account *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_ACCOUNT, &row->row, fate);
+}
+
+void store_mark_subscription(
+	struct store_tick *t, size_t request, struct subscription *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_SUBSCRIPTION, &row->row, fate);
+}
+
+void store_mark_phone(struct store_tick *t, size_t request, struct phone *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_PHONE, &row->row, fate);
+}
+
+void store_mark_challenge(
+	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_CHALLENGE, &row->row, fate);
+}
+
+void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_LOGIN, &row->row, fate);
+}
+
+void store_mark_session(
+	struct store_tick *t, size_t request, struct session *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_SESSION, &row->row, fate);
+}
+
+void store_mark_licence(
+	struct store_tick *t, size_t request, struct licence *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_LICENCE, &row->row, fate);
+}
+
+/* ---- room for new rows ---- */
+
+struct subscription *store_add_subscription(struct store_tick *t, struct aggregate *a)
+{
+	struct subscription *row = NULL;
+
+	(void)t;
+	if (a->n_subscriptions == SUBSCRIPTIONS_MAX)
+		return NULL;
+	row = &a->subscriptions[a->n_subscriptions++];
+	*row = (struct subscription){ .account = a->account.row.id };
+	return row;
+}
+
+struct phone *store_add_phone(struct store_tick *t, struct aggregate *a)
+{
+	struct phone *row = NULL;
+
+	(void)t;
+	if (a->n_phones == PHONES_MAX)
+		return NULL;
+	row = &a->phones[a->n_phones++];
+	*row = (struct phone){ .account = a->account.row.id };
+	return row;
+}
+
+struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a)
+{
+	struct challenge *row = NULL;
+
+	(void)t;
+	if (a->n_challenges == CHALLENGES_MAX)
+		return NULL;
+	row = &a->challenges[a->n_challenges++];
+	*row = (struct challenge){ .account = a->account.row.id };
+	return row;
+}
+
+struct licence *store_add_licence(struct store_tick *t)
+{
+	return arena_get(&t->arena, sizeof(struct licence));
+}
+
+/* ---- writing ---- */
+
+/* Rows that are there before new ones: a new phone may take a deleted one's
+ * place. Among each, by table and id: an order all writers keep. */
+static int order(const void *a, const void *b)
+{
+	const struct write *x = *(struct write *const *)a, *y = *(struct write *const *)b;
+
+	if ((x->fate == ROW_NEW) != (y->fate == ROW_NEW))
+		return x->fate == ROW_NEW ? 1 : -1;
+	if (x->table != y->table)
+		return x->table < y->table ? -1 : 1;
+	return x->row->id < y->row->id ? -1 : x->row->id > y->row->id;
+}
+
+static int add_call(struct store_tick *t, struct write *w, const char *point)
+{
+	static const enum row_verb verbs[] = { [ROW_NEW] = ROW_INSERT, [ROW_CHANGED] = ROW_UPDATE,
+		[ROW_DELETED] = ROW_DELETE };
+	enum row_verb verb = verbs[w->fate];
+	struct store_value *values = NULL;
+	struct store_call *c =
+		tick_call(t, STATEMENT_ROW(w->table, verb), point, ROW_COLUMNS_MAX, &values);
+
+	if (c == NULL)
+		return MAG_ENOMEM;
+	if (verb == ROW_INSERT)
+		w->row->version = 1;
+	c->n_values = row_values(w->table, verb, w->row, values);
+	c->arg = w;
+	c->must_change = true;
+	return 0;
+}
+
+int write_calls(struct store_tick *t, struct write_list *list, const char *point)
+{
+	struct write **sorted = arena_get(&t->batch_arena, (list->n + 1) * sizeof *sorted);
+	size_t n = 0;
+	int r = 0;
+
+	if (sorted == NULL)
+		return MAG_ENOMEM;
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->items[i].fate != ROW_CLEAN)
+			sorted[n++] = &list->items[i];
+	}
+	qsort(sorted, n, sizeof *sorted, order);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_call(t, sorted[i], point);
+	return r;
+}
+
+void write_done(struct write_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct write *w = &list->items[i];
+
+		if (w->fate == ROW_CHANGED)
+			w->row->version++;
+		if (w->row->fate != ROW_DELETED)
+			w->row->fate = ROW_CLEAN;
+	}
+}
+
+size_t write_lost(struct store_tick *t, struct write_list *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n_touches; i++) {
+		const struct touch *touch = &list->touches[i];
+
+		if (list->items[touch->write].lost) {
+			t->requests[touch->request].lost = true;
+			n++;
+		}
+	}
+	return n;
+}
+
+void write_clear(struct write_list *list)
+{
+	list->n = 0;
+	list->n_touches = 0;
+}
