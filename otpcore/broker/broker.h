@@ -82,7 +82,8 @@ struct request {
  * (enum login_delivery), before it goes out. `after` runs once the tick is
  * committed and no tick is open, before the answer, if result.error is 0 by
  * then: paged reads and whole-store work (store_list_*, store_delete_account,
- * store_release_licences), which must stay outside ticks. */
+ * store_release_licences), which must stay outside ticks. The tick's rows may
+ * still be looked at then. */
 struct handler {
 	uint16_t message;
 	int (*want)(struct request *r);

@@ -1,0 +1,407 @@
+/* Licence keys: K1-K3, K5, K7. A key is shown once, when it is issued; the
+ * store knows its hash only. */
+#include <string.h>
+
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/handle.h"
+#include "otpcore/engine/licence.h"
+#include "otpcore/engine/throttle.h"
+
+/* K3: keys that were no key, per account and hour. 120 random bits need no
+ * lock; this keeps the broker from being asked in bulk. */
+#define KEY_GUESSES_PER_HOUR 10
+#define HOUR 3600
+#define ISSUE_MAX 100
+
+static const struct handle_word states[] = {
+	{ LICENCE_FREE, "free" },
+	{ LICENCE_HELD, "held" },
+	{ LICENCE_USED, "used" },
+	{ LICENCE_VOID, "void" },
+	{ 0, NULL },
+};
+
+/* K2: the key leaves once, in this answer. */
+static int issue_one(struct request *r, const struct wire_licence_issue_req *q,
+	struct mag_secret *key_r)
+{
+	unsigned char random[KEY_RANDOM_LEN];
+	char text[KEY_TEXT_LEN + 1];
+	struct licence *l = NULL;
+	int res = mag_random(random, sizeof random);
+
+	if (res)
+		return res;
+	l = store_add_licence(r->tick);
+	if (!l)
+		return MAG_ENOMEM;
+	key_format(random, text);
+	res = key_hash(text, l->hash.data);
+	if (!res)
+		res = mag_secret_set_text(key_r, text);
+	if (!res) {
+		l->row.id = store_new_id();
+		l->hash.len = HASH_LEN;
+		memcpy(l->group, text, 5);
+		l->group[5] = 0;
+		l->product = product_from_id(q->product);
+		l->proofing = q->proofing != 0;
+		l->state = q->hold ? LICENCE_HELD : LICENCE_FREE;
+		mag_copy(l->order_ref, sizeof l->order_ref, q->order);
+		l->issued_at = r->now;
+		l->purchased_at = q->purchased > 0 ? q->purchased : r->now;
+		store_mark_licence(r->tick, r->index, l, ROW_NEW);
+	}
+	mag_wipe(random, sizeof random);
+	mag_wipe(text, sizeof text);
+	return res;
+}
+
+static void issue_decide(struct request *r)
+{
+	const struct wire_licence_issue_req *q = r->body;
+	struct wire_licence_issue_rep *p = r->reply;
+	enum product product = product_from_id(q->product);
+	int res = 0;
+
+	if (product != PRODUCT_PHONE_US && product != PRODUCT_PHONE_INTL) {
+		handle_refuse(r, VERDICT_PRODUCT_WRONG,
+			product ? "this version serves phone-us and phone-intl"
+				: "products: phone-us, phone-intl");
+		return;
+	}
+	if (q->count < 1 || q->count > ISSUE_MAX) {
+		handle_invalid(r, "count: 1 to 100 keys a message");
+		return;
+	}
+	if (q->purchased > r->now + 86400 || q->purchased < 0) {
+		handle_invalid(r, "purchased: a date in the future");
+		return;
+	}
+	for (p->n_keys = 0; !res && p->n_keys < q->count; p->n_keys++)
+		res = issue_one(r, q, &p->keys[p->n_keys].key);
+	if (res)
+		request_error(r, res);
+	else
+		request_verdict(r, VERDICT_OK);
+}
+
+/* ---- list, release: read after the tick ---- */
+struct listing {
+	struct wire_licence_list_rep *p;
+	int64_t last;
+};
+
+#define LIST_PAGE (sizeof((struct wire_licence_list_rep *)0)->licences / sizeof(struct wire_licence))
+
+static int list_row(const struct licence *row, const char *account, void *arg)
+{
+	struct listing *l = arg;
+	struct wire_licence *w;
+
+	if (l->p->n_licences == LIST_PAGE)
+		return 1;
+	w = &l->p->licences[l->p->n_licences++];
+	mag_copy(w->id, sizeof w->id, row->group);
+	mag_copy(w->product, sizeof w->product, product_id((enum product)row->product));
+	w->proofing = row->proofing != 0;
+	mag_copy(w->order, sizeof w->order, row->order_ref);
+	mag_copy(w->state, sizeof w->state, handle_word(states, row->state));
+	w->purchased = row->purchased_at;
+	mag_clean(w->account, sizeof w->account, account ? account : "");
+	w->used = row->used_at;
+	l->last = row->row.id;
+	return 0;
+}
+
+static void list_decide(struct request *r)
+{
+	const struct wire_licence_list_req *q = r->body;
+	int64_t cursor;
+
+	if (*q->state && !handle_value(states, q->state))
+		handle_invalid(r, "state: free, held, used or void");
+	else if (*q->cursor && mag_int_parse(q->cursor, 0, INT64_MAX, &cursor))
+		handle_invalid(r, "cursor");
+	else
+		request_verdict(r, VERDICT_OK);
+}
+
+static void list_after(struct request *r)
+{
+	const struct wire_licence_list_req *q = r->body;
+	struct listing l = { r->reply, 0 };
+	struct mag_buf next = { 0 };
+	int64_t cursor = 0;
+	int res;
+
+	if (*q->cursor)
+		mag_int_parse(q->cursor, 0, INT64_MAX, &cursor);
+	res = store_list_licences(r->broker->store, cursor, q->order, handle_value(states, q->state),
+		LIST_PAGE, list_row, &l);
+	if (res < 0) {
+		request_error(r, res);
+		return;
+	}
+	if (l.p->n_licences == LIST_PAGE) {
+		mag_buf_init(&next, l.p->next, sizeof l.p->next);
+		mag_buf_printf(&next, "%lld", (long long)l.last);
+	}
+}
+
+static void release_decide(struct request *r)
+{
+	const struct wire_licence_release_req *q = r->body;
+
+	if (!*q->order)
+		handle_invalid(r, "order: which order was paid?");
+	else
+		request_verdict(r, VERDICT_OK);
+}
+
+static void release_after(struct request *r)
+{
+	const struct wire_licence_release_req *q = r->body;
+	struct wire_licence_release_rep *p = r->reply;
+	int64_t n = 0;
+	int res = store_release_licences(r->broker->store, q->order, r->now, &n);
+
+	if (res)
+		request_error(r, res);
+	else
+		p->released = (uint32_t)n;
+}
+
+/* ---- one key: void, activate ---- */
+
+/* The hash of a key as typed; state.i[0] keeps the verdict and i[1] the group
+ * that was mistyped, for decide. */
+static enum verdict key_hash_of(
+	const struct mag_secret *typed, unsigned char hash_r[HASH_LEN], unsigned *group_r)
+{
+	char text[KEY_TEXT_LEN + 1];
+	enum verdict v = key_parse(mag_secret_text(typed), text, group_r);
+
+	if (v == VERDICT_OK && key_hash(text, hash_r))
+		v = VERDICT_NONE;
+	mag_wipe(text, sizeof text);
+	return v;
+}
+
+static int key_want(struct request *r, const struct mag_secret *typed)
+{
+	unsigned char hash[HASH_LEN];
+	unsigned group = 0;
+
+	if (key_hash_of(typed, hash, &group) != VERDICT_OK)
+		return 0;
+	return store_want_licence(r->tick, hash);
+}
+
+/* The row of a key as typed; NULL with the request answered. */
+static struct licence *key_row(struct request *r, const struct mag_secret *typed)
+{
+	unsigned char hash[HASH_LEN];
+	unsigned group = 0;
+	char detail[16] = "";
+	struct mag_buf b = MAG_BUF(detail);
+	enum verdict v = key_hash_of(typed, hash, &group);
+
+	if (v == VERDICT_OK)
+		return store_licence(r->tick, hash);
+	if (v == VERDICT_NONE) {
+		request_error(r, MAG_ECRYPTO);
+		return NULL;
+	}
+	/* "3": the third group; "": not the length of a key. */
+	if (group)
+		mag_buf_printf(&b, "%u", group);
+	handle_refuse(r, v, detail);
+	return NULL;
+}
+
+static int void_want(struct request *r)
+{
+	return key_want(r, &((const struct wire_licence_void_req *)r->body)->key);
+}
+
+static void void_decide(struct request *r)
+{
+	const struct wire_licence_void_req *q = r->body;
+	struct licence *l = key_row(r, &q->key);
+
+	if (!l)
+		return;
+	if (!l->row.id) {
+		request_verdict(r, VERDICT_KEY_UNKNOWN);
+	} else if (l->state == LICENCE_USED) {
+		request_verdict(r, VERDICT_KEY_USED);
+	} else {
+		if (l->state != LICENCE_VOID) {
+			l->state = LICENCE_VOID;
+			store_mark_licence(r->tick, r->index, l, ROW_CHANGED);
+		}
+		request_verdict(r, VERDICT_OK);
+	}
+}
+
+static int activate_want(struct request *r)
+{
+	return key_want(r, &((const struct wire_activate_req *)r->body)->key);
+}
+
+static int64_t guesses(const struct aggregate *a, int64_t hour)
+{
+	for (size_t i = 0; i < a->n_throttles; i++)
+		if (a->throttles[i].kind == THROTTLE_KEY && a->throttles[i].period == hour &&
+			a->throttles[i].subject == a->account.row.id)
+			return a->throttles[i].count;
+	return 0;
+}
+
+/* The subscription that a key of this product extends (K5): the one of the same
+ * product that ends last, if it may still be renewed (P9). */
+static struct subscription *renewable(struct request *r, struct aggregate *a, int64_t product)
+{
+	struct subscription *best = NULL;
+
+	for (size_t i = 0; i < a->n_subscriptions; i++) {
+		struct subscription *s = &a->subscriptions[i];
+
+		if (s->product != product || s->state == SUBSCRIPTION_REVOKED)
+			continue;
+		if (s->expires_at + r->broker->settings->renewal_period <= r->now ||
+			licence_expiry(s->expires_at, 1) <= r->now)
+			continue;
+		if (!best || s->expires_at > best->expires_at)
+			best = s;
+	}
+	return best;
+}
+
+static struct subscription *used_for(struct aggregate *a, const struct licence *l)
+{
+	struct subscription *same = NULL;
+
+	for (size_t i = 0; i < a->n_subscriptions; i++) {
+		if (a->subscriptions[i].licence == l->row.id)
+			return &a->subscriptions[i];
+		if (a->subscriptions[i].product == l->product)
+			same = &a->subscriptions[i];
+	}
+	return same;
+}
+
+/* Bind the key: the row of the licence is claimed by its version, so of many
+ * at once one wins (security.md 38). NULL: the year is over, or no room. */
+static struct subscription *bind(struct request *r, struct aggregate *a, struct licence *l)
+{
+	struct subscription *s = renewable(r, a, l->product);
+	int64_t expires = licence_expiry(s ? s->expires_at : l->purchased_at, 1);
+
+	if (expires <= r->now)
+		return NULL;
+	if (!s) {
+		s = store_add_subscription(r->tick, a);
+		if (!s)
+			return NULL;
+		s->row.id = store_new_id();
+		s->account = a->account.row.id;
+		s->product = l->product;
+		s->level = 2; /* proofing raises it (I1) */
+		s->started_at = r->now;
+		s->purchased_at = l->purchased_at;
+		store_mark_subscription(r->tick, r->index, s, ROW_NEW);
+	} else {
+		store_mark_subscription(r->tick, r->index, s, ROW_CHANGED);
+	}
+	s->state = SUBSCRIPTION_ACTIVE;
+	s->expires_at = expires;
+	s->licence = l->row.id;
+	l->state = LICENCE_USED;
+	l->account = a->account.row.id;
+	l->used_at = r->now;
+	store_mark_licence(r->tick, r->index, l, ROW_CHANGED);
+	return s;
+}
+
+static void activate_answer(struct request *r, const struct subscription *s)
+{
+	struct wire_activate_rep *p = r->reply;
+
+	if (!s) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED, "its year, counted from purchase, is over");
+		return;
+	}
+	mag_copy(p->product, sizeof p->product, product_id((enum product)s->product));
+	p->level = (uint32_t)s->level;
+	p->expires = s->expires_at;
+	request_verdict(r, VERDICT_OK);
+}
+
+/* May this account try a key at all? Answers the request if not. */
+static bool may_try(struct request *r, struct aggregate *a)
+{
+	int64_t hour = throttle_hour(r->now);
+
+	if (!a->exists) {
+		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
+	} else if (!r->standing.root && !r->standing.own && !r->standing.admin) {
+		request_error(r, MAG_EPERM);
+	} else if (a->account.state != ACCOUNT_ACTIVE) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED, "the account is not active");
+	} else if (guesses(a, hour) >= KEY_GUESSES_PER_HOUR) {
+		request_verdict(r, VERDICT_TRY_LATER);
+		r->result.seconds = (uint32_t)((hour + 1) * HOUR - r->now);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void activate_decide(struct request *r)
+{
+	const struct wire_activate_req *q = r->body;
+	struct aggregate *a = request_account(r);
+	struct licence *l = NULL;
+	enum verdict v;
+
+	r->n_charges = 0;
+	if (!may_try(r, a) || !(l = key_row(r, &q->key)))
+		return;
+	/* The failure is charged before the key is looked at; a right one refunds. */
+	r->charge[r->n_charges++] = store_charge(r->tick, r->index, THROTTLE_KEY,
+		a->account.row.id, throttle_hour(r->now), 1);
+	v = licence_judge(l, a->account.row.id);
+	if (l->row.id && l->state == LICENCE_HELD)
+		handle_refuse(r, VERDICT_NOT_ALLOWED, "waiting for payment");
+	else if (l->row.id && l->state == LICENCE_USED && l->account == a->account.row.id)
+		activate_answer(r, used_for(a, l)); /* a repeat of what was done */
+	else if (v == VERDICT_OK)
+		activate_answer(r, bind(r, a, l));
+	else
+		request_verdict(r, v);
+}
+
+static void activate_settle(struct request *r)
+{
+	struct aggregate *a = request_account(r);
+	bool ok = r->result.error == 0 && r->result.verdict == VERDICT_OK;
+
+	if (!r->n_charges)
+		return;
+	if (ok || r->result.verdict == VERDICT_NOT_ALLOWED)
+		store_charge(r->tick, r->index, THROTTLE_KEY, a->account.row.id,
+			throttle_hour(r->now), -1);
+	else if (store_charged(r->tick, r->charge[0]) > KEY_GUESSES_PER_HOUR)
+		request_verdict(r, VERDICT_TRY_LATER);
+}
+
+const struct handler handle_licence[] = {
+	{ WIRE_MSG_LICENCE_ISSUE, NULL, issue_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_LICENCE_LIST, NULL, list_decide, NULL, NULL, list_after },
+	{ WIRE_MSG_LICENCE_RELEASE, NULL, release_decide, NULL, NULL, release_after },
+	{ WIRE_MSG_LICENCE_VOID, void_want, void_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_ACTIVATE, activate_want, activate_decide, activate_settle, NULL, NULL },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};

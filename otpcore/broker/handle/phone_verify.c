@@ -1,0 +1,237 @@
+/* The code that binds a phone (P3, P4). As at a login, the failure is charged
+ * before the code is looked at. */
+#include <string.h>
+
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/phone.h"
+#include "otpcore/engine/challenge.h"
+#include "otpcore/engine/licence.h"
+#include "otpcore/engine/policy.h"
+#include "otpcore/engine/throttle.h"
+
+static struct phone *phone_pending(struct aggregate *a)
+{
+	struct phone *newest = NULL;
+
+	for (size_t i = 0; i < a->n_phones; i++) {
+		struct phone *p = &a->phones[i];
+
+		if (p->state == PHONE_PENDING && p->row.fate != ROW_DELETED &&
+			(!newest || p->created_at > newest->created_at))
+			newest = p;
+	}
+	return newest;
+}
+
+/* What verify found, from decide to settle: rows and what to refund. */
+enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_SUBSCRIPTION, V_BOUND };
+
+static struct challenge *challenge_by_id(struct aggregate *a, int64_t id)
+{
+	for (size_t i = 0; i < a->n_challenges; i++)
+		if (id && a->challenges[i].row.id == id)
+			return &a->challenges[i];
+	return NULL;
+}
+
+/* Does the code belong to this challenge? Also of one that was used. */
+static int code_matches(struct request *r, const struct challenge *ch, const char *code,
+	unsigned char mac_r[HASH_LEN])
+{
+	int res = seal_hash(r->broker->keyring, PEPPER_CODE, ch->nonce.data, ch->nonce.len, mac_r);
+
+	if (res)
+		return 0;
+	return challenge_matches(mac_r, (unsigned)r->broker->settings->code_digits, code);
+}
+
+/* The subscription beneath the phone; made here where keys are not used. */
+static struct subscription *verify_subscription(struct request *r, struct aggregate *a,
+	const struct phone *p)
+{
+	struct subscription *s = subscription_for_phone(a, p->country, r->now);
+
+	if (s || r->broker->settings->mode != LICENCES_AUTOMATIC || phone_has_subscription(a, r->now))
+		return s;
+	s = store_add_subscription(r->tick, a);
+	if (!s)
+		return NULL;
+	s->row.id = store_new_id();
+	s->account = a->account.row.id;
+	s->product = product_takes_phone(PRODUCT_PHONE_US, p->country) ? PRODUCT_PHONE_US
+								       : PRODUCT_PHONE_INTL;
+	s->state = SUBSCRIPTION_ACTIVE;
+	s->level = 2;
+	s->started_at = s->purchased_at = r->now;
+	s->expires_at = licence_expiry(r->now, 1);
+	store_mark_subscription(r->tick, r->index, s, ROW_NEW);
+	return s;
+}
+
+/* The right code: the phone is bound (P3). */
+static void verify_bind(struct request *r, struct aggregate *a, struct phone *p,
+	struct challenge *ch)
+{
+	struct subscription *s = verify_subscription(r, a, p);
+	bool first = true;
+
+	if (!s) {
+		request_verdict(r, VERDICT_LICENCE_NEEDED);
+		return;
+	}
+	for (size_t i = 0; i < a->n_phones; i++)
+		if (a->phones[i].is_default && a->phones[i].state == PHONE_ACTIVE)
+			first = false;
+	p->state = PHONE_ACTIVE;
+	p->state_since = r->now;
+	p->subscription = s->row.id;
+	p->is_default = first;
+	ch->state = CHALLENGE_USED;
+	ch->used_at = r->now;
+	store_mark_phone(r->tick, r->index, p, ROW_CHANGED);
+	store_mark_challenge(r->tick, r->index, ch, ROW_CHANGED);
+	r->state.i[V_SUBSCRIPTION] = s->row.id;
+	r->state.i[V_BOUND] = 1;
+	request_verdict(r, VERDICT_OK);
+}
+
+/* More than the cap were evaluated at once (other hosts): what this one bound
+ * is taken back before it is committed. */
+static void verify_undo(struct request *r, struct aggregate *a)
+{
+	struct challenge *ch = challenge_by_id(a, r->state.i[V_CHALLENGE]);
+	struct phone *p = phone_by_slot(a, r->state.i[V_PHONE]);
+
+	if (!r->state.i[V_BOUND] || !ch || !p)
+		return;
+	p->state = PHONE_PENDING;
+	p->subscription = p->is_default = 0;
+	ch->state = CHALLENGE_DEAD;
+	store_mark_phone(r->tick, r->index, p, ROW_CHANGED);
+	store_mark_challenge(r->tick, r->index, ch, ROW_CHANGED);
+}
+
+/* 30 days of wrong codes count for registrations as for logins (L15). */
+static bool verify_allowed(struct request *r, struct aggregate *a)
+{
+	const struct settings *s = r->broker->settings;
+
+	if (throttle_total(a, THROTTLE_ACCOUNT, a->account.row.id, r->now) < s->total_30d)
+		return true;
+	request_verdict(r, VERDICT_ACCOUNT_THROTTLED);
+	return false;
+}
+
+static void verify_charge(struct request *r, struct aggregate *a, int64_t chain_id)
+{
+	r->n_charges = 0;
+	r->charge[r->n_charges++] =
+		store_charge(r->tick, r->index, THROTTLE_CHAIN, chain_id, 0, 1);
+	r->charge[r->n_charges++] = store_charge(r->tick, r->index, THROTTLE_ACCOUNT,
+		a->account.row.id, throttle_day(r->now), 1);
+}
+
+static void verify_judge(struct request *r, struct aggregate *a, struct phone *p,
+	const struct blob *chain)
+{
+	const struct wire_phone_verify_req *q = r->body;
+	struct wire_phone_verify_rep *rep = r->reply;
+	const struct settings *s = r->broker->settings;
+	struct challenge *latest = challenge_latest(a, chain);
+	struct challenge *live = challenge_live(a, chain, p->row.id, 0, r->now);
+	unsigned char mac[HASH_LEN] = { 0 };
+	struct challenge_input in = { live, latest, live ? mac : NULL, (unsigned)s->code_digits,
+		mag_secret_text(&q->code), 0, s->tries, r->now };
+	enum verdict v;
+
+	if (!latest) {
+		request_verdict(r, VERDICT_NO_CODE_PENDING);
+		return;
+	}
+	r->state.i[V_CHAIN] = latest->chain_id;
+	r->state.i[V_CHALLENGE] = live ? live->row.id : latest->row.id;
+	in.tried = phone_count(a, THROTTLE_CHAIN, latest->chain_id, 0);
+	if (!live && latest->state != CHALLENGE_USED) { /* P4: neither judged nor charged */
+		request_verdict(r, challenge_judge(&in));
+		return;
+	}
+	if (in.tried >= s->tries) {
+		request_verdict(r, VERDICT_TRIES_EXCEEDED);
+		return;
+	}
+	verify_charge(r, a, latest->chain_id);
+	if (live)
+		code_matches(r, live, in.code, mac);
+	v = challenge_judge(&in);
+	/* The same right code again: the first answer again. */
+	if (!live && p->state == PHONE_ACTIVE && code_matches(r, latest, in.code, mac))
+		v = VERDICT_OK;
+	else if (!live && v == VERDICT_CODE_USED && !code_matches(r, latest, in.code, mac))
+		v = VERDICT_CODE_WRONG;
+	request_verdict(r, v);
+	if (v == VERDICT_OK && live)
+		verify_bind(r, a, p, live);
+	else if (live && in.tried + 1 >= s->tries && v == VERDICT_CODE_WRONG) {
+		live->state = CHALLENGE_DEAD;
+		store_mark_challenge(r->tick, r->index, live, ROW_CHANGED);
+	}
+	rep->seconds_left = live ? phone_left(live->expires_at, r->now) : 0;
+}
+
+void phone_verify_decide(struct request *r)
+{
+	const struct wire_phone_verify_req *q = r->body;
+	struct wire_phone_verify_rep *rep = r->reply;
+	struct aggregate *a = request_account(r);
+	struct phone *p;
+	struct blob chain = { 0 };
+	int res;
+
+	memset(&r->state, 0, sizeof r->state);
+	r->n_charges = 0;
+	if (!phone_may_touch(r, a) || !verify_allowed(r, a))
+		return;
+	p = q->ref ? phone_by_slot(a, q->ref) : phone_pending(a);
+	if (!p) {
+		request_verdict(r, q->ref ? VERDICT_PHONE_UNKNOWN : VERDICT_NO_CODE_PENDING);
+		return;
+	}
+	res = phone_register_chain(r, p, &chain);
+	if (res) {
+		request_error(r, res);
+		return;
+	}
+	rep->ref = (uint32_t)p->slot;
+	r->state.i[V_PHONE] = p->slot;
+	mag_copy(rep->masked, sizeof rep->masked, p->masked);
+	verify_judge(r, a, p, &chain);
+}
+
+void phone_verify_settle(struct request *r)
+{
+	struct wire_phone_verify_rep *rep = r->reply;
+	struct aggregate *a = request_account(r);
+	const struct settings *s = r->broker->settings;
+	struct phone *p = phone_by_slot(a, r->state.i[V_PHONE]);
+	struct subscription *sub = p ? phone_subscription(a, p) : NULL;
+	int64_t tried;
+
+	rep->phones = (uint32_t)phones_in_state(a, PHONE_ACTIVE);
+	rep->expires = sub ? sub->expires_at : 0;
+	if (!r->n_charges)
+		return;
+	tried = store_charged(r->tick, r->charge[0]);
+	if (tried > s->tries) {
+		verify_undo(r, a);
+		request_verdict(r, VERDICT_TRIES_EXCEEDED);
+	} else if (r->result.verdict == VERDICT_CODE_WRONG) {
+		rep->tries_left = phone_left(s->tries, tried);
+		if (tried >= s->tries)
+			request_verdict(r, VERDICT_TRIES_EXCEEDED);
+	} else { /* nothing was wrong: give back what this request charged */
+		store_charge(r->tick, r->index, THROTTLE_CHAIN, r->state.i[V_CHAIN], 0, -1);
+		store_charge(r->tick, r->index, THROTTLE_ACCOUNT, a->account.row.id,
+			throttle_day(r->now), -1);
+	}
+}
+
