@@ -1,0 +1,51 @@
+/* The verbs of both tools, one file per noun. */
+#ifndef CMD_H
+#define CMD_H
+
+#include "magotp/cli.h"
+
+/* magotp */
+int cmd_status(struct cli *c);
+int cmd_activate(struct cli *c);
+int cmd_elevate(struct cli *c);
+int cmd_phone_add(struct cli *c);
+int cmd_phone_default(struct cli *c);
+int cmd_phone_channel(struct cli *c);
+
+/* both */
+int cmd_phone_list(struct cli *c);
+int cmd_phone_verify(struct cli *c);
+int cmd_phone_delete(struct cli *c);
+int cmd_phone_test(struct cli *c);
+
+/* magotpctl */
+int cmd_setup(struct cli *c);
+int cmd_account_add(struct cli *c);
+int cmd_account_set(struct cli *c);
+int cmd_account_show(struct cli *c);
+int cmd_account_list(struct cli *c);
+int cmd_account_delete(struct cli *c);
+int cmd_enroll(struct cli *c);
+int cmd_licence_issue(struct cli *c);
+int cmd_licence_release(struct cli *c);
+int cmd_licence_list(struct cli *c);
+int cmd_licence_void(struct cli *c);
+int cmd_gateway_list(struct cli *c);
+int cmd_gateway_test(struct cli *c);
+int cmd_send(struct cli *c);
+int cmd_explain(struct cli *c);
+int cmd_config_show(struct cli *c);
+int cmd_config_check(struct cli *c);
+int cmd_config_get(struct cli *c);
+int cmd_config_edit(struct cli *c);
+
+/* What verbs share (cmd_phone.c, cmd_account.c). */
+
+/* Register a number from here: shows name and number, tells of charges, sends,
+ * asks for the code. `ask`: on a terminal; else the phone stays pending. */
+int phone_register(struct cli *c, const char *number, bool ask);
+/* An account from the user database: uid and the name of the GECOS field. */
+struct wire_account_add_req;
+bool account_from_passwd(const char *user, struct wire_account_add_req *q);
+
+#endif

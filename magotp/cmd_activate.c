@@ -1,0 +1,41 @@
+/* magotp activate: a licence or renewal key (K1-K3, K5, K7). */
+#include <json-c/json.h>
+
+#include "magotp/cmd.h"
+#include "otpcore/base/text.h"
+
+int cmd_activate(struct cli *c)
+{
+	struct wire_activate_req q = { 0 };
+	struct wire_activate_rep p = { 0 };
+	struct wire_phone_list_req lq = { 0 };
+	struct wire_phone_list_rep lp = { 0 };
+	char day[32];
+	int r = cli_settings(c);
+
+	mag_copy(q.user, sizeof q.user, c->user);
+	mag_copy(lq.user, sizeof lq.user, c->user);
+	if (r == CLI_DONE)
+		r = cli_secret(c, cli_arg(c, 0), "Licence key: ", "the key", &q.key);
+	if (r == CLI_DONE)
+		r = cli_request(c, WIRE_MSG_ACTIVATE, &q, &p);
+	wire_clear(&wire_activate_req, &q);
+	if (r != CLI_DONE)
+		return r;
+	if (c->json) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "product", json_object_new_string(p.product));
+		json_object_object_add(o, "level", json_object_new_int64(p.level));
+		json_object_object_add(o, "expires", cli_json_time(p.expires));
+		cli_json_print(&o);
+		return CLI_DONE;
+	}
+	cli_say(c, "Key accepted: %s, until %s", p.product,
+		mag_time_day(p.expires, day, sizeof day));
+	/* What comes next, for whom nothing is set up yet. */
+	if (!client_call(&c->client, WIRE_MSG_PHONE_LIST, &lq, &c->result, &lp) &&
+		!c->result.error && c->result.verdict == VERDICT_OK && lp.n_phones == 0)
+		cli_note(c, "Next, add your phone: magotp phone add NUMBER");
+	return CLI_DONE;
+}

@@ -1,0 +1,78 @@
+/* magotp: a person's own second factors. */
+#include <locale.h>
+
+#include "magotp/cmd.h"
+
+static const struct cli_opt status_opts[] = {
+	{ "--require", "STRENGTH", "fail unless the session has this strength or profile" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt add_opts[] = {
+	{ "--country", "CC", "the number's country, when it has no +" },
+	{ "--voice", NULL, "codes come by voice call" },
+	{ "--label", "TEXT", "a name of your own for it" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt test_opts[] = {
+	{ "--voice", NULL, "by voice call" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct verb verbs[] = {
+	{ "status", NULL, NULL, "[--require STRENGTH]", 0, 0, false, status_opts,
+		"Show this session and your factors",
+		"  magotp status\n"
+		"  magotp status --require phone-otp && deploy\n"
+		"  magotp status --json\n",
+		cmd_status },
+	{ "activate", NULL, NULL, "[KEY]", 0, 1, false, NULL, "Use a licence or renewal key",
+		"  magotp activate\n"
+		"  echo \"$KEY\" | magotp activate -\n",
+		cmd_activate },
+	{ "phone", NULL, "list", "", 0, 0, false, NULL, "Show your phones",
+		"  magotp phone list\n"
+		"  magotp phone list --json\n",
+		cmd_phone_list },
+	{ "phone", NULL, "add", "[NUMBER]", 0, 1, false, add_opts,
+		"Add a phone; a code is sent to it",
+		"  magotp phone add +12025550134\n"
+		"  magotp phone add '202-555-0134' --country US --label work\n"
+		"  magotp phone add +12025557788 --voice\n",
+		cmd_phone_add },
+	{ "phone", NULL, "verify", "[ID] [CODE]", 0, 2, false, NULL,
+		"Enter the code that was sent to a new phone",
+		"  magotp phone verify 483920\n"
+		"  magotp phone verify p2 483920\n"
+		"  echo 483920 | magotp phone verify p2 -\n",
+		cmd_phone_verify },
+	{ "phone", NULL, "default", "ID", 1, 1, false, NULL, "Choose the phone that Enter takes",
+		"  magotp phone default p2\n", cmd_phone_default },
+	{ "phone", NULL, "channel", "ID text|voice", 2, 2, false, NULL,
+		"Choose how a phone gets its codes",
+		"  magotp phone channel p1 voice\n", cmd_phone_channel },
+	{ "phone", NULL, "delete", "ID", 1, 1, false, NULL, "Delete a phone",
+		"  magotp phone delete p2\n", cmd_phone_delete },
+	{ "phone", NULL, "test", "ID|NUMBER", 1, 1, false, test_opts, "Send a test message",
+		"  magotp phone test p1\n"
+		"  magotp phone test +12025550134 --voice\n",
+		cmd_phone_test },
+	{ "elevate", NULL, NULL, "[--require STRENGTH] [ID [CODE]] [-- COMMAND...]", 0, -3, false,
+		status_opts, "Do the second step now, in this session",
+		"  magotp elevate\n"
+		"  magotp elevate -- magotp phone list\n"
+		"  magotp elevate p1; magotp elevate p1 483920\n",
+		cmd_elevate },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .program = "magotp", .summary = "Your own second factors.\n\n"
+							 "  magotp\n"
+							 "  magotp activate\n"
+							 "  magotp phone add +12025550134",
+		.verbs = verbs };
+
+	setlocale(LC_CTYPE, "");
+	return cli_main(&c, argc, argv);
+}

@@ -1,0 +1,166 @@
+/* magotpctl: what administrators do. */
+#include <locale.h>
+
+#include "magotp/cmd.h"
+
+static const struct cli_opt account_opts[] = {
+	{ "--email", "ADDRESS", "where mail about the account goes" },
+	{ "--first", "NAME", "first name" },
+	{ "--middle", "NAME", "middle name" },
+	{ "--last", "NAME", "last name" },
+	{ "--postal-code", "CODE", "postal code" },
+	{ "--lang", "LANG", "language of texts and calls" },
+	{ "--org", "NAME", "organisation" },
+	{ "--role", "ROLE", "user, application-admin, organisation-admin, proofing-agent" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt list_opts[] = {
+	{ "--state", "STATE", "active, pending, pending-registration, locked" },
+	{ "--expiring", "DAYS", "those that end within so many days" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt delete_opts[] = {
+	{ "--yes", NULL, "do not ask" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt enroll_opts[] = {
+	{ "--phone", "NUMBER", "register this phone" },
+	{ "--key", "KEY", "use this licence key first; - reads it from stdin" },
+	{ "--country", "CC", "the number's country, when it has no +" },
+	{ "--voice", NULL, "codes come by voice call" },
+	{ "--label", "TEXT", "a name for the phone" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt issue_opts[] = {
+	{ "--product", "PRODUCT", "phone-us or phone-intl" },
+	{ "--proofing", NULL, "with identity proofing" },
+	{ "--count", "N", "so many keys (1)" },
+	{ "--order", "REF", "the order they belong to" },
+	{ "--purchased", "DATE", "the day the year counts from (today)" },
+	{ "--hold", NULL, "usable once the order is released" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt order_opts[] = {
+	{ "--order", "REF", "the order that was paid" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt licences_opts[] = {
+	{ "--order", "REF", "of this order only" },
+	{ "--state", "STATE", "free, held, used, void" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt voice_opts[] = {
+	{ "--voice", NULL, "by voice call" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt send_opts[] = {
+	{ "--to", "NUMBER", "the phone" },
+	{ "--text", "TEXT", "what to say; - reads a line of stdin" },
+	{ "--voice", NULL, "by voice call" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt explain_opts[] = {
+	{ "--from", "ADDR", "as if coming from this address" },
+	{ "--last", "USER", "why the latest login of USER ended as it did" },
+	{ "--pam-dir", "DIR", "where PAM's files are (/etc/pam.d)" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt show_opts[] = {
+	{ "--changed", NULL, "only what the files say" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct verb verbs[] = {
+	{ "setup", NULL, NULL, "", 0, 0, false, NULL,
+		"Make the master key and the store, once",
+		"  magotpctl setup\n", cmd_setup },
+	{ "enroll", NULL, NULL, "USER [--phone NUMBER]", 0, 0, true, enroll_opts,
+		"Give a user an account and a phone",
+		"  magotpctl enroll alice --phone +12025550134\n"
+		"  magotpctl enroll alice --key - --phone +12025550134 < key\n",
+		cmd_enroll },
+	{ "account", NULL, "add", "USER", 0, 0, true, account_opts, "Add an account",
+		"  magotpctl account add alice\n"
+		"  magotpctl account add alice --email alice@example.org --org Example\n",
+		cmd_account_add },
+	{ "account", NULL, "set", "USER", 0, 0, true, account_opts,
+		"Change an account; an empty value empties the field",
+		"  magotpctl account set alice --lang en\n"
+		"  magotpctl account set alice --email ''\n",
+		cmd_account_set },
+	{ "account", NULL, "show", "USER", 0, 0, true, NULL, "Show one account",
+		"  magotpctl account show alice\n", cmd_account_show },
+	{ "account", NULL, "list", "", 0, 0, false, list_opts, "List accounts",
+		"  magotpctl account list\n"
+		"  magotpctl account list --state pending\n"
+		"  magotpctl account list --expiring 30 --json\n",
+		cmd_account_list },
+	{ "account", NULL, "delete", "USER", 0, 0, true, delete_opts,
+		"Delete an account with all that hangs beneath it",
+		"  magotpctl account delete alice --yes\n", cmd_account_delete },
+	{ "license", "licence", "issue", "--product PRODUCT [--count N]", 0, 0, false, issue_opts,
+		"Issue licence keys; each is shown once",
+		"  magotpctl license issue --product phone-us\n"
+		"  magotpctl license issue --product phone-intl --count 500 --order A-17 > keys\n"
+		"  magotpctl license issue --product phone-us --order A-18 --hold\n",
+		cmd_licence_issue },
+	{ "license", "licence", "release", "[--order] REF", 0, 1, false, order_opts,
+		"Release the held keys of a paid order",
+		"  magotpctl license release --order A-18\n", cmd_licence_release },
+	{ "license", "licence", "list", "", 0, 0, false, licences_opts, "List licence keys",
+		"  magotpctl license list --order A-17\n"
+		"  magotpctl license list --state free --json\n",
+		cmd_licence_list },
+	{ "license", "licence", "void", "[KEY]", 0, 1, false, NULL, "Void a key nobody used",
+		"  magotpctl license void -\n", cmd_licence_void },
+	{ "phone", NULL, "list", "USER", 0, 0, true, NULL, "Show a user's phones",
+		"  magotpctl phone list alice\n", cmd_phone_list },
+	{ "phone", NULL, "verify", "USER [ID] [CODE]", 0, 2, true, NULL,
+		"Enter the code that a new phone got",
+		"  magotpctl phone verify alice p1 483920\n", cmd_phone_verify },
+	{ "phone", NULL, "delete", "USER ID", 1, 1, true, NULL, "Delete a user's phone",
+		"  magotpctl phone delete alice p2\n", cmd_phone_delete },
+	{ "phone", NULL, "test", "USER ID|NUMBER", 1, 1, true, voice_opts,
+		"Send a test message to a user's phone",
+		"  magotpctl phone test alice p1\n", cmd_phone_test },
+	{ "gateway", NULL, "list", "", 0, 0, false, NULL, "Show the gateways and how they do",
+		"  magotpctl gateway list\n", cmd_gateway_list },
+	{ "gateway", NULL, "test", "NUMBER", 1, 1, false, voice_opts,
+		"Send a test message through the gateways",
+		"  magotpctl gateway test +12025550134\n", cmd_gateway_test },
+	{ "send", NULL, NULL, "--to NUMBER [--voice] --text TEXT", 0, 0, false, send_opts,
+		"Send a text of your own",
+		"  magotpctl send --to +12025550134 --text 'Maintenance at 18:00'\n", cmd_send },
+	{ "explain", NULL, NULL, "SERVICE USER | --last USER", 0, 2, false, explain_opts,
+		"Say what would happen at a login, or what did",
+		"  magotpctl explain sshd alice --from 203.0.113.7\n"
+		"  magotpctl explain --last alice\n",
+		cmd_explain },
+	{ "config", NULL, "show", "", 0, 0, false, show_opts, "Show every setting and its source",
+		"  magotpctl config show\n"
+		"  magotpctl config show --changed\n",
+		cmd_config_show },
+	{ "config", NULL, "check", "", 0, 0, false, NULL, "Check the configuration files",
+		"  magotpctl config check\n", cmd_config_check },
+	{ "config", NULL, "get", "KEY", 1, 1, false, NULL, "Print one setting",
+		"  magotpctl config get phone.code_validity\n"
+		"  magotpctl config get service.sshd.require\n",
+		cmd_config_get },
+	{ "config", NULL, "edit", "", 0, 0, false, NULL,
+		"Edit magotp.conf; a wrong one is not put in place",
+		"  magotpctl config edit\n", cmd_config_edit },
+	{ 0 },
+};
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .program = "magotpctl",
+		.summary = "Two-step login, for administrators.\n\n"
+			   "  magotpctl setup\n"
+			   "  magotpctl enroll alice --phone +12025550134\n"
+			   "  magotpctl explain sshd alice",
+		.verbs = verbs };
+
+	setlocale(LC_CTYPE, "");
+	return cli_main(&c, argc, argv);
+}

@@ -1,0 +1,21 @@
+/* Reading /etc/pam.d: the pam_magotp line of a service and its options. */
+#ifndef PAMFILE_H
+#define PAMFILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pam_line {
+	bool found, auth, account; /* in which phases the module stands */
+	char file[256];            /* of the auth line, else of the account line */
+	int line;
+	char require[33], mode[17], unenrolled[9], service[65];
+	int64_t level;
+	bool broker_down_allow;
+};
+
+/* Follows include, substack and @include inside `dir`. 0; MAG_ESYS: there is no
+ * file of that service; MAG_ERANGE: includes go too deep. */
+int pam_read(const char *dir, const char *service, struct pam_line *l_r);
+
+#endif
