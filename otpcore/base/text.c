@@ -412,7 +412,7 @@ const char *mag_nearest(const char *word, const char *const *words)
 		unsigned d = mag_distance(word, *words);
 
 		/* A word in which every letter was changed is another word. */
-		if (d < best_distance && d < strlen(*words)) {
+		if (d < best_distance && d < strlen(*words) && d < strlen(word)) {
 			best = *words;
 			best_distance = d;
 		}

@@ -1,0 +1,214 @@
+/* The program brings malloc and free of its own between itself and libc, to
+ * see what is in memory at the moment it is given back. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/secret.h"
+
+static int malloc_fails; /* the nth from now */
+static int freed, freed_dirty;
+static struct {
+	void *p;
+	size_t size;
+} blocks[64];
+
+void *__real_malloc(size_t size);
+void __real_free(void *p);
+void *__wrap_malloc(size_t size);
+void __wrap_free(void *p);
+
+void *__wrap_malloc(size_t size)
+{
+	void *p;
+
+	if (malloc_fails > 0 && --malloc_fails == 0)
+		return NULL;
+	p = __real_malloc(size);
+	for (size_t i = 0; p != NULL && i < sizeof(blocks) / sizeof(blocks[0]); i++)
+		if (blocks[i].p == NULL) {
+			blocks[i].p = p;
+			blocks[i].size = size;
+			break;
+		}
+	return p;
+}
+
+void __wrap_free(void *p)
+{
+	for (size_t i = 0; p != NULL && i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		if (blocks[i].p != p)
+			continue;
+		freed++;
+		for (size_t j = 0; j < blocks[i].size; j++)
+			if (((unsigned char *)p)[j] != 0) {
+				freed_dirty++;
+				break;
+			}
+		blocks[i].p = NULL;
+	}
+	__real_free(p);
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	malloc_fails = freed = freed_dirty = 0;
+	memset(blocks, 0, sizeof(blocks));
+	return 0;
+}
+
+static void test_set_text_and_free(void **state)
+{
+	struct mag_secret s = { 0 };
+
+	(void)state;
+	assert_string_equal(mag_secret_text(&s), "");
+	assert_int_equal(mag_secret_set_text(&s, "hunter2"), 0);
+	assert_string_equal(mag_secret_text(&s), "hunter2");
+	assert_int_equal(s.len, 7);
+	mag_secret_free(&s);
+	assert_null(s.data);
+	assert_int_equal(s.len, 0);
+	assert_int_equal(freed, 1);
+	assert_int_equal(freed_dirty, 0);
+	mag_secret_free(&s);
+	mag_secret_free(NULL);
+	assert_int_equal(freed, 1);
+}
+
+static void test_what_is_replaced_or_grown_is_wiped(void **state)
+{
+	struct mag_secret s = { 0 };
+
+	(void)state;
+	assert_int_equal(mag_secret_set_text(&s, "first"), 0);
+	assert_int_equal(mag_secret_set_text(&s, "the second one"), 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(mag_secret_append(&s, "0123456789", 10), 0);
+	assert_int_equal(s.len, 14 + 200);
+	assert_int_equal(s.data[s.len], 0);
+	assert_memory_equal(s.data + 14 + 190, "0123456789", 10);
+	mag_secret_free(&s);
+	assert_int_equal(freed, 22);
+	assert_int_equal(freed_dirty, 0);
+}
+
+static void test_a_part_of_itself(void **state)
+{
+	struct mag_secret s = { 0 };
+
+	(void)state;
+	assert_int_equal(mag_secret_set_text(&s, "password,123456"), 0);
+	assert_int_equal(mag_secret_append(&s, s.data, s.len), 0);
+	assert_string_equal(mag_secret_text(&s), "password,123456password,123456");
+	assert_int_equal(mag_secret_set(&s, s.data + 9, 6), 0);
+	assert_string_equal(mag_secret_text(&s), "123456");
+	mag_secret_free(&s);
+}
+
+static void test_nothing_empties(void **state)
+{
+	struct mag_secret s = { 0 };
+
+	(void)state;
+	assert_int_equal(mag_secret_set_text(&s, "x"), 0);
+	assert_int_equal(mag_secret_append(&s, NULL, 0), 0);
+	assert_string_equal(mag_secret_text(&s), "x");
+	assert_int_equal(mag_secret_set_text(&s, NULL), 0);
+	assert_null(s.data);
+	assert_int_equal(mag_secret_set(&s, "x", 0), 0);
+	assert_null(s.data);
+	assert_string_equal(mag_secret_text(NULL), "");
+}
+
+static void test_without_memory_the_old_value_stays(void **state)
+{
+	struct mag_secret s = { 0 };
+
+	(void)state;
+	assert_int_equal(mag_secret_set_text(&s, "old"), 0);
+	malloc_fails = 1;
+	assert_int_equal(mag_secret_set_text(&s, "new"), MAG_ENOMEM);
+	assert_string_equal(mag_secret_text(&s), "old");
+	malloc_fails = 1;
+	assert_int_equal(mag_secret_append(&s, "new", 3), MAG_ENOMEM);
+	assert_string_equal(mag_secret_text(&s), "old");
+	malloc_fails = 0;
+	assert_int_equal(mag_secret_append(&s, "x", SIZE_MAX - 1), MAG_ENOMEM);
+	assert_string_equal(mag_secret_text(&s), "old");
+	mag_secret_free(&s);
+}
+
+static void test_equal(void **state)
+{
+	struct mag_secret a = { 0 }, b = { 0 };
+
+	(void)state;
+	assert_true(mag_secret_equal(&a, &b));
+	assert_int_equal(mag_secret_set(&a, "a\0c", 3), 0);
+	assert_false(mag_secret_equal(&a, &b));
+	assert_int_equal(mag_secret_set(&b, "a\0c", 3), 0);
+	assert_true(mag_secret_equal(&a, &b));
+	assert_int_equal(mag_secret_set(&b, "a\0d", 3), 0);
+	assert_false(mag_secret_equal(&a, &b));
+	assert_int_equal(mag_secret_set(&b, "a\0cd", 4), 0);
+	assert_false(mag_secret_equal(&a, &b));
+	for (int bit = 0; bit < 8; bit++) {
+		unsigned char x = 0, y = (unsigned char)(1 << bit);
+
+		assert_false(mag_equal(&x, &y, 1));
+	}
+	assert_true(mag_equal("x", "y", 0));
+	mag_secret_free(&a);
+	mag_secret_free(&b);
+}
+
+static void test_wipe(void **state)
+{
+	char code[8] = "123456";
+
+	(void)state;
+	mag_wipe(code, sizeof(code));
+	assert_memory_equal(code, "\0\0\0\0\0\0\0\0", 8);
+	mag_wipe(NULL, 0);
+}
+
+static void test_random_fills_all_of_it(void **state)
+{
+	/* More than one getrandom(2) gives at a time when it is interrupted; a
+	 * byte that stays zero in 8 rounds has not been written (2^-64). */
+	static unsigned char p[512], any[512];
+
+	(void)state;
+	for (int round = 0; round < 8; round++) {
+		memset(p, 0, sizeof(p));
+		assert_int_equal(mag_random(p, sizeof(p)), 0);
+		for (size_t i = 0; i < sizeof(p); i++)
+			any[i] |= p[i];
+	}
+	for (size_t i = 0; i < sizeof(any); i++)
+		assert_int_not_equal(any[i], 0);
+	assert_int_equal(mag_random(NULL, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_set_text_and_free, reset),
+		cmocka_unit_test_setup(test_what_is_replaced_or_grown_is_wiped, reset),
+		cmocka_unit_test_setup(test_a_part_of_itself, reset),
+		cmocka_unit_test_setup(test_nothing_empties, reset),
+		cmocka_unit_test_setup(test_without_memory_the_old_value_stays, reset),
+		cmocka_unit_test_setup(test_equal, reset),
+		cmocka_unit_test(test_wipe),
+		cmocka_unit_test(test_random_fills_all_of_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
