@@ -177,7 +177,10 @@ static void put_verdict(struct mag_buf *out, const struct flow_refusal *r)
 {
 	char text[600], wait[48];
 	struct mag_buf line = MAG_BUF(text);
-	mag_buf_puts(&line, *or_empty(r->text) ? r->text : flow_verdict_text(r->verdict));
+	const char *sentence = *or_empty(r->text) ? r->text : flow_verdict_text(r->verdict);
+	/* How long to wait replaces that one has to. */
+	const char *vague = r->seconds ? strstr(sentence, " Wait ") : NULL;
+	mag_buf_putn(&line, sentence, vague ? (size_t)(vague - sentence) : strlen(sentence));
 	if (r->seconds)
 		mag_buf_printf(&line, " Try again in %s.", text_duration(r->seconds, wait, sizeof wait));
 	if (*or_empty(r->detail)) {

@@ -1,0 +1,219 @@
+/* A broker of two phones in memory, in place of client_call: enough of rules P4
+ * and P5 for the conversation to be tested word by word. */
+#ifndef FAKE_LOGIN_H
+#define FAKE_LOGIN_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/base/verdict.h"
+#include "otpcore/login/flow.h"
+
+struct turn {
+	const char *prompt; /* the whole of it; NULL: any */
+	const char *answer; /* NULL: the person hangs up */
+};
+
+static struct fake {
+	struct wire_begin_rep login;
+	struct wire_result begin_result;
+
+	unsigned tries_left, seconds_left, delivery, verify_delivery, resend_after;
+	bool live, reused;
+	const char *code;
+	struct wire_result send_result, verify_result; /* verdict NONE: decide */
+	char send_channel[9];
+
+	/* Broker trouble: the first `down` calls end with this error. */
+	int down, error;
+
+	/* What was seen. */
+	unsigned begins, sends, verifies, skips, last_ref, agains;
+	uint32_t last_seq, last_proof;
+	char last_channel[9];
+
+	/* The person. */
+	const struct turn *turns;
+	char told[2048];
+	bool told_error;
+} fake;
+
+static void add_factor(uint32_t ref, const char *kind, const char *channel, const char *masked)
+{
+	struct wire_factor *x = &fake.login.factors[fake.login.n_factors++];
+	x->ref = ref;
+	mag_copy(x->kind, sizeof x->kind, kind);
+	mag_copy(x->channel, sizeof x->channel, channel);
+	mag_copy(x->channels, sizeof x->channels, *channel ? "sms voice" : "");
+	mag_copy(x->masked, sizeof x->masked, masked);
+	mag_copy(x->state, sizeof x->state, "active");
+	x->is_default = fake.login.n_factors == 1;
+}
+
+static void add_notice(const char *id, const char *what)
+{
+	struct wire_notice *x = &fake.login.notices[fake.login.n_notices++];
+	mag_copy(x->id, sizeof x->id, id);
+	mag_copy(x->what, sizeof x->what, what);
+}
+
+static void fake_reset(const char *mode)
+{
+	memset(&fake, 0, sizeof fake);
+	fake.login.decision = DECISION_ASK;
+	mag_copy(fake.login.require, sizeof fake.login.require, "phone-otp");
+	mag_copy(fake.login.mode, sizeof fake.login.mode, mode);
+	mag_copy(fake.login.host, sizeof fake.login.host, "web1");
+	fake.login.code_digits = 6;
+	fake.login.code_validity = 120;
+	fake.login.level = 1;
+	fake.begin_result.verdict = VERDICT_OK;
+	fake.tries_left = 3;
+	fake.seconds_left = 120;
+	fake.delivery = DELIVERY_ACCEPTED;
+	fake.code = "483920";
+}
+
+static int fake_begin(
+	const struct wire_begin_req *q, struct wire_result *result, struct wire_begin_rep *a)
+{
+	fake.begins++;
+	fake.last_proof = q->proof;
+	*a = fake.login;
+	memset(&a->txn, 0, sizeof a->txn);
+	*result = fake.begin_result;
+	return mag_secret_set_text(&a->txn, "ticket");
+}
+
+static int fake_send(
+	const struct wire_send_req *q, struct wire_result *result, struct wire_send_rep *a)
+{
+	assert_string_equal(mag_secret_text(&q->txn), "ticket");
+	fake.sends++;
+	fake.agains += q->again;
+	fake.last_ref = q->ref;
+	fake.last_seq = q->seq;
+	mag_copy(fake.last_channel, sizeof fake.last_channel, q->channel);
+	*result = (struct wire_result){ .verdict = VERDICT_OK };
+	if (fake.send_result.verdict != VERDICT_NONE)
+		*result = fake.send_result;
+	else
+		fake.live = fake.delivery != DELIVERY_FAILED;
+	a->delivery = fake.delivery;
+	a->reused = fake.reused && !q->again;
+	a->seconds_left = fake.seconds_left;
+	a->tries_left = fake.tries_left;
+	a->resend_after = fake.resend_after;
+	mag_copy(a->channel, sizeof a->channel, q->channel);
+	return 0;
+}
+
+static int fake_verify(
+	const struct wire_verify_req *q, struct wire_result *result, struct wire_verify_rep *a)
+{
+	fake.verifies++;
+	fake.last_ref = q->ref;
+	fake.last_seq = q->seq;
+	*result = (struct wire_result){ .verdict = VERDICT_CODE_WRONG };
+	if (fake.verify_result.verdict != VERDICT_NONE)
+		*result = fake.verify_result;
+	else if (!fake.live)
+		result->verdict = VERDICT_NO_CODE_PENDING;
+	else if (!strcmp(mag_secret_text(&q->code), fake.code))
+		result->verdict = VERDICT_OK;
+	else if (--fake.tries_left == 0)
+		result->verdict = VERDICT_TRIES_EXCEEDED;
+	a->tries_left = fake.tries_left;
+	a->seconds_left = fake.seconds_left;
+	a->delivery = fake.verify_delivery;
+	a->level = 2;
+	mag_copy(a->strength, sizeof a->strength, q->ref ? "phone-otp" : "hardware-otp");
+	return 0;
+}
+
+static int fake_skip(
+	const struct wire_skip_req *q, struct wire_result *result, struct wire_skip_rep *a)
+{
+	fake.skips++;
+	fake.last_seq = q->seq;
+	*result = (struct wire_result){ .verdict = VERDICT_OK };
+	a->level = 1;
+	return mag_copy(a->strength, sizeof a->strength, "password");
+}
+
+int client_call(const struct client *c, uint16_t message, const void *request,
+	struct wire_result *result_r, void *reply)
+{
+	assert_true(c->timeout_ms > 0);
+	if (fake.down > 0) {
+		fake.down--;
+		return fake.error;
+	}
+	switch (message) {
+	case WIRE_MSG_BEGIN:
+		return fake_begin(request, result_r, reply);
+	case WIRE_MSG_SEND:
+		return fake_send(request, result_r, reply);
+	case WIRE_MSG_VERIFY:
+		return fake_verify(request, result_r, reply);
+	case WIRE_MSG_SKIP:
+		return fake_skip(request, result_r, reply);
+	default:
+		fail_msg("message %u", message);
+		return MAG_EPROTO;
+	}
+}
+
+static int fake_ask(void *arg, const char *prompt, bool echo, struct mag_secret *answer_r)
+{
+	const struct turn *turn = fake.turns;
+	(void)arg;
+	(void)echo;
+	if (!turn || (!turn->prompt && !turn->answer))
+		fail_msg("one prompt too many: %s", prompt);
+	fake.turns++;
+	if (turn->prompt)
+		assert_string_equal(prompt, turn->prompt);
+	return turn->answer ? mag_secret_set_text(answer_r, turn->answer) : MAG_ECONV;
+}
+
+static int fake_tell(void *arg, const char *message, bool error)
+{
+	(void)arg;
+	fake.told_error = error;
+	snprintf(fake.told, sizeof fake.told, "%s", message);
+	return 0;
+}
+
+/* Runs the conversation; all turns have to be used up. */
+static struct flow_result converse(const struct turn *turns, struct flow_params p)
+{
+	const struct client c = { .timeout_ms = 2000 };
+	const struct flow_io io = { fake_ask, fake_tell, NULL };
+	struct flow_result out;
+
+	fake.turns = turns;
+	if (!p.user)
+		p.user = "alice";
+	p.service = "sshd";
+	assert_int_equal(flow_run(&c, &io, &p, &out), 0);
+	if (fake.turns->prompt || fake.turns->answer)
+		fail_msg("this prompt never came: %s",
+			fake.turns->prompt ? fake.turns->prompt : fake.turns->answer);
+	mag_secret_free(&out.txn);
+	return out;
+}
+
+#define TURNS(...) ((const struct turn[]){ __VA_ARGS__, { NULL, NULL } })
+#define STACK ((struct flow_params){ .proof = PROOF_STACK })
+
+#endif

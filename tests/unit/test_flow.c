@@ -1,0 +1,552 @@
+/* The conversation word by word, as prompts.md tells it. */
+#include "fake_login.h"
+
+#define HEAD "Second step for alice\n"
+#define PHONES                                    \
+	"1. Text to phone ending 0134 (default)\n" \
+	"2. Voice call to phone ending 7788\n"
+#define ASK "Number, or Enter for 1: "
+#define MENU HEAD PHONES ASK
+#define SENT                                                  \
+	"Code sent by text to 0134\n"                          \
+	"Good for 2 minutes. r resend, v voice call, m menu.\n" \
+	"Code: "
+#define WRONG2                                    \
+	"Wrong code, 2 tries left, 2 minutes\n" \
+	"r resend, m menu.\n"                      \
+	"Code: "
+
+static int two_phones(void **state)
+{
+	(void)state;
+	fake_reset("separate");
+	add_factor(1, "phone", "sms", "0134");
+	add_factor(2, "phone", "voice", "7788");
+	return 0;
+}
+
+static int one_phone_short(void **state)
+{
+	(void)state;
+	fake_reset("short");
+	add_factor(1, "phone", "sms", "0134");
+	return 0;
+}
+
+static void test_L2_choice_code_in(void **state)
+{
+	(void)state;
+	struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "483920" }), STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_string_equal(r.strength, "phone-otp");
+	assert_int_equal(r.level, 2);
+	assert_int_equal(fake.last_seq, 2);
+	assert_true(r.answered);
+}
+
+static void test_L2_enter_takes_the_default(void **state)
+{
+	(void)state;
+	fake.login.factors[0].is_default = 0;
+	fake.login.factors[1].is_default = 1;
+	struct flow_result r = converse(
+		TURNS({ HEAD "1. Text to phone ending 0134\n2. Voice call to phone ending 7788 "
+			     "(default)\nNumber, or Enter for 2: ",
+			      "" },
+			{ "Calling phone 7788 with a code\nIt is spoken twice, good for 2 minutes. "
+			  "t text, m menu.\nCode: ",
+				" 483-920 " }),
+		STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_string_equal(fake.last_channel, "voice");
+	assert_int_equal(fake.last_ref, 2);
+}
+
+static void test_L2_a_token_is_listed_and_its_code_taken_at_once(void **state)
+{
+	(void)state;
+	add_factor(9, "token", "", "3401");
+	fake.live = true;
+	struct flow_result r = converse(TURNS({ HEAD PHONES "3. Token ending 3401\n"
+							     "Number, token code, or Enter for 1: ",
+					       "483920" }),
+		STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_string_equal(r.strength, "hardware-otp");
+	assert_int_equal(fake.last_ref, 0);
+	assert_int_equal(fake.sends, 0);
+}
+
+static void test_P5_resend_voice_wrong_expired(void **state)
+{
+	(void)state;
+	fake.seconds_left = 119;
+	const struct turn turns[] = {
+		{ MENU, "1" },
+		{ SENT, "r" },
+		{ "New code sent by text to 0134\n"
+		  "The earlier code is dead. r resend, v voice call, m menu.\nCode: ",
+			"v" },
+		{ "Calling phone 0134 with a new code\n"
+		  "It is spoken twice. The earlier code is dead. t text, m menu.\nCode: ",
+			"111111" },
+		{ "Wrong code, 2 tries left, 119 seconds\nr resend, m menu.\nCode: ", "222222" },
+		{ "Wrong code, 1 try left, 119 seconds\nr resend, m menu.\nCode: ", "483920" },
+		{ NULL, NULL },
+	};
+	struct flow_result r = converse(turns, STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_int_equal(fake.sends, 3);
+	assert_int_equal(fake.agains, 2);
+	assert_int_equal(fake.last_seq, 6);
+}
+
+static void test_P4_three_wrong_codes_end_it(void **state)
+{
+	(void)state;
+	struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "111111" }, { WRONG2, "222222" },
+						{ NULL, "333333" }),
+		STACK);
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_int_equal(r.verdict, VERDICT_TRIES_EXCEEDED);
+	assert_true(fake.told_error);
+	assert_string_equal(
+		fake.told, "Three wrong codes. Log in again for a new one. (tries-exceeded)");
+}
+
+static void test_P4_an_expired_code_is_sent_anew_by_enter(void **state)
+{
+	(void)state;
+	fake.verify_result.verdict = VERDICT_CODE_EXPIRED;
+	const struct turn turns[] = {
+		{ MENU, "1" },
+		{ SENT, "483920" },
+		{ "That code has expired\nEnter sends a new one, m menu.\nCode: ", "" },
+		{ "New code sent by text to 0134\n"
+		  "The earlier code is dead. r resend, v voice call, m menu.\nCode: ",
+			NULL },
+		{ NULL, NULL },
+	};
+	struct flow_result r = converse(turns, STACK);
+	assert_int_equal(r.end, FLOW_BROKEN);
+	assert_int_equal(fake.sends, 2);
+}
+
+static void test_P5_a_code_that_lives_is_used_again(void **state)
+{
+	(void)state;
+	fake.reused = true;
+	fake.seconds_left = 74;
+	struct flow_result r = converse(
+		TURNS({ MENU, "1" }, { "Code sent earlier by text to 0134\n"
+				       "Still good for 74 seconds. r resend, v voice call, m menu.\n"
+				       "Code: ",
+					     "483920" }),
+		STACK);
+	assert_int_equal(r.end, FLOW_OK);
+}
+
+static void test_P5_too_soon_leaves_the_earlier_code(void **state)
+{
+	(void)state;
+	fake.seconds_left = 110;
+	fake.send_result = (struct wire_result){ .verdict = VERDICT_SEND_LIMITED, .seconds = 14 };
+	fake.live = true;
+	struct flow_result r = converse(
+		TURNS({ MENU, "1" }, { "A new code can be sent in 14 seconds\n"
+				       "The earlier one is still good. m menu.\nCode: ",
+					     "483920" }),
+		STACK);
+	assert_int_equal(r.end, FLOW_OK);
+}
+
+static void test_P5_limited_without_another_factor_is_refused(void **state)
+{
+	(void)state;
+	fake.login.n_factors = 1;
+	fake.seconds_left = 0;
+	fake.send_result = (struct wire_result){ .verdict = VERDICT_SEND_LIMITED, .seconds = 1500 };
+	struct flow_result r = converse(TURNS({ NULL, "" }), STACK);
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_int_equal(r.verdict, VERDICT_SEND_LIMITED);
+	assert_non_null(strstr(fake.told, "(send-limited)"));
+	assert_non_null(strstr(fake.told, "25 minutes"));
+}
+
+static void test_a_failed_message_offers_another_way(void **state)
+{
+	(void)state;
+	fake.delivery = DELIVERY_FAILED;
+	const struct turn turns[] = {
+		{ MENU, "1" },
+		{ "Not sent: the text to 0134 failed\n"
+		  "Enter tries again, v voice call, m menu.\nChoice: ",
+			"v" },
+		{ "Not sent: the call to 0134 failed\n"
+		  "Enter tries again, t text, m menu.\nChoice: ",
+			"m" },
+		{ MENU, "2" },
+		{ "Not sent: the call to 7788 failed\n"
+		  "Enter tries again, t text, m menu.\nChoice: ",
+			NULL },
+		{ NULL, NULL },
+	};
+	converse(turns, STACK);
+	assert_int_equal(fake.last_ref, 2);
+}
+
+static void test_a_late_failure_is_told(void **state)
+{
+	(void)state;
+	fake.verify_delivery = DELIVERY_FAILED;
+	fake.delivery = DELIVERY_PENDING;
+	const struct turn turns[] = {
+		{ MENU, "1" },
+		{ "Code on its way by text to 0134\n"
+		  "Good for 2 minutes. r resend, v voice call, m menu.\nCode: ",
+			"111111" },
+		{ "Wrong code, 2 tries left, 2 minutes\n"
+		  "The message to 0134 was not delivered. r resend, v voice call, m menu.\nCode: ",
+			NULL },
+		{ NULL, NULL },
+	};
+	converse(turns, STACK);
+}
+
+static void test_empty_answers_and_other_lines_cost_no_try(void **state)
+{
+	(void)state;
+	const struct turn turns[] = {
+		{ MENU, "7" },
+		{ "That is not in the list\n" PHONES ASK, "hello" },
+		{ "That is not in the list\n" PHONES ASK, "1" },
+		{ SENT, "" },
+		{ "Type the code that you were sent\nr resend, v voice call, m menu.\nCode: ",
+			"4839" },
+		{ "A code has 6 digits\nr resend, v voice call, m menu.\nCode: ", "what?" },
+		{ "A code has 6 digits\nr resend, v voice call, m menu.\nCode: ", "483 920" },
+		{ NULL, NULL },
+	};
+	struct flow_result r = converse(turns, STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_int_equal(fake.verifies, 1);
+}
+
+static void test_twelve_prompts_and_no_more(void **state)
+{
+	(void)state;
+	const struct turn empty = { NULL, "x" };
+	struct turn turns[13];
+	for (size_t i = 0; i < 12; i++)
+		turns[i] = empty;
+	turns[12] = (struct turn){ NULL, NULL };
+	struct flow_result r = converse(turns, STACK);
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_string_equal(
+		fake.told, "Too many answers without a code. Log in again. (try-later)");
+}
+
+/* threat 18, services.md */
+static void test_blind_conversations_send_and_charge_nothing(void **state)
+{
+	static const char *const answers[] = {
+		"\b\n\r\177INCORRECT" /* sshd */,
+		"correct horse 7", /* dovecot, nginx, lockers: the password */
+		"alice",           /* OpenVPN: the user's name at an echoed prompt */
+	};
+	struct mag_secret password = { 0 };
+	assert_int_equal(mag_secret_set_text(&password, "correct horse 7"), 0);
+	for (size_t i = 0; i < 3; i++) {
+		two_phones(state);
+		struct flow_params p = STACK;
+		p.password = &password;
+		struct flow_result r = converse(TURNS({ MENU, answers[i] }), p);
+		assert_int_equal(r.end, FLOW_REFUSED);
+		assert_int_equal(fake.sends + fake.verifies + fake.skips, 0);
+		assert_string_equal(fake.told, "");
+	}
+	mag_secret_free(&password);
+}
+
+static void test_blind_at_the_code_prompt_is_not_charged(void **state)
+{
+	(void)state;
+	struct mag_secret password = { 0 };
+	assert_int_equal(mag_secret_set_text(&password, "111111"), 0);
+	struct flow_params p = STACK;
+	p.password = &password;
+	struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "111111" }), p);
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_int_equal(fake.verifies, 0);
+	mag_secret_free(&password);
+}
+
+static void test_L3_skip(void **state)
+{
+	(void)state;
+	fake.login.skip = 1;
+	struct flow_result r = converse(TURNS({ HEAD PHONES "s. Skip\n" ASK, "s" }), STACK);
+	assert_int_equal(r.end, FLOW_SKIPPED);
+	assert_string_equal(r.strength, "password");
+}
+
+static void test_L3_no_skip_where_the_policy_forbids_it(void **state)
+{
+	(void)state;
+	struct flow_result r = converse(
+		TURNS({ MENU, "s" },
+			{ "The second step cannot be skipped here\n" PHONES ASK, NULL }),
+		STACK);
+	assert_int_equal(r.end, FLOW_BROKEN);
+	assert_int_equal(fake.skips, 0);
+}
+
+static void test_P12_the_charge_is_said_before_the_first_message(void **state)
+{
+	(void)state;
+	fake.login.autosend = 1;
+	add_notice("carrier-charge", "");
+	const struct turn turns[] = {
+		{ HEAD "Your carrier may charge for messages and calls.\n" PHONES ASK, "1" },
+		{ SENT, "m" },
+		{ MENU, "2" },
+		{ NULL, "483920" },
+		{ NULL, NULL },
+	};
+	struct flow_result r = converse(turns, STACK);
+	assert_int_equal(r.end, FLOW_OK);
+}
+
+static void test_L13_what_is_not_offered_is_explained(void **state)
+{
+	(void)state;
+	add_notice("phone-expired", "9900");
+	converse(TURNS({ HEAD "Phone 9900 has expired. To renew: magotp activate KEY\n" PHONES ASK,
+			 NULL }),
+		STACK);
+}
+
+static void test_L2_autosend_asks_for_the_code_at_once(void **state)
+{
+	(void)state;
+	fake.login.autosend = 1;
+	struct flow_result r = converse(TURNS({ SENT, "483920" }), STACK);
+	assert_int_equal(r.end, FLOW_OK);
+}
+
+static void test_verifiers_see_no_digits(void **state)
+{
+	(void)state;
+	memset(fake.login.factors[0].masked, 0, sizeof fake.login.factors[0].masked);
+	fake.login.n_factors = 1;
+	converse(TURNS({ HEAD "1. Text to phone 1 (default)\nEnter for 1: ", "" },
+			 { "Code sent by text to p1\n"
+			   "Good for 2 minutes. r resend, v voice call, m menu.\nCode: ",
+				 NULL }),
+		STACK);
+}
+
+static void test_short_mode(void **state)
+{
+	(void)state;
+	const struct turn turns[] = {
+		{ "Code (Enter: text to 0134):", "" },
+		{ "Code texted to 0134 (r again):", "r" },
+		{ "New code to 0134 (r again):", "111111" },
+		{ "Wrong, 2 tries left. Code:", "483920" },
+		{ NULL, NULL },
+	};
+	assert_int_equal(converse(turns, STACK).end, FLOW_OK);
+
+	one_phone_short(state);
+	add_factor(2, "phone", "voice", "7788");
+	fake.delivery = DELIVERY_FAILED;
+	converse(TURNS({ "Code or 1-2 (Enter: text 0134):", "2" },
+			 { "Not sent. Enter again, m menu:", NULL }),
+		STACK);
+
+	one_phone_short(state);
+	fake.verify_result.verdict = VERDICT_CODE_EXPIRED;
+	add_notice("carrier-charge", "");
+	converse(TURNS({ "Code (Enter: text to 0134):", "" }, { NULL, "483920" },
+			 { "Expired. Enter for a new code:", NULL }),
+		STACK);
+	assert_string_equal(fake.told, "Your carrier may charge for messages and calls.");
+}
+
+static void test_mode_none_never_asks(void **state)
+{
+	(void)state;
+	mag_copy(fake.login.mode, sizeof fake.login.mode, "none");
+	struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_int_equal(fake.sends, 0);
+}
+
+static void test_decisions(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t decision;
+		enum flow_end end;
+	} rows[] = {
+		{ DECISION_NONE, FLOW_REFUSED },
+		{ DECISION_PASS, FLOW_OK },
+		{ DECISION_EXEMPT, FLOW_EXEMPT },
+		{ DECISION_DENY, FLOW_REFUSED },
+		{ DECISION_ENROLL, FLOW_REFUSED },
+		{ 99, FLOW_REFUSED },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		two_phones(state);
+		fake.login.decision = rows[i].decision;
+		struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+		assert_int_equal(r.end, rows[i].end);
+		assert_string_equal(r.strength, rows[i].end == FLOW_REFUSED ? "" : "password");
+	}
+}
+
+static void test_deny_says_what_is_needed(void **state)
+{
+	(void)state;
+	fake.login.decision = DECISION_DENY;
+	fake.begin_result.verdict = VERDICT_REQUIREMENTS_NOT_MET;
+	mag_copy(fake.login.require, sizeof fake.login.require, "hardware-otp");
+	mag_copy(fake.login.help, sizeof fake.login.help, "helpdesk@example.org");
+	converse(TURNS({ NULL, NULL }), STACK);
+	assert_string_equal(fake.told,
+		"Login refused: sshd on web1 needs a token (hardware-otp).\n"
+		"You have a phone. To add a token, on a host that takes a phone:\n"
+		"  magotp token add\n"
+		"Help: helpdesk@example.org (requirements-not-met)");
+}
+
+/* threat 30: the same bytes again, until the broker is back. */
+static void test_threat_30_a_restart_in_the_middle_is_survived(void **state)
+{
+	(void)state;
+	fake.down = 3;
+	fake.error = MAG_EGONE;
+	struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "483920" }), STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_int_equal(fake.last_seq, 2);
+}
+
+static void test_outage(void **state)
+{
+	static const struct {
+		int error, tries;
+	} rows[] = { { MAG_EBUSY, 1 }, { MAG_ETIMEOUT, 1 }, { MAG_ESERVER, 1 }, { MAG_EDOWN, 1000 } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		two_phones(state);
+		fake.down = 1000;
+		fake.error = rows[i].error;
+		struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+		assert_int_equal(r.end, FLOW_UNAVAILABLE);
+		assert_int_equal(r.error, rows[i].error);
+		assert_false(r.answered);
+		assert_true(1000 - fake.down <= rows[i].tries);
+	}
+}
+
+/* ---- combined mode ---- */
+
+static struct flow_result combined(const char *factor)
+{
+	struct mag_secret secret = { 0 };
+	struct flow_params p = { .proof = PROOF_NESTED, .combined = &secret };
+	mag_copy(fake.login.mode, sizeof fake.login.mode, "combined");
+	assert_int_equal(mag_secret_set_text(&secret, factor), 0);
+	struct flow_result r = converse(TURNS({ NULL, NULL }), p);
+	mag_secret_free(&secret);
+	assert_string_equal(fake.told, "");
+	return r;
+}
+
+static void test_combined_code(void **state)
+{
+	(void)state;
+	fake.live = true;
+	assert_int_equal(combined("483920").end, FLOW_OK);
+	assert_int_equal(combined("111111").end, FLOW_REFUSED);
+	assert_int_equal(fake.sends, 0);
+}
+
+static void test_combined_words_send_and_fail(void **state)
+{
+	static const struct {
+		const char *word, *channel;
+		unsigned ref;
+	} rows[] = { { "sms", "sms", 1 }, { "call", "voice", 1 }, { "sms2", "sms", 2 },
+		{ "call2", "voice", 2 } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		two_phones(state);
+		assert_int_equal(combined(rows[i].word).end, FLOW_REFUSED);
+		assert_int_equal(fake.sends, 1);
+		assert_int_equal(fake.verifies, 0);
+		assert_int_equal(fake.last_ref, rows[i].ref);
+		assert_string_equal(fake.last_channel, rows[i].channel);
+	}
+	two_phones(state);
+	assert_int_equal(combined("sms3").end, FLOW_REFUSED);
+	assert_int_equal(fake.sends, 0);
+}
+
+static void test_combined_password_alone_sends_only_with_autosend(void **state)
+{
+	(void)state;
+	assert_int_equal(combined("").end, FLOW_REFUSED);
+	assert_int_equal(fake.sends, 0);
+	fake.login.autosend = 1;
+	assert_int_equal(combined("").end, FLOW_REFUSED);
+	assert_int_equal(fake.sends, 1);
+}
+
+static void test_combined_wants_the_password_first(void **state)
+{
+	(void)state;
+	mag_copy(fake.login.mode, sizeof fake.login.mode, "combined");
+	struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+	assert_int_equal(r.end, FLOW_PASSWORD_FIRST);
+	assert_int_equal(fake.sends, 0);
+}
+
+#define T(f) cmocka_unit_test_setup(f, two_phones)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_L2_choice_code_in),
+		T(test_L2_enter_takes_the_default),
+		T(test_L2_a_token_is_listed_and_its_code_taken_at_once),
+		T(test_P5_resend_voice_wrong_expired),
+		T(test_P4_three_wrong_codes_end_it),
+		T(test_P4_an_expired_code_is_sent_anew_by_enter),
+		T(test_P5_a_code_that_lives_is_used_again),
+		T(test_P5_too_soon_leaves_the_earlier_code),
+		T(test_P5_limited_without_another_factor_is_refused),
+		T(test_a_failed_message_offers_another_way),
+		T(test_a_late_failure_is_told),
+		T(test_empty_answers_and_other_lines_cost_no_try),
+		T(test_twelve_prompts_and_no_more),
+		T(test_blind_conversations_send_and_charge_nothing),
+		T(test_blind_at_the_code_prompt_is_not_charged),
+		T(test_L3_skip),
+		T(test_L3_no_skip_where_the_policy_forbids_it),
+		T(test_P12_the_charge_is_said_before_the_first_message),
+		T(test_L13_what_is_not_offered_is_explained),
+		T(test_L2_autosend_asks_for_the_code_at_once),
+		T(test_verifiers_see_no_digits),
+		cmocka_unit_test_setup(test_short_mode, one_phone_short),
+		T(test_mode_none_never_asks),
+		T(test_decisions),
+		T(test_deny_says_what_is_needed),
+		T(test_threat_30_a_restart_in_the_middle_is_survived),
+		T(test_outage),
+		T(test_combined_code),
+		T(test_combined_words_send_and_fail),
+		T(test_combined_password_alone_sends_only_with_autosend),
+		T(test_combined_wants_the_password_first),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,212 @@
+/* Every text of the login, filled with the longest that can stand in it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "otpcore/base/buf.h"
+#include "otpcore/base/strength.h"
+#include "otpcore/base/verdict.h"
+#include "otpcore/login/flow.h"
+#include "otpcore/login/texts.h"
+
+static const struct text_args longest = {
+	.user = "a-very-long-user-name-that-goes-on-and-on-and-on@example.org",
+	.masked = "0134",
+	.ref = 3,
+	.other = "voice",
+	.channel = "sms",
+	.first = "text",
+	.last = " (default)",
+	.n = 8,
+	.count = 8,
+	.digits = 8,
+	.tries = 100,
+	.seconds = 7199,
+};
+
+static void filled(enum text id, bool brief, const struct text_args *args, char *out, size_t cap)
+{
+	struct mag_buf b;
+	mag_buf_init(&b, out, cap);
+	text_put(&b, id, brief, args);
+	assert_int_equal(mag_buf_error(&b), 0);
+}
+
+static void check_plain(const char *s)
+{
+	assert_null(strpbrk(s, "{}"));
+	for (; *s; s++)
+		assert_true(*s == '\n' || (*s >= ' ' && *s < 127));
+}
+
+static void check_lines(const char *s, size_t max)
+{
+	for (; *s; s += strcspn(s, "\n"), s += *s == '\n')
+		if (strcspn(s, "\n") > max)
+			fail_msg("wider than %zu: %s", max, s);
+}
+
+static bool ends_in(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+	return n >= m && !strcmp(s + n - m, end);
+}
+
+static void test_every_text_is_ascii_and_narrow(void **state)
+{
+	(void)state;
+	char text[1024];
+	for (int id = 0; id < TEXT_N; id++) {
+		filled(id, false, &longest, text, sizeof text);
+		check_plain(text);
+		check_lines(text, TEXT_COLUMNS);
+		assert_true(strlen(text) <= TEXT_PROMPT_MAX);
+		filled(id, true, &longest, text, sizeof text);
+		check_plain(text);
+		assert_null(strchr(text, '\n'));
+	}
+}
+
+/* ssh puts "(user@host) " before the first line. */
+static void test_first_lines_leave_room(void **state)
+{
+	(void)state;
+	char text[1024];
+	for (int id = TEXT_SECOND_STEP; id < TEXT_THREE_WRONG; id++) {
+		if (id == TEXT_CHARGE || id == TEXT_PHONE_EXPIRED || id == TEXT_TOKEN_EXPIRED ||
+			id == TEXT_TOKEN_LOCKED) /* these never come first */
+			continue;
+		filled(id, false, &longest, text, sizeof text);
+		text[strcspn(text, "\n")] = '\0';
+		if (strlen(text) > TEXT_FIRST_COLUMNS)
+			fail_msg("wider than 48: %s", text);
+	}
+}
+
+/* Greeters cut; the tries are never more than two digits there. */
+static void test_short_prompts_fit_a_greeter(void **state)
+{
+	(void)state;
+	struct text_args args = longest;
+	char text[256];
+	args.tries = 10;
+	for (int voice = 0; voice < 2; voice++) {
+		args.first = voice ? "call" : "text";
+		for (int id = 0; id < TEXT_THREE_WRONG; id++) {
+			filled(id, true, &args, text, sizeof text);
+			if (strlen(text) > TEXT_SHORT_COLUMNS)
+				fail_msg("wider than 31: %s", text);
+		}
+	}
+}
+
+/* For expect, OpenVPN and others (prompts.md). */
+static void test_the_last_line_is_a_contract(void **state)
+{
+	(void)state;
+	char text[1024];
+	for (int id = TEXT_SENT_SMS; id < TEXT_THREE_WRONG; id++) {
+		filled(id, false, &longest, text, sizeof text);
+		if (!ends_in(text, "code: ") && !ends_in(text, "Code: ") && !ends_in(text, "Choice: "))
+			fail_msg("%s", text);
+	}
+	for (int id = TEXT_ASK_ONE; id <= TEXT_ASK_MANY_CODE; id++) {
+		filled(id, false, &longest, text, sizeof text);
+		assert_true(ends_in(text, "for 8: "));
+	}
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		uint32_t seconds;
+		const char *text;
+	} rows[] = { { 1, "1 second" }, { 74, "74 seconds" }, { 119, "119 seconds" },
+		{ 120, "2 minutes" }, { 121, "3 minutes" }, { 7200, "2 hours" }, { 90000, "25 hours" } };
+	char buf[48];
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_string_equal(text_duration(rows[i].seconds, buf, sizeof buf), rows[i].text);
+}
+
+static void check_refusal(const struct flow_refusal *r)
+{
+	char text[TEXT_PROMPT_MAX + 1];
+	char id[48];
+	flow_refusal_text(r, text, sizeof text);
+	check_plain(text);
+	check_lines(text, TEXT_COLUMNS);
+	assert_true(strlen(text) < TEXT_PROMPT_MAX);
+	snprintf(id, sizeof id, "(%s)", verdict_id(r->verdict));
+	if (!ends_in(text, id))
+		fail_msg("no id at the end: %s", text);
+}
+
+static void test_refusals_end_with_help_and_id(void **state)
+{
+	(void)state;
+	for (unsigned verdict = 0; verdict < 64; verdict++)
+		for (int strength = 0; strength < STRENGTH_N; strength++) {
+			struct flow_refusal r = { .verdict = verdict,
+				.service = "a-service-with-a-name-of-sixty-four-letters-"
+					   "which-is-the-longest",
+				.host = "a-host-with-a-name-of-about-sixty-letters.which.is.example.org",
+				.require = strength_id(strength),
+				.has = "a phone and a token",
+				.help = "call 12345, or write to helpdesk@a-long-name.example.org, "
+					"any day from eight to six o'clock",
+				.seconds = 100000 };
+			check_refusal(&r);
+			r.key_alone = true;
+			check_refusal(&r);
+			r.help = r.host = r.has = r.require = r.service = NULL;
+			check_refusal(&r);
+		}
+}
+
+static void test_every_verdict_has_a_sentence(void **state)
+{
+	(void)state;
+#define VERDICT(name, number, id)                                                   \
+	if (number > 0 && !strcmp(flow_verdict_text(number), flow_verdict_text(9999))) \
+		fail_msg("no sentence: %s", id);
+#include "otpcore/base/verdict.def"
+#undef VERDICT
+}
+
+static void test_L9_last_login(void **state)
+{
+	(void)state;
+	struct wire_open_rep open = { .previous_at = 1795198800, .renewal_at = 0 };
+	char text[512];
+	strcpy(open.previous_from, "203.0.113.7");
+	strcpy(open.previous_strength, "phone-otp");
+	flow_session_text(&open, text, sizeof text);
+	assert_non_null(strstr(text, "Last login 2026-11-2"));
+	assert_non_null(strstr(text, " from 203.0.113.7, Phone OTP"));
+	open.renewal_at = 1795198800;
+	flow_session_text(&open, text, sizeof text);
+	assert_non_null(strstr(text, "\nYour second factor ends on 2026-11-2"));
+	memset(&open, 0, sizeof open);
+	assert_string_equal(flow_session_text(&open, text, sizeof text), "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_text_is_ascii_and_narrow),
+		cmocka_unit_test(test_first_lines_leave_room),
+		cmocka_unit_test(test_short_prompts_fit_a_greeter),
+		cmocka_unit_test(test_the_last_line_is_a_contract),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_refusals_end_with_help_and_id),
+		cmocka_unit_test(test_every_verdict_has_a_sentence),
+		cmocka_unit_test(test_L9_last_login),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
