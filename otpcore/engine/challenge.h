@@ -21,7 +21,9 @@ struct challenge *challenge_latest(struct aggregate *a, const struct blob *chain
  * `mac` is HMAC(PEPPER_CODE, nonce) of the live challenge; `tried` is how many
  * wrong codes the chain has had, this one not counted. Changes nothing.
  *   VERDICT_OK  VERDICT_CODE_WRONG  VERDICT_CODE_EXPIRED (not evaluated, not
- *   charged)  VERDICT_CODE_USED  VERDICT_TRIES_EXCEEDED  VERDICT_NO_CODE_PENDING */
+ *   charged)  VERDICT_CODE_USED  VERDICT_NO_CODE_PENDING
+ *   VERDICT_TRIES_EXCEEDED: no try was left, or this wrong code took the last
+ *   VERDICT_NONE: mac is missing */
 struct challenge_input {
 	const struct challenge *live, *latest; /* either may be NULL */
 	const unsigned char *mac;              /* HASH_LEN, NULL if no live one */

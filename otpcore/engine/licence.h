@@ -31,7 +31,8 @@ bool product_takes_phone(enum product p, const char *country);  /* P8; country "
  * local); 29 February -> 28 February. */
 int64_t licence_expiry(int64_t from, int years);
 
-/* What activating does. `row` NULL or id 0: unknown key. Changes nothing. */
+/* What activating does. `row` NULL or id 0: unknown key; so are keys that are
+ * void or still held. Changes nothing. */
 enum verdict licence_judge(const struct licence *row, int64_t account);
 
 /* The active subscription that takes a phone of this country at `now`, or NULL. */

@@ -72,7 +72,7 @@ static bool nanp_number(const char *d, struct number *n)
 	return true;
 }
 
-#ifdef HAVE_PHONENUMBER
+#if defined(HAVE_PHONENUMBER) && !defined(MAG_TEST_OWN)
 static bool world_number(const char *digits, const char *country, struct number *n)
 {
 	struct number_lib lib;

@@ -9,7 +9,8 @@ struct policy {
 	enum strength require;
 	int64_t level;
 	int mode, unenrolled, separator, publickey_alone;
-	bool skip, autosend, observe;
+	bool skip;          /* only where the password alone is enough */
+	bool autosend, observe;
 	bool known;         /* false: an option or profile names no strength: refuse */
 	char bad[64];       /* what was not understood */
 };
@@ -33,8 +34,10 @@ struct offer {
 	struct phone *phone;
 	bool is_default;
 	const char *excluded; /* NULL: offered; else "phone-expired", "pending",
-	                         "requirements-not-met", "no-licence" */
+	                         "requirements-not-met", "no-licence",
+	                         "not-offered" (not in [policy] factors) */
 };
+/* Offered ones first, then by slot; is_default on one that is offered. */
 size_t policy_offers(struct aggregate *a, const struct policy *p, const char *factors,
 	int64_t now, struct offer *offers_r, size_t max);
 

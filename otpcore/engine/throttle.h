@@ -24,7 +24,7 @@ int64_t throttle_wait(const struct throttle_limits *l, int64_t streak, int64_t l
 	int64_t now);
 
 /* May a code be judged? Counts before this try. VERDICT_OK, VERDICT_TRY_LATER
- * with *wait_r seconds, or VERDICT_ACCOUNT_THROTTLED. A source (address or verifier)
+ * with *wait_r seconds (else 0), or VERDICT_ACCOUNT_THROTTLED. A source (address or verifier)
  * is stopped for this account at half the account's total, so that it cannot use
  * up what the owner has left (security.md 7). */
 struct throttle_counts {
