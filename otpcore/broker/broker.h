@@ -19,16 +19,25 @@
 #include "otpcore/wire/wire.h"
 
 struct event_base;
+struct conn;     /* listen.c */
+struct listener; /* listen.c */
+struct ticker;   /* tick.c */
+struct dispatch; /* dispatch.c */
+struct decoys;   /* decoy.c */
 
 struct broker {
 	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
 	struct keyring *keyring;
 	struct store *store;
 	struct event_base *base;
-	char config[256];
+	char config[256]; /* absolute; "": the usual place */
 	char host[65]; /* this host's name, once, at start */
 	char boot[40]; /* /proc/sys/kernel/random/boot_id */
 	int64_t started_at;
+	struct listener *listener;
+	struct ticker *ticker;
+	struct dispatch *dispatch;
+	struct decoys *decoys;
 };
 
 /* Who asks: from the kernel, at accept (security.md 1, 2). */
@@ -37,6 +46,7 @@ struct peer {
 	int64_t pid, start;       /* start: field 22 of /proc/PID/stat; 0 unknown */
 	int64_t sid, loginuid;    /* audit session; -1 unset or unreadable */
 	bool alive;               /* pidfd said so after /proc was read */
+	int pidfd;                /* the connection's; -1: none */
 };
 
 /* What the peer is towards the account it names; set by the gate. */
@@ -74,6 +84,13 @@ struct request {
 	int charge[8];            /* handles of store_charge, as the handler likes */
 	int n_charges;
 	union { int64_t i[8]; void *p; } state; /* the handler's, from decide to settle */
+
+	/* Of the machinery (listen.c, tick.c), not of handlers. */
+	struct conn *conn;        /* who waits for the answer; NULL: an internal request */
+	struct request *next;
+	unsigned lost;            /* races lost so far */
+	bool allowed;             /* by the gate, in this decide */
+	int64_t hold_ms;          /* decoys: the answer waits as long as a real send does */
 };
 
 /* One row per message. NULL want: the gate's own reads are enough (the account
@@ -140,10 +157,15 @@ struct send_input {
 	int64_t chain_id; /* 0: a new chain */
 	const char *template; /* code, register */
 	uint32_t priority;
+	bool decoy; /* a made-up account (rule L10): nothing is stored or ordered */
 };
 /* Budget (account, number), new nonce, kills the older code of the chain, marks
  * rows, fills r->sms. VERDICT_OK with *challenge_r, VERDICT_SEND_LIMITED (result.seconds). */
 enum verdict send_challenge(
 	struct request *r, const struct send_input *in, struct challenge **challenge_r);
+/* In settle, after a send_challenge in decide: was the budget kept with the
+ * charges of other hosts counted? If not, the order is dropped: answer
+ * VERDICT_SEND_LIMITED. */
+bool send_within_budget(struct request *r);
 
 #endif

@@ -107,11 +107,11 @@ enum throttle_kind {
 	THROTTLE_CHAIN = 1,     /* wrong codes of one chain; subject chain_id, period 0 */
 	THROTTLE_ACCOUNT,       /* 30-day total; period = day number */
 	THROTTLE_CREDENTIAL,    /* 30-day total per phone; period = day number */
-	THROTTLE_ACCOUNT_SOURCE,/* per account and source; subject mixed, period = day */
+	THROTTLE_ACCOUNT_SOURCE,/* per account and source; subject mixed, period = ten days */
 	THROTTLE_STREAK,        /* failures in a row, per account and source; period 0 */
 	THROTTLE_SOURCE,        /* failures of a source; period = hour number */
 	THROTTLE_SEND_ACCOUNT,  /* messages; period = hour number */
-	THROTTLE_SEND_NUMBER,   /* messages; period = hour number */
+	THROTTLE_SEND_NUMBER,   /* messages; subject phone, period = hour number */
 	THROTTLE_KEY,           /* licence keys that were wrong; subject account, period = hour */
 	THROTTLE_DECOY,         /* subject 0: what unknown accounts charge (rule L10) */
 };

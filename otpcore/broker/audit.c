@@ -1,0 +1,34 @@
+/* One line per decision: who, where, what. Never a code, a number or a key. */
+#include "otpcore/broker/parts.h"
+
+#include <inttypes.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+
+static const char *text_of(const struct request *r, enum wire_type type, const char *ticket)
+{
+	const char *s = wire_text_of_type(r->message->request, r->body, type);
+
+	if (!s && r->has_ticket)
+		s = ticket;
+	return s && *s ? s : "-";
+}
+
+void audit(const struct request *r)
+{
+	enum mag_log_level level = MAG_LOG_NOTICE;
+
+	if (!r->message)
+		return;
+	/* Questions that decide nothing fill no log. */
+	if (r->result.error == 0 && (r->message->id == WIRE_MSG_PING || r->message->id == WIRE_MSG_STATUS))
+		level = MAG_LOG_DEBUG;
+	mag_log(level, "%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 " %s%s%s",
+		r->message->name, text_of(r, WIRE_ACCOUNT, r->ticket.user),
+		text_of(r, WIRE_SERVICE, r->ticket.service),
+		r->has_ticket && *r->ticket.rhost ? r->ticket.rhost : "-", r->peer.uid, r->peer.pid,
+		r->result.error ? "error: " : "",
+		r->result.error ? mag_strerror(r->result.error) : verdict_id(r->result.verdict),
+		r->result.seconds ? " (wait)" : "");
+}

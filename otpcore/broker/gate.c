@@ -1,0 +1,168 @@
+/* The only place that checks authority (security.md 1, 2, 9). What a peer is
+ * comes from the kernel, what a message needs from its .wire file. */
+#include "otpcore/broker/parts.h"
+
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+
+static const struct aggregate nobody;
+
+/* The ticket in a request that carries one; NULL if the message has none. */
+static const struct mag_secret *txn_of(const struct request *r)
+{
+	const struct wire_struct *s = r->message->request;
+
+	for (size_t i = 0; i < s->n_fields; i++)
+		if (s->fields[i].type == WIRE_SEALED && mag_streq(s->fields[i].name, "txn"))
+			return (const void *)((const char *)r->body + s->fields[i].offset);
+	return NULL;
+}
+
+static const char *account_of(const struct request *r)
+{
+	const char *name = NULL;
+
+	if (r->message)
+		name = wire_text_of_type(r->message->request, r->body, WIRE_ACCOUNT);
+	return name ? name : r->has_ticket ? r->ticket.user : NULL;
+}
+
+static const char *service_of(const struct request *r)
+{
+	const char *name = wire_text_of_type(r->message->request, r->body, WIRE_SERVICE);
+
+	return name ? name : r->has_ticket ? r->ticket.service : NULL;
+}
+
+int gate_want(struct request *r)
+{
+	const struct mag_secret *txn;
+	const char *name;
+	int res = 0;
+
+	if (!r->message) /* made by the broker itself */
+		return 0;
+	txn = txn_of(r);
+	/* One that does not open is told from none by gate_check. */
+	if (txn && !r->has_ticket)
+		r->has_ticket = ticket_open(r->broker, txn, r->now, &r->ticket) == 0;
+	name = account_of(r);
+	if (name && *name)
+		res = store_want_account(r->tick, name);
+	if (!res && r->has_ticket)
+		res = store_want_login(r->tick, r->ticket.login);
+	/* An administrator is known by the own account. */
+	if (!res && r->peer.uid != 0)
+		res = store_want_account_uid(r->tick, r->peer.uid);
+	return res;
+}
+
+struct aggregate *request_account(struct request *r)
+{
+	const char *name = account_of(r);
+
+	/* Nothing marks rows of an account that was not named. */
+	return name && *name ? store_account(r->tick, name) : (struct aggregate *)&nobody;
+}
+
+static bool speaks_for(const struct request *r, const char *service)
+{
+	const char *list = settings_verifier(r->broker->settings, r->peer.uid);
+	size_t len = service ? strlen(service) : 0;
+
+	if (!len || strchr(service, ' '))
+		return false;
+	for (const char *p = list; (p = strstr(p, service)); p += len)
+		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
+			return true;
+	return false;
+}
+
+/* Does the peer administer this account's organisation? One without name is
+ * nobody's to administer but root's. */
+static bool administers(struct request *r, const char *name, const struct aggregate *a)
+{
+	const struct aggregate *own = store_account_uid(r->tick, r->peer.uid);
+
+	if (!own->exists || own->account.state != ACCOUNT_ACTIVE ||
+		own->account.role != ROLE_ORGANISATION_ADMIN || !*own->account.organisation)
+		return false;
+	if (!name) /* lists, keys: handlers keep to the organisation */
+		return true;
+	if (!a->exists) /* unknown is answered as another's, but for making one */
+		return r->message->id == WIRE_MSG_ACCOUNT_ADD;
+	return mag_streq(own->account.organisation, a->account.organisation);
+}
+
+static void stand(struct request *r)
+{
+	const char *name = account_of(r), *service = service_of(r);
+	const struct aggregate *a = request_account(r);
+
+	r->standing = (struct standing){ .root = r->peer.uid == 0 };
+	r->standing.own = name && a->exists && a->account.uid == r->peer.uid &&
+		r->peer.uid != WIRE_UID_UNKNOWN;
+	if (r->standing.root)
+		return;
+	r->standing.verifier = speaks_for(r, service);
+	r->standing.admin = administers(r, name, a);
+}
+
+static bool enough(const struct request *r)
+{
+	const struct standing *s = &r->standing;
+
+	switch (r->message->authority) {
+	case AUTH_ANY:
+		/* To log in as somebody is not administration. */
+		return s->own || s->verifier ||
+			(s->admin && account_of(r) && !service_of(r));
+	case AUTH_VERIFIER:
+		return s->verifier;
+	case AUTH_ADMIN:
+		return s->admin;
+	case AUTH_ROOT:
+		break;
+	}
+	return false;
+}
+
+/* Does the ticket belong to this peer and to what the request names? */
+static int ticket_check(struct request *r)
+{
+	const struct aggregate *a = request_account(r);
+	const char *user, *service;
+
+	if (r->ticket.peer_uid != r->peer.uid)
+		return MAG_ESTALE;
+	user = wire_text_of_type(r->message->request, r->body, WIRE_ACCOUNT);
+	service = wire_text_of_type(r->message->request, r->body, WIRE_SERVICE);
+	if ((user && !mag_streq(user, r->ticket.user)) ||
+		(service && !mag_streq(service, r->ticket.service)))
+		return MAG_ESTALE;
+	/* Account 0: begin saw nobody who could log in; that stays so. Otherwise
+	 * it must be the same row still, not a name that was given away. */
+	if (r->ticket.account && (!a->exists || a->account.row.id != r->ticket.account))
+		return MAG_ESTALE;
+	return 0;
+}
+
+int gate_check(struct request *r)
+{
+	const struct mag_secret *txn;
+
+	if (!r->message)
+		return 0;
+	txn = txn_of(r);
+	stand(r);
+	/* Authority first: a ticket tells a stranger nothing. A message that speaks
+	 * for nobody (ping) is everybody's. */
+	if (!r->standing.root && !enough(r) &&
+		!(r->message->authority == AUTH_ANY && !account_of(r) && !txn))
+		return MAG_EPERM;
+	if (txn && txn->len && !r->has_ticket)
+		return MAG_ESTALE;
+	return r->has_ticket ? ticket_check(r) : 0;
+}

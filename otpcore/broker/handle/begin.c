@@ -1,0 +1,242 @@
+/* begin: what does this service want of this person, and what may be used?
+ * Writes nothing; the ticket carries what later messages need. */
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/decoy.h"
+#include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/parts.h"
+#include "otpcore/broker/session.h"
+
+static const char *const modes[] = { "separate", "short", "combined", "none" };
+static const char *const separators[] = { "comma", "none" };
+
+int begin_want(struct request *r)
+{
+	return session_want(r);
+}
+
+/* Was the password proven (security.md 8)? The account's own user has the
+ * strength of a password by being logged in. */
+static bool proven(const struct request *r, const struct wire_begin_req *q)
+{
+	if (r->standing.own)
+		return true;
+	switch (q->proof) {
+	case PROOF_STACK:
+	case PROOF_NESTED:
+		return true;
+	case PROOF_PUBLICKEY: /* only root's sshd is believed what it accepted */
+		return r->standing.root && q->auth_info.len > 0;
+	default:
+		return false;
+	}
+}
+
+static bool exempt(const struct request *r, const struct wire_begin_req *q,
+	const struct service_settings *service)
+{
+	return policy_exempt_user(service, q->user) ||
+		(r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
+}
+
+/* What was decided, and for whom the ticket is. */
+struct course {
+	enum login_decision decision;
+	enum verdict verdict;
+	const char *detail;
+	struct aggregate *a;
+	bool decoy;
+	const struct session *session; /* that lets it pass; NULL: the password does */
+};
+
+static void set(struct course *c, enum login_decision d, enum verdict v, const char *detail)
+{
+	c->decision = d;
+	c->verdict = v;
+	c->detail = detail;
+}
+
+/* Nobody here who could prove a second factor. */
+static void without_factor(struct request *r, const struct policy *p, struct course *c)
+{
+	const struct aggregate *a = request_account(r);
+	const struct wire_begin_req *q = r->body;
+	/* An account that is locked, or whose name somebody else has by now, is
+	 * never let in as "not enrolled". */
+	bool none = !a->exists || login_account_usable(a, q->uid);
+
+	if (none && login_enrolled(a))
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
+	else if (none && p->unenrolled == UNENROLLED_ALLOW)
+		set(c, DECISION_EXEMPT, VERDICT_OK, "");
+	else if (none && p->unenrolled == UNENROLLED_ENROLL)
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "enroll");
+	else
+		c->decoy = true;
+}
+
+/* Where the password is enough: asked only where the person may also skip. */
+static bool password_enough(const struct policy *p)
+{
+	return p->level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p->require);
+}
+
+static size_t offered(struct request *r, struct aggregate *a, const struct policy *p,
+	struct offer offers[PHONES_MAX])
+{
+	size_t n = policy_offers(a, p, r->broker->settings->factors, r->now, offers, PHONES_MAX);
+	size_t usable = 0;
+
+	while (usable < n && !offers[usable].excluded) /* they come first */
+		usable++;
+	return usable;
+}
+
+static void choose(struct request *r, const struct policy *p, int64_t reuse, struct course *c)
+{
+	const struct wire_begin_req *q = r->body;
+	struct offer offers[PHONES_MAX];
+	bool usable = login_account_usable(c->a, q->uid);
+	size_t n = usable ? offered(r, c->a, p, offers) : 0;
+
+	if (password_enough(p) && !(p->skip && n > 0))
+		set(c, DECISION_PASS, VERDICT_OK, "");
+	else if (usable && (c->session = session_satisfies(r, c->a, p, reuse)))
+		set(c, DECISION_PASS, VERDICT_OK, "");
+	else if (p->mode == MODE_NONE)
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
+	else if (n > 0)
+		set(c, DECISION_ASK, VERDICT_OK, "");
+	else
+		without_factor(r, p, c);
+}
+
+static void decide_course(struct request *r, const struct service_settings *service,
+	const struct policy *p, struct course *c)
+{
+	const struct wire_begin_req *q = r->body;
+
+	c->a = request_account(r);
+	if (!p->known)
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, p->bad);
+	else if (!proven(r, q))
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "password");
+	else if (exempt(r, q, service))
+		set(c, DECISION_EXEMPT, VERDICT_OK, "");
+	else
+		choose(r, p, service->reuse, c);
+	/* Watching only: what would be asked is in the log, nobody is held up. */
+	if (p->observe && p->known && (c->decision == DECISION_DENY || c->decoy))
+		set(c, DECISION_EXEMPT, VERDICT_OK, "observed");
+	if (c->decision == DECISION_EXEMPT)
+		c->decoy = false;
+	if (c->decoy)
+		set(c, DECISION_ASK, VERDICT_OK, "");
+}
+
+static int make_ticket(struct request *r, const struct policy *p, const struct course *c,
+	struct wire_ticket *t_r)
+{
+	const struct wire_begin_req *q = r->body;
+	struct wire_ticket t = { .login = store_new_id(), .peer_uid = r->peer.uid,
+		.peer_pid = (uint32_t)r->peer.pid, .peer_start = r->peer.start, .sid = r->peer.sid,
+		.proof = q->proof, .level = (uint32_t)p->level, .mode = (uint32_t)p->mode,
+		.decision = c->decision, .skip = p->skip, .own = r->standing.own,
+		.started_at = r->now };
+
+	if (!c->decoy && c->a->exists)
+		t.account = c->a->account.row.id;
+	mag_copy(t.user, sizeof t.user, q->user);
+	mag_copy(t.service, sizeof t.service, q->service);
+	mag_copy(t.host, sizeof t.host, r->broker->host);
+	mag_clean(t.rhost, sizeof t.rhost, q->rhost);
+	mag_clean(t.tty, sizeof t.tty, q->tty);
+	mag_copy(t.require, sizeof t.require, strength_id(p->require));
+	*t_r = t;
+	return 0;
+}
+
+/* A made-up account is the same one for this login's later messages. */
+static int use_decoy(struct request *r, const struct wire_ticket *t, struct course *c)
+{
+	struct blob chain;
+	int res = party_chain(r->broker, t, &chain);
+
+	if (!res)
+		c->a = &decoy_of(r, chain.data, t->user)->account;
+	return res;
+}
+
+static void fill_factors(struct request *r, const struct policy *p, struct course *c,
+	struct wire_begin_rep *rep)
+{
+	struct offer offers[PHONES_MAX];
+	size_t n = offered(r, c->a, p, offers);
+
+	for (size_t i = 0; i < n; i++)
+		login_factor(r, c->a, offers[i].phone, offers[i].is_default,
+			&rep->factors[rep->n_factors++]);
+	/* P12: before the first message to a phone the charge is named. */
+	for (size_t i = 0; i < n; i++)
+		if (offers[i].phone->last_used_at == 0)
+			login_notice(rep->notices, &rep->n_notices, "carrier-charge",
+				party_shows_digits(r) ? offers[i].phone->masked : "", 0);
+}
+
+static void fill_reply(struct request *r, const struct policy *p, struct course *c,
+	struct wire_begin_rep *rep)
+{
+	const struct settings *s = r->broker->settings;
+
+	rep->decision = c->decision;
+	if (c->session) {
+		mag_copy(rep->strength, sizeof rep->strength,
+			strength_id((enum strength)c->session->strength));
+		rep->has_level = (uint32_t)c->session->level;
+	}
+	mag_copy(rep->require, sizeof rep->require, strength_id(p->require));
+	rep->level = (uint32_t)p->level;
+	mag_copy(rep->mode, sizeof rep->mode, modes[p->mode]);
+	mag_copy(rep->separator, sizeof rep->separator, separators[p->separator]);
+	rep->skip = p->skip;
+	rep->autosend = p->autosend;
+	rep->code_digits = (uint32_t)s->code_digits;
+	rep->code_validity = (uint32_t)s->code_validity;
+	mag_copy(rep->host, sizeof rep->host, r->broker->host);
+	mag_copy(rep->help, sizeof rep->help, s->help);
+	mag_copy(rep->language, sizeof rep->language, c->a->account.language);
+	if (c->decision == DECISION_ASK)
+		fill_factors(r, p, c, rep);
+	login_notices(r, c->a, rep->notices, &rep->n_notices);
+}
+
+void begin_decide(struct request *r)
+{
+	const struct wire_begin_req *q = r->body;
+	struct wire_begin_rep *rep = r->reply;
+	const struct policy_line line = { q->require, q->mode, q->unenrolled, q->level };
+	struct course c = { .decision = DECISION_DENY, .detail = "" };
+	struct service_settings service;
+	struct wire_ticket t;
+	struct policy p;
+	int res;
+
+	settings_service(r->broker->settings, q->service, &service);
+	policy_make(r->broker->settings, &service, &line, &p);
+	decide_course(r, &service, &p, &c);
+	res = make_ticket(r, &p, &c, &t);
+	if (!res && c.decoy)
+		res = use_decoy(r, &t, &c);
+	/* Who is refused gets nothing to go on with. */
+	if (!res && c.decision != DECISION_DENY)
+		res = ticket_seal(r, &t, &rep->txn);
+	if (res) {
+		request_error(r, res);
+		return;
+	}
+	request_verdict(r, c.verdict);
+	mag_clean(r->result.detail, sizeof r->result.detail, c.detail);
+	fill_reply(r, &p, &c, rep);
+}

@@ -1,0 +1,132 @@
+/* What the messages of a login share, and skip. */
+#include "otpcore/broker/handle/login.h"
+
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/engine/licence.h"
+
+#define NOTICES_MAX 8
+
+bool login_uid_differs(const struct aggregate *a, uint32_t uid)
+{
+	return a->exists && uid != WIRE_UID_UNKNOWN && a->account.uid != WIRE_UID_UNKNOWN &&
+		a->account.uid != uid;
+}
+
+bool login_account_usable(const struct aggregate *a, uint32_t uid)
+{
+	return a->exists && a->account.state == ACCOUNT_ACTIVE && !login_uid_differs(a, uid);
+}
+
+bool login_enrolled(const struct aggregate *a)
+{
+	for (size_t i = 0; i < a->n_phones; i++)
+		if (a->phones[i].state == PHONE_ACTIVE && a->phones[i].row.fate != ROW_DELETED)
+			return true;
+	return false;
+}
+
+void login_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
+	bool is_default, struct wire_factor *f_r)
+{
+	*f_r = (struct wire_factor){ .ref = (uint32_t)p->slot, .is_default = is_default };
+	mag_copy(f_r->kind, sizeof f_r->kind, "phone");
+	mag_copy(f_r->channel, sizeof f_r->channel, channel_id(p->channel));
+	mag_copy(f_r->channels, sizeof f_r->channels, p->voice_only ? "voice" : "sms voice");
+	mag_copy(f_r->state, sizeof f_r->state, phone_state_id(a, p, r->now));
+	if (party_shows_digits(r)) {
+		mag_copy(f_r->masked, sizeof f_r->masked, p->masked);
+		mag_clean(f_r->label, sizeof f_r->label, p->label);
+	}
+}
+
+void login_notice(struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at)
+{
+	if (*n >= NOTICES_MAX)
+		return;
+	list[*n] = (struct wire_notice){ .at = at };
+	mag_copy(list[*n].id, sizeof list[*n].id, id);
+	mag_copy(list[*n].what, sizeof list[*n].what, what);
+	++*n;
+}
+
+int64_t login_renewal(const struct request *r, const struct aggregate *a)
+{
+	int64_t last = 0;
+
+	for (size_t i = 0; i < a->n_subscriptions; i++)
+		if (subscription_active(&a->subscriptions[i], r->now) &&
+			a->subscriptions[i].expires_at > last)
+			last = a->subscriptions[i].expires_at;
+	return last && last - r->now <= r->broker->settings->remind_before ? last : 0;
+}
+
+void login_notices(const struct request *r, struct aggregate *a, struct wire_notice *list,
+	size_t *n)
+{
+	int64_t renewal = login_renewal(r, a);
+
+	for (size_t i = 0; i < a->n_phones; i++) {
+		const struct phone *p = &a->phones[i];
+		const struct subscription *s = phone_subscription(a, p);
+
+		if (p->state == PHONE_ACTIVE && mag_streq(phone_state_id(a, p, r->now), "expired"))
+			login_notice(list, n, "phone-expired", party_shows_digits(r) ? p->masked : "",
+				s ? s->expires_at : 0);
+	}
+	if (renewal)
+		login_notice(list, n, "renewal", "", renewal);
+}
+
+/* ---- skip (L3): on with the password alone ---- */
+
+void skip_decide(struct request *r)
+{
+	const struct wire_skip_req *q = r->body;
+	struct wire_skip_rep *rep = r->reply;
+	struct party p;
+	int res = party_make(r, &p);
+	enum party_seq seq;
+
+	if (res) {
+		request_error(r, res);
+		return;
+	}
+	seq = party_seq(&p, q->seq);
+	r->state.i[0] = seq == SEQ_NEW;
+	if (seq == SEQ_STALE || (seq == SEQ_NEW && p.login->verified_at)) {
+		r->state.i[0] = 0;
+		request_error(r, MAG_ESTALE);
+	} else if (seq == SEQ_NEW && !r->ticket.skip) {
+		request_verdict(r, VERDICT_REQUIREMENTS_NOT_MET);
+	} else if (seq == SEQ_NEW) {
+		mag_copy(rep->strength, sizeof rep->strength, strength_id(STRENGTH_PASSWORD));
+		rep->level = 1;
+		request_verdict(r, VERDICT_OK);
+	}
+}
+
+void skip_settle(struct request *r)
+{
+	const struct wire_skip_req *q = r->body;
+	struct party p;
+
+	if (!r->state.i[0] || party_make(r, &p))
+		return;
+	if (r->result.verdict == VERDICT_OK) {
+		p.login->strength = STRENGTH_PASSWORD;
+		p.login->level = 1;
+	}
+	party_keep(&p, q->seq, party_failures(&p));
+}
+
+const struct handler handle_login[] = {
+	{ WIRE_MSG_BEGIN, begin_want, begin_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_SEND, party_want, login_send_decide, login_send_settle, login_send_delivered,
+		NULL },
+	{ WIRE_MSG_VERIFY, verify_want, verify_decide, verify_settle, NULL, NULL },
+	{ WIRE_MSG_SKIP, party_want, skip_decide, skip_settle, NULL, NULL },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,41 @@
+/* The messages of a login, in the order in which they come. */
+#ifndef BROKER_HANDLE_LOGIN_H
+#define BROKER_HANDLE_LOGIN_H
+
+#include "otpcore/broker/party.h"
+
+/* begin.c */
+int begin_want(struct request *r);
+void begin_decide(struct request *r);
+/* send.c */
+void login_send_decide(struct request *r);
+void login_send_settle(struct request *r);
+void login_send_delivered(struct request *r, unsigned delivery);
+/* verify.c */
+int verify_want(struct request *r);
+void verify_decide(struct request *r);
+void verify_settle(struct request *r);
+/* skip */
+void skip_decide(struct request *r);
+void skip_settle(struct request *r);
+
+/* ---- shared with session.c and status.c ---- */
+
+/* Does somebody else own the account by now (security.md 12)? Uids that are
+ * unknown on either side say nothing. */
+bool login_uid_differs(const struct aggregate *a, uint32_t uid);
+/* Usable by its owner at all? */
+bool login_account_usable(const struct aggregate *a, uint32_t uid);
+/* Has it an active phone, whatever became of its licence? */
+bool login_enrolled(const struct aggregate *a);
+/* One factor as messages show it. */
+void login_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
+	bool is_default, struct wire_factor *f_r);
+void login_notice(struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at);
+/* When the account's subscription ends, if that is near (L9); 0. */
+int64_t login_renewal(const struct request *r, const struct aggregate *a);
+/* "renewal", "phone-expired". */
+void login_notices(const struct request *r, struct aggregate *a, struct wire_notice *list,
+	size_t *n);
+
+#endif

@@ -1,0 +1,266 @@
+/* account, open, close: the phases after the conversation, in other processes
+ * of the service maybe. */
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/session.h"
+#include "otpcore/broker/session.h"
+
+/* What this login has proven so far; NONE: nothing. Without a ticket the auth
+ * stack was not run: sshd took a key, and that is as good as a password. */
+static enum strength proven(struct request *r, int64_t *level_r)
+{
+	const struct login *l;
+
+	*level_r = 1;
+	if (!r->has_ticket)
+		return STRENGTH_PASSWORD;
+	if (r->ticket.decision == DECISION_PASS || r->ticket.decision == DECISION_EXEMPT)
+		return STRENGTH_PASSWORD;
+	if (r->ticket.account == 0)
+		return STRENGTH_NONE; /* made up: never verified */
+	l = store_login(r->tick, r->ticket.login);
+	if (!l->row.id || l->account != r->ticket.account)
+		return STRENGTH_NONE;
+	if (l->level > 1)
+		*level_r = l->level;
+	return (enum strength)l->strength;
+}
+
+static int account_want(struct request *r)
+{
+	return session_want(r);
+}
+
+struct judgement {
+	enum login_decision decision;
+	enum verdict verdict;
+	const char *detail;
+	enum strength strength;
+	int64_t level;
+};
+
+static void set(struct judgement *j, enum login_decision d, enum verdict v, const char *detail)
+{
+	j->decision = d;
+	j->verdict = v;
+	j->detail = detail;
+}
+
+static bool exempt(const struct request *r, const struct wire_account_req *q,
+	const struct service_settings *service)
+{
+	return policy_exempt_user(service, q->user) ||
+		(r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
+}
+
+static bool satisfied(struct request *r, const struct aggregate *a, const struct policy *p,
+	const struct service_settings *service, const struct judgement *j)
+{
+	if (strength_satisfies(j->strength, p->require) && j->level >= p->level)
+		return true;
+	/* The session that begin let pass, or one that may stand for this service. */
+	return j->strength != STRENGTH_NONE && session_satisfies(r, a, p, service->reuse);
+}
+
+static void judge(struct request *r, const struct service_settings *service,
+	const struct policy *p, struct judgement *j)
+{
+	const struct wire_account_req *q = r->body;
+	const struct aggregate *a = request_account(r);
+	/* Not enrolled is who never had a factor, not who lost it. */
+	bool unenrolled = !a->exists || (login_account_usable(a, q->uid) && !login_enrolled(a));
+
+	j->strength = proven(r, &j->level);
+	if (!p->known)
+		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, p->bad);
+	else if (login_uid_differs(a, q->uid))
+		set(j, DECISION_DENY, VERDICT_ACCOUNT_MISMATCH, "");
+	else if (a->exists && a->account.state != ACCOUNT_ACTIVE)
+		set(j, DECISION_DENY, VERDICT_NOT_ALLOWED, "account");
+	else if (j->strength != STRENGTH_NONE && exempt(r, q, service))
+		set(j, DECISION_EXEMPT, VERDICT_OK, "");
+	else if (satisfied(r, a, p, service, j))
+		set(j, DECISION_PASS, VERDICT_OK, "");
+	else if (j->strength != STRENGTH_NONE && unenrolled && p->unenrolled == UNENROLLED_ALLOW)
+		set(j, DECISION_EXEMPT, VERDICT_OK, "");
+	else if (!r->has_ticket && p->publickey_alone)
+		set(j, DECISION_PASS, VERDICT_OK, "");
+	else
+		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, r->has_ticket ? "" : "key-alone");
+	if (p->observe && j->decision == DECISION_DENY && p->known)
+		set(j, DECISION_EXEMPT, VERDICT_OK, "observed");
+}
+
+static void account_fill(struct request *r, const struct policy *p, const struct judgement *j)
+{
+	struct wire_account_rep *rep = r->reply;
+	struct aggregate *a = request_account(r);
+
+	rep->decision = j->decision;
+	mag_copy(rep->strength, sizeof rep->strength, strength_id(j->strength));
+	mag_copy(rep->require, sizeof rep->require, strength_id(p->require));
+	rep->level = (uint32_t)p->level;
+	mag_copy(rep->host, sizeof rep->host, r->broker->host);
+	mag_copy(rep->help, sizeof rep->help, r->broker->settings->help);
+	if (r->has_ticket && r->ticket.account == 0)
+		return; /* nobody: as if there were nothing to list */
+	for (size_t i = 0; i < a->n_phones; i++)
+		login_factor(r, a, &a->phones[i], a->phones[i].is_default != 0,
+			&rep->factors[rep->n_factors++]);
+	login_notices(r, a, rep->notices, &rep->n_notices);
+}
+
+static void account_decide(struct request *r)
+{
+	const struct wire_account_req *q = r->body;
+	const struct policy_line line = { q->require, "", q->unenrolled, q->level };
+	struct service_settings service;
+	struct judgement j = { .decision = DECISION_DENY };
+	struct login *l = r->has_ticket ? store_login(r->tick, r->ticket.login) : NULL;
+	struct policy p;
+
+	/* One way: auth, account (may repeat), open (security.md 14). */
+	if (l && l->row.id && l->state != LOGIN_AUTH && l->state != LOGIN_ACCOUNT) {
+		request_error(r, MAG_ESTALE);
+		return;
+	}
+	settings_service(r->broker->settings, q->service, &service);
+	policy_make(r->broker->settings, &service, &line, &p);
+	if (r->has_ticket)
+		p.mode = (int)r->ticket.mode;
+	judge(r, &service, &p, &j);
+	request_verdict(r, j.verdict);
+	mag_clean(r->result.detail, sizeof r->result.detail, j.detail);
+	account_fill(r, &p, &j);
+	if (l && l->row.id && l->state == LOGIN_AUTH && j.decision != DECISION_DENY) {
+		l->state = LOGIN_ACCOUNT;
+		store_mark_login(r->tick, r->index, l, ROW_CHANGED);
+	}
+}
+
+/* ---- open ---- */
+
+/* The login's row; one that was let pass without a code gets its row here. */
+static struct login *login_row(struct request *r, const struct aggregate *a, bool *new_r)
+{
+	struct login *l = store_login(r->tick, r->ticket.login);
+	const struct wire_ticket *t = &r->ticket;
+	int64_t level;
+
+	*new_r = !l->row.id;
+	if (l->row.id)
+		return l;
+	l->row.id = t->login;
+	l->account = a->account.row.id;
+	mag_copy(l->service, sizeof l->service, t->service);
+	mag_copy(l->host, sizeof l->host, t->host);
+	mag_copy(l->rhost, sizeof l->rhost, t->rhost);
+	l->peer_uid = t->peer_uid;
+	l->state = LOGIN_ACCOUNT;
+	l->verdict = VERDICT_OK;
+	l->strength = proven(r, &level);
+	l->level = 1;
+	l->started_at = t->started_at;
+	return l;
+}
+
+static void open_fill(struct request *r, struct aggregate *a, const struct login *l)
+{
+	struct wire_open_rep *rep = r->reply;
+	const struct login *before = &a->previous;
+
+	rep->level = 1;
+	mag_copy(rep->strength, sizeof rep->strength,
+		strength_id(l ? (enum strength)l->strength : STRENGTH_PASSWORD));
+	if (l)
+		rep->level = (uint32_t)l->level;
+	if (before->row.id && (!l || before->row.id != l->row.id)) {
+		rep->previous_at = before->opened_at ? before->opened_at : before->verified_at;
+		mag_copy(rep->previous_from, sizeof rep->previous_from, before->rhost);
+		mag_copy(rep->previous_strength, sizeof rep->previous_strength,
+			strength_id((enum strength)before->strength));
+	}
+	rep->renewal_at = login_renewal(r, a);
+	login_notices(r, a, rep->notices, &rep->n_notices);
+}
+
+/* The same process asks again: its first answer was lost. */
+static bool opened_before(struct request *r, const struct login *l)
+{
+	const struct session *s = r->peer.sid < 0 ? NULL :
+		store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
+
+	return l->state == LOGIN_OPEN && s && s->row.id && s->login == l->row.id &&
+		s->leader_pid == r->peer.pid && s->leader_start == r->peer.start;
+}
+
+static void open_login(struct request *r, struct aggregate *a)
+{
+	const struct wire_open_req *q = r->body;
+	struct wire_open_rep *rep = r->reply;
+	const char *reason = "";
+	bool new = false;
+	struct login *l = login_row(r, a, &new);
+
+	if (opened_before(r, l)) {
+		rep->recorded = 1;
+		open_fill(r, a, l);
+		request_verdict(r, VERDICT_OK);
+		return;
+	}
+	if ((l->state != LOGIN_AUTH && l->state != LOGIN_ACCOUNT) || !l->strength) {
+		request_error(r, MAG_ESTALE);
+		return;
+	}
+	/* A name without number learns it from the first login (security.md 12). */
+	if (r->standing.root && a->account.uid == WIRE_UID_UNKNOWN && q->uid != WIRE_UID_UNKNOWN) {
+		a->account.uid = q->uid;
+		store_mark_account(r->tick, r->index, &a->account, ROW_CHANGED);
+	}
+	rep->recorded = session_record(r, a, l, &reason);
+	mag_copy(rep->reason, sizeof rep->reason, reason);
+	l->state = LOGIN_OPEN;
+	l->opened_at = r->now;
+	store_mark_login(r->tick, r->index, l, new ? ROW_NEW : ROW_CHANGED);
+	open_fill(r, a, l);
+	request_verdict(r, VERDICT_OK);
+}
+
+static void open_decide(struct request *r)
+{
+	const struct wire_open_req *q = r->body;
+	struct aggregate *a = request_account(r);
+	struct wire_open_rep *rep = r->reply;
+	const char *reason = "no-login";
+
+	if (login_uid_differs(a, q->uid)) {
+		request_verdict(r, VERDICT_ACCOUNT_MISMATCH);
+		return;
+	}
+	if (r->has_ticket && r->ticket.account) {
+		open_login(r, a);
+		return;
+	}
+	/* A key alone, an exempt name, a service of the system: the id is seen, no
+	 * session rests on it. */
+	session_record(r, a, &(struct login){ .strength = STRENGTH_NONE }, &reason);
+	mag_copy(rep->reason, sizeof rep->reason, reason);
+	open_fill(r, a, NULL);
+	request_verdict(r, VERDICT_OK);
+}
+
+static void close_decide(struct request *r)
+{
+	if (r->peer.uid == 0)
+		session_end(r, request_account(r));
+	request_verdict(r, VERDICT_OK);
+}
+
+const struct handler handle_session[] = {
+	{ WIRE_MSG_ACCOUNT, account_want, account_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_OPEN, account_want, open_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_CLOSE, account_want, close_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_STATUS, status_want, status_decide, NULL, NULL, NULL },
+	{ 0, NULL, NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,93 @@
+/* status: what `magotp status` shows (prompts.md). */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/session.h"
+#include "otpcore/broker/session.h"
+#include "otpcore/engine/licence.h"
+
+int status_want(struct request *r)
+{
+	return session_want(r);
+}
+
+static void fill_factor(const struct request *r, struct aggregate *a, const struct phone *p,
+	struct wire_status_factor *f)
+{
+	const struct subscription *s = phone_subscription(a, p);
+
+	snprintf(f->id, sizeof f->id, "p%u", (unsigned)(p->slot & 0xff));
+	mag_copy(f->kind, sizeof f->kind, "phone");
+	mag_clean(f->label, sizeof f->label, p->label);
+	mag_copy(f->masked, sizeof f->masked, p->masked);
+	mag_copy(f->channel, sizeof f->channel, channel_id(p->channel));
+	mag_copy(f->state, sizeof f->state, phone_state_id(a, p, r->now));
+	f->is_default = p->is_default != 0;
+	f->level = (uint32_t)phone_level(a, p);
+	f->last_used = p->last_used_at;
+	if (s) {
+		f->expires = s->expires_at;
+		mag_copy(f->product, sizeof f->product, product_id((enum product)s->product));
+	}
+}
+
+/* The session of the caller, not of the account in general: who asks about
+ * somebody else has none there. */
+static const struct session *fill_session(
+	struct request *r, const struct aggregate *a, struct wire_status_rep *rep)
+{
+	const char *reason = "";
+	const struct session *s = session_sound(r, a, &reason);
+
+	if (r->peer.sid >= 0)
+		snprintf(rep->session, sizeof rep->session, "%" PRId64, r->peer.sid);
+	rep->level = 1;
+	mag_copy(rep->strength, sizeof rep->strength, strength_id(STRENGTH_PASSWORD));
+	if (!s) {
+		mag_copy(rep->reason, sizeof rep->reason, reason);
+		return NULL;
+	}
+	rep->recorded = 1;
+	mag_copy(rep->strength, sizeof rep->strength, strength_id((enum strength)s->strength));
+	rep->level = (uint32_t)s->level;
+	mag_copy(rep->service, sizeof rep->service, s->service);
+	rep->since = s->since;
+	mag_clean(rep->from, sizeof rep->from, s->rhost);
+	mag_clean(rep->tty, sizeof rep->tty, s->tty);
+	return s;
+}
+
+static void fill_previous(
+	const struct aggregate *a, const struct session *s, struct wire_status_rep *rep)
+{
+	const struct login *before = &a->previous;
+
+	/* The login that this session came from is not the one before it. */
+	if (!before->row.id || (s && s->login == before->row.id))
+		return;
+	rep->previous_at = before->opened_at ? before->opened_at : before->verified_at;
+	mag_clean(rep->previous_from, sizeof rep->previous_from, before->rhost);
+	mag_copy(rep->previous_strength, sizeof rep->previous_strength,
+		strength_id((enum strength)before->strength));
+}
+
+void status_decide(struct request *r)
+{
+	struct wire_status_rep *rep = r->reply;
+	struct aggregate *a = request_account(r);
+	const struct session *s;
+
+	if (!a->exists) {
+		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
+		return;
+	}
+	mag_copy(rep->host, sizeof rep->host, r->broker->host);
+	s = fill_session(r, a, rep);
+	fill_previous(a, s, rep);
+	for (size_t i = 0; i < a->n_phones; i++)
+		fill_factor(r, a, &a->phones[i], &rep->factors[rep->n_factors++]);
+	login_notices(r, a, rep->notices, &rep->n_notices);
+	request_verdict(r, VERDICT_OK);
+}

@@ -1,0 +1,450 @@
+/* Frames in, frames out. A request is a connection of its own: one frame, one
+ * answer, closed. SOCK_SEQPACKET; passed descriptors find no room and are gone
+ * (security.md 1). Nobody's connections crowd out root's (31). */
+#include "otpcore/broker/parts.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
+
+#define BACKLOG 1024
+#define IDLE_SECONDS 10
+#define ACCEPTS_A_TURN 256
+#define ROOT_SHARE 4 /* one in so many connections is kept for root */
+
+struct conn {
+	struct listener *listener;
+	struct conn *next, **link;
+	struct event *event;
+	struct peer peer;
+	int fd;
+	bool busy;                /* a request is under way */
+	unsigned char *out;       /* an answer that did not fit the socket */
+	size_t out_len;
+};
+
+struct share { /* of a uid */
+	uint32_t uid;
+	int64_t n;
+};
+
+struct listener {
+	struct broker *broker;
+	struct event *event;
+	struct conn *conns;
+	const struct timeval *idle;
+	struct share *shares;
+	size_t n_shares, cap_shares;
+	int64_t n_conns;
+	size_t n_busy;
+	int fd;
+	unsigned char frame[WIRE_FRAME_MAX + 1];
+};
+
+/* ---- the socket ---- */
+
+/* Somebody serves at this address already. */
+static bool answers(const struct sockaddr_un *sa)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes = fd >= 0 && (connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0 ||
+		errno == EAGAIN);
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+static int bind_path(int fd, const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	mode_t old;
+	int r;
+
+	if (mag_copy(sa.sun_path, sizeof sa.sun_path, path))
+		return MAG_EINVAL;
+	old = umask(0111); /* 0666: who may do what is decided by the peer's uid */
+	r = bind(fd, (struct sockaddr *)&sa, sizeof sa);
+	if (r && errno == EADDRINUSE) {
+		if (answers(&sa)) {
+			umask(old);
+			return MAG_EEXISTS;
+		}
+		r = unlink(path);
+		if (!r)
+			r = bind(fd, (struct sockaddr *)&sa, sizeof sa);
+	}
+	umask(old);
+	return r || listen(fd, BACKLOG) ? MAG_ESYS : 0;
+}
+
+#ifdef HAVE_SYSTEMD
+/* The socket that the service manager passed; -1: none. */
+static int passed_socket(void)
+{
+	int n = sd_listen_fds(1);
+
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++)
+		if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) > 0)
+			return fd;
+	return -1;
+}
+#else
+static int passed_socket(void)
+{
+	return -1;
+}
+#endif
+
+int listen_open(const char *path, int *fd_r, bool *made_r)
+{
+	int fd = passed_socket(), r;
+
+	if (fd >= 0) {
+		*fd_r = fd;
+		*made_r = false;
+		return evutil_make_socket_nonblocking(fd) ? MAG_ESYS : 0;
+	}
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return MAG_ESYS;
+	r = bind_path(fd, path);
+	if (r) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return r;
+	}
+	*fd_r = fd;
+	*made_r = true;
+	return 0;
+}
+
+/* ---- how many, and whose ---- */
+
+static struct share *share_of(struct listener *l, uint32_t uid)
+{
+	struct share *s;
+
+	for (size_t i = 0; i < l->n_shares; i++)
+		if (l->shares[i].uid == uid)
+			return &l->shares[i];
+	if (l->n_shares == l->cap_shares) {
+		size_t cap = l->cap_shares ? 2 * l->cap_shares : 16;
+
+		s = reallocarray(l->shares, cap, sizeof *s);
+		if (!s)
+			return NULL;
+		l->shares = s;
+		l->cap_shares = cap;
+	}
+	s = &l->shares[l->n_shares++];
+	*s = (struct share){ uid, 0 };
+	return s;
+}
+
+static bool admit(struct listener *l, const struct peer *p)
+{
+	const struct settings *set = l->broker->settings;
+	struct share *s = share_of(l, p->uid);
+
+	if (!s || l->n_conns >= set->max_clients)
+		return false;
+	if (p->uid != 0 && (s->n >= set->max_clients_per_uid ||
+		l->n_conns >= set->max_clients - set->max_clients / ROOT_SHARE))
+		return false;
+	s->n++;
+	l->n_conns++;
+	return true;
+}
+
+static void release(struct listener *l, uint32_t uid)
+{
+	struct share *s = share_of(l, uid);
+
+	l->n_conns--;
+	if (s && --s->n == 0)
+		*s = l->shares[--l->n_shares];
+}
+
+static void conn_free(struct conn *c)
+{
+	struct listener *l = c->listener;
+
+	if (c->next)
+		c->next->link = c->link;
+	*c->link = c->next;
+	release(l, c->peer.uid);
+	if (c->busy)
+		l->n_busy--;
+	if (c->event)
+		event_free(c->event);
+	if (c->peer.pidfd >= 0)
+		close(c->peer.pidfd);
+	close(c->fd);
+	if (c->out)
+		mag_wipe(c->out, c->out_len);
+	free(c->out);
+	free(c);
+}
+
+/* ---- frames out ---- */
+
+static bool conn_write(struct conn *c, const unsigned char *frame, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(c->fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	if ((what & EV_TIMEOUT) || conn_write(c, c->out, c->out_len))
+		conn_free(c);
+}
+
+/* Send the frame and close, at once or when the socket takes it. */
+static void conn_finish(struct conn *c, const unsigned char *frame, size_t len)
+{
+	struct event_base *base = c->listener->broker->base;
+
+	if (conn_write(c, frame, len)) {
+		conn_free(c);
+		return;
+	}
+	c->out = malloc(len);
+	event_free(c->event);
+	c->event = c->out ? event_new(base, c->fd, EV_WRITE, on_writable, c) : NULL;
+	if (!c->event || event_add(c->event, c->listener->idle)) {
+		conn_free(c);
+		return;
+	}
+	memcpy(c->out, frame, len);
+	c->out_len = len;
+}
+
+void conn_answer(struct conn *c, uint16_t message, const struct wire_result *result,
+	const void *reply)
+{
+	unsigned char *frame = c->listener->frame;
+	size_t len = 0;
+	int r = wire_encode_reply(message, result, reply, frame, &len);
+
+	if (r) {
+		const struct wire_result bad = { .error = r };
+
+		mag_log(MAG_LOG_ERROR, "an answer to message %u does not encode: %s", message,
+			mag_strerror(r));
+		r = wire_encode_reply(message, &bad, NULL, frame, &len);
+	}
+	if (r)
+		conn_free(c);
+	else
+		conn_finish(c, frame, len);
+	mag_wipe(frame, len);
+}
+
+static void conn_refuse(struct conn *c, uint16_t message, int error)
+{
+	const struct wire_result result = { .error = error };
+
+	conn_answer(c, message, &result, NULL);
+}
+
+/* ---- frames in ---- */
+
+/* The message a frame means, if it is long enough to say so: the header's
+ * second u16, whatever the version. */
+static uint16_t message_in(const unsigned char *frame, size_t len)
+{
+	return len < 4 ? 0 : (uint16_t)(frame[2] << 8 | frame[3]);
+}
+
+static void take(struct conn *c, size_t len)
+{
+	struct listener *l = c->listener;
+	uint16_t id = message_in(l->frame, len);
+	const struct wire_message *m = NULL;
+	const struct handler *h;
+	struct request *r;
+	void *body = NULL;
+	int res = len > WIRE_FRAME_MAX ? MAG_EPROTO
+				       : wire_decode_request(l->frame, len, &m, &body);
+
+	mag_wipe(l->frame, len > WIRE_FRAME_MAX ? WIRE_FRAME_MAX : len);
+	if (res) {
+		conn_refuse(c, id, res);
+		return;
+	}
+	h = handler_of(m->id);
+	if (!h)
+		wire_free(m->request, &body);
+	r = h ? request_new(l->broker, m, h, body) : NULL;
+	if (!r) {
+		conn_refuse(c, id, h ? MAG_ENOMEM : MAG_EUNSUPPORTED);
+		return;
+	}
+	if (peer_matters(m->id, c->peer.uid))
+		peer_look(&c->peer);
+	r->peer = c->peer;
+	r->conn = c;
+	c->busy = true;
+	l->n_busy++;
+	event_del(c->event); /* nothing more is read from this one */
+	ticker_add(l->broker->ticker, r);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	struct listener *l = c->listener;
+	struct iovec iov = { l->frame, sizeof l->frame };
+	/* No room for control data: passed descriptors are closed by the kernel. */
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (what & EV_TIMEOUT) {
+		conn_free(c);
+		return;
+	}
+	n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_free(c);
+		return;
+	}
+	take(c, msg.msg_flags & MSG_TRUNC ? sizeof l->frame : (size_t)n);
+}
+
+static void conn_new(struct listener *l, int fd)
+{
+	struct peer peer;
+	struct conn *c = NULL;
+
+	if (peer_of(fd, &peer)) {
+		close(fd);
+		return;
+	}
+	if (!admit(l, &peer)) {
+		mag_log(MAG_LOG_WARNING, "too many connections of uid %u", peer.uid);
+		goto refuse;
+	}
+	c = calloc(1, sizeof *c);
+	if (c)
+		c->event = event_new(l->broker->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+	if (!c || !c->event || event_add(c->event, l->idle)) {
+		release(l, peer.uid);
+		if (c && c->event)
+			event_free(c->event);
+		free(c);
+		goto refuse;
+	}
+	c->listener = l;
+	c->fd = fd;
+	c->peer = peer;
+	c->next = l->conns;
+	c->link = &l->conns;
+	if (l->conns)
+		l->conns->link = &c->next;
+	l->conns = c;
+	/* The frame is mostly there already: a turn of the loop less. */
+	on_readable(fd, EV_READ, c);
+	return;
+refuse:
+	if (peer.pidfd >= 0)
+		close(peer.pidfd);
+	close(fd);
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)what;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (c < 0) {
+			if (errno == EMFILE || errno == ENFILE)
+				mag_log(MAG_LOG_ERROR, "no descriptor for a connection");
+			return;
+		}
+		conn_new(l, c);
+	}
+}
+
+/* ---- the listener ---- */
+
+int listener_new(struct broker *b, int fd, struct listener **l_r)
+{
+	const struct timeval idle = { IDLE_SECONDS, 0 };
+	struct listener *l = calloc(1, sizeof *l);
+
+	if (!l)
+		return MAG_ENOMEM;
+	l->broker = b;
+	l->fd = fd;
+	l->idle = event_base_init_common_timeout(b->base, &idle);
+	l->event = event_new(b->base, fd, EV_READ | EV_PERSIST, on_accept, l);
+	if (!l->event || event_add(l->event, NULL)) {
+		if (l->event)
+			event_free(l->event);
+		free(l);
+		return MAG_ENOMEM;
+	}
+	*l_r = l;
+	return 0;
+}
+
+void listener_stop(struct listener *l)
+{
+	if (l->event)
+		event_del(l->event);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+	for (struct conn *c = l->conns, *next; c; c = next) {
+		next = c->next;
+		if (!c->busy)
+			conn_free(c);
+	}
+}
+
+void listener_free(struct listener **l)
+{
+	if (!*l)
+		return;
+	while ((*l)->conns)
+		conn_free((*l)->conns);
+	listener_stop(*l);
+	event_free((*l)->event);
+	free((*l)->shares);
+	free(*l);
+	*l = NULL;
+}
+
+size_t listener_busy(const struct listener *l)
+{
+	return l->n_busy;
+}

@@ -1,0 +1,256 @@
+/* otpcored: keeps what is true about accounts, codes, licences and sessions,
+ * and answers those who may ask. */
+#include "otpcore/broker/parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
+#include "otpcore/engine/number.h"
+#include "otpcore/store/fault.h"
+
+struct arguments {
+	const char *config; /* NULL: the usual place */
+	bool foreground, check, setup, debug;
+};
+
+static void help(void)
+{
+	fputs("Examples:\n"
+	      "  otpcored                        serve, in the background\n"
+	      "  otpcored --foreground           serve here, log to this terminal\n"
+	      "  otpcored --check-config         say whether magotp.conf is right\n"
+	      "  otpcored --setup                make the master key and the store, once\n"
+	      "\n"
+	      "  --config FILE    read FILE instead of " MAGOTP_CONF "\n"
+	      "  --foreground     stay in the foreground, log to stderr\n"
+	      "  -t, --check-config\n"
+	      "  --setup          refuses to overwrite anything\n"
+	      "  --debug          log more\n"
+#ifdef MAG_FAULT
+	      "  --fault SPEC     fail on purpose (tests)\n"
+#endif
+	      "  --help, --version\n"
+	      "\n"
+	      "SIGHUP reads the settings again, SIGTERM ends after answering what was asked.\n"
+	      "Manual: otpcored(8), magotp.conf(5)\n",
+		stdout);
+}
+
+static int usage(void)
+{
+	fputs("otpcored: see otpcored --help\n", stderr);
+	return 2;
+}
+
+/* -1: go on; otherwise the exit status. */
+static int arguments(int argc, char **argv, struct arguments *a_r)
+{
+	enum { CONFIG = 256, FOREGROUND, SETUP, DEBUG, FAULTS, HELP, SHOW_VERSION };
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, CONFIG },
+		{ "foreground", no_argument, NULL, FOREGROUND },
+		{ "check-config", no_argument, NULL, 't' },
+		{ "setup", no_argument, NULL, SETUP },
+		{ "debug", no_argument, NULL, DEBUG },
+#ifdef MAG_FAULT
+		{ "fault", required_argument, NULL, FAULTS },
+#endif
+		{ "help", no_argument, NULL, HELP },
+		{ "version", no_argument, NULL, SHOW_VERSION },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "t", longs, NULL)) != -1) {
+		switch (c) {
+		case CONFIG:
+			a_r->config = optarg;
+			break;
+		case FOREGROUND:
+			a_r->foreground = true;
+			break;
+		case 't':
+			a_r->check = true;
+			break;
+		case SETUP:
+			a_r->setup = true;
+			break;
+		case DEBUG:
+			a_r->debug = true;
+			break;
+#ifdef MAG_FAULT
+		case FAULTS:
+			if (fault_arm(optarg))
+				return usage();
+			break;
+#endif
+		case HELP:
+			help();
+			return 0;
+		case SHOW_VERSION:
+			puts("otpcored (magotp) " PACKAGE_VERSION);
+			return 0;
+		default:
+			return usage();
+		}
+	}
+	return optind < argc ? usage() : -1;
+}
+
+/* ---- the background ---- */
+
+/* Forks; the parent stays until the child serves or failed. Returns in the
+ * child, with the descriptor to say so on. */
+static int background(int *tell_r)
+{
+	int ends[2];
+	char word = 0;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return MAG_ESYS;
+	pid = fork();
+	if (pid < 0)
+		return MAG_ESYS;
+	if (pid > 0) {
+		close(ends[1]);
+		_exit(read(ends[0], &word, 1) == 1 ? 0 : 1);
+	}
+	close(ends[0]);
+	setsid();
+	*tell_r = ends[1];
+	return 0;
+}
+
+static void detach(int tell)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (chdir("/") == 0 && null >= 0)
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+	if (null > 2)
+		close(null);
+	if (write(tell, "k", 1) != 1)
+		mag_log(MAG_LOG_WARNING, "whoever started this is gone");
+	close(tell);
+}
+
+/* ---- what is known from the start ---- */
+
+static int read_boot_id(char *id, size_t cap)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	int r = f && fgets(id, (int)cap, f) ? 0 : MAG_ESYS;
+
+	if (f)
+		fclose(f);
+	if (!r)
+		id[strcspn(id, "\n")] = 0;
+	return r;
+}
+
+static int know_host(struct broker *b, const char *config)
+{
+	char name[256] = "", path[PATH_MAX];
+
+	/* For SIGHUP, when the working directory is another. "": the usual place. */
+	if (config && !realpath(config, path))
+		return MAG_ESYS;
+	if (mag_copy(b->config, sizeof b->config, config ? path : ""))
+		return MAG_ENOSPACE;
+	if (gethostname(name, sizeof name - 1) || read_boot_id(b->boot, sizeof b->boot))
+		return MAG_ESYS;
+	name[sizeof b->host - 1] = 0;
+	mag_clean(b->host, sizeof b->host, name);
+	return 0;
+}
+
+static int complain(int r, const char *what)
+{
+	mag_log(MAG_LOG_ERROR, "%s: %s%s%s", what, mag_strerror(r), r == MAG_ESYS ? ": " : "",
+		r == MAG_ESYS ? strerror(errno) : "");
+	return r;
+}
+
+/* Everything that needs the rights of the start, then without them the rest. */
+static int open_all(struct broker *b, int *fd_r, bool *made_r)
+{
+	char err[STORE_ERROR_MAX] = "";
+	int r = keyring_open(b->settings->master_key, &b->keyring);
+
+	if (r)
+		return complain(r, b->settings->master_key);
+	r = listen_open(b->settings->socket, fd_r, made_r);
+	if (r)
+		return complain(r, b->settings->socket);
+	r = priv_drop(b->settings->user);
+	if (r)
+		return complain(r, "giving up root's rights");
+	r = store_open(b->settings->url, &b->store, err);
+	if (r)
+		return complain(r, *err ? err : b->settings->url);
+	number_warm_up();
+	return 0;
+}
+
+static int serve(struct broker *b, const struct arguments *a)
+{
+	int fd = -1, tell = -1, r = 0;
+	bool made = false;
+
+	if (!a->foreground && (r = background(&tell)))
+		return complain(r, "cannot go to the background");
+	r = know_host(b, a->config);
+	if (r)
+		return complain(r, "cannot learn about this host");
+	r = open_all(b, &fd, &made);
+	if (!r) {
+		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
+		if (tell >= 0)
+			detach(tell);
+		r = server_run(b, fd);
+	}
+	/* Another broker's socket is not ours to remove; nor one that cannot be
+	 * removed any more because its directory is root's: the next start will. */
+	if (made)
+		(void)unlink(b->settings->socket);
+	store_close(&b->store);
+	keyring_free(&b->keyring);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { 0 };
+	struct broker b = { 0 };
+	char err[OPT_ERROR_MAX] = "";
+	int r = arguments(argc, argv, &a);
+
+	if (r >= 0)
+		return r;
+	mag_log_open("otpcored", 0, a.debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
+	priv_harden();
+	r = settings_load(a.config, &b.settings, err);
+	if (r) {
+		fprintf(stderr, "otpcored: %s\n", err);
+		return 1;
+	}
+	if (a.check)
+		fprintf(stderr, "%s: ok\n", a.config ? a.config : MAGOTP_CONF);
+	else if (a.setup)
+		r = setup_run(b.settings);
+	else
+		r = serve(&b, &a);
+	settings_free(&b.settings);
+	return r ? 1 : 0;
+}

@@ -1,0 +1,110 @@
+/* The machinery behind the handlers: what main, listen, tick, gate and
+ * dispatch know of each other. Handlers need broker.h only. */
+#ifndef BROKER_PARTS_H
+#define BROKER_PARTS_H
+
+#include <event2/util.h>
+
+#include "otpcore/broker/broker.h"
+
+/* ---- priv.c: what the process may do ---- */
+
+/* No core files, no ptrace by the same uid, umask 077. */
+void priv_harden(void);
+/* Become `user` for good when started as root; stay who we are otherwise.
+ * 0; MAG_ENOTFOUND (no such user), MAG_ESYS; MAG_EPERM: a way back was left. */
+int priv_drop(const char *user);
+/* Uid and gid of a user. 0 or MAG_ENOTFOUND. */
+int priv_user(const char *user, uid_t *uid_r, gid_t *gid_r);
+
+/* ---- setup.c: --setup ---- */
+
+/* Make master key and store, owned by the configured user; says on stderr what
+ * it did. 0; MAG_EEXISTS: nothing was touched. */
+int setup_run(const struct settings *s);
+
+/* ---- server.c: the life of the daemon ---- */
+
+/* Serve until SIGTERM. `fd` listens already. `ready` is called once the first
+ * request can be taken. 0 or an error after which the process must end. */
+int server_run(struct broker *b, int fd);
+
+/* ---- listen.c: frames in, frames out ---- */
+
+/* The listening socket: the one systemd passed, or a new one (0666) at `path`.
+ * A left-over file is removed only if nobody answers there. *made_r: it is
+ * ours to unlink. 0, MAG_EEXISTS (another broker answers), MAG_ESYS, MAG_EINVAL. */
+int listen_open(const char *path, int *fd_r, bool *made_r);
+
+int listener_new(struct broker *b, int fd, struct listener **l_r);
+void listener_free(struct listener **l);
+void listener_stop(struct listener *l);        /* no new connections */
+size_t listener_busy(const struct listener *l); /* connections that wait for an answer */
+
+/* Answer and close. The request's result and reply, encoded. */
+void conn_answer(struct conn *c, uint16_t message, const struct wire_result *result,
+	const void *reply);
+
+/* ---- peer.c: what the kernel says of the other end ---- */
+
+/* At accept: credentials and a pidfd. 0 or MAG_ESYS. */
+int peer_of(int fd, struct peer *p_r);
+/* Read /proc, then see whether the process still lives: only then is what was
+ * read this peer's (security.md 2). Fills start, sid, loginuid, alive. */
+void peer_look(struct peer *p);
+/* Start time of a process in clock ticks since boot; 0: no such process. */
+int64_t peer_start_of(int64_t pid);
+/* The audit session of a message's sender matters only to these. */
+bool peer_matters(uint16_t message, uint32_t uid);
+
+/* ---- request.c ---- */
+
+/* Takes the body. NULL: out of memory (body freed). */
+struct request *request_new(struct broker *b, const struct wire_message *m,
+	const struct handler *h, void *body);
+void request_free(struct request **r);
+/* Back to how it was before decide. */
+void request_reset(struct request *r);
+const struct handler *handler_of(uint16_t message); /* NULL: not served here */
+
+/* ---- tick.c: read -> decide -> claim -> settle -> done ---- */
+
+int ticker_new(struct broker *b, struct ticker **t_r);
+void ticker_free(struct ticker **t);
+/* Queue a request for the next tick; owns it from now on. */
+void ticker_add(struct ticker *t, struct request *r);
+/* Between turns of the loop: finish the tick that ended, start the next. */
+void ticker_turn(struct ticker *t);
+bool ticker_idle(const struct ticker *t);    /* no tick under way */
+bool ticker_waiting(const struct ticker *t); /* requests wait for the next */
+/* The word of smsd (or the decoy's clock) came: patch, answer, free. */
+void ticker_delivered(struct request *r, unsigned delivery);
+
+/* ---- ticket.c: the sealed txn ---- */
+#define TICKET_LIFE 600 /* seconds; security.md 14 */
+
+int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secret *txn_r);
+/* 0; MAG_ESTALE: not ours, too old, of another host. The peer is the gate's. */
+int ticket_open(const struct broker *b, const struct mag_secret *txn, int64_t now,
+	struct wire_ticket *t_r);
+
+/* ---- dispatch.c: orders to smsd ---- */
+#define DISPATCH_HOLD_MS 3000 /* login.md: three seconds */
+
+int dispatch_new(struct broker *b, struct dispatch **d_r);
+void dispatch_free(struct dispatch **d);
+/* Hand r->sms to smsd; ticker_delivered(r) follows within three seconds, now or
+ * later. An order that is under way already gets one more waiter. */
+void dispatch_order(struct dispatch *d, struct request *r);
+/* A decoy: ticker_delivered(r, accepted) after r->hold_ms. */
+void dispatch_pretend(struct dispatch *d, struct request *r);
+/* How long smsd took lately, and what it said last. */
+unsigned dispatch_last(const struct dispatch *d);
+int64_t dispatch_average_ms(const struct dispatch *d);
+/* The internal request that writes down a delivery (delivery.c). */
+void delivery_record(struct broker *b, const struct sms_order *o, unsigned delivery);
+
+/* ---- audit.c: one line per decision ---- */
+void audit(const struct request *r);
+
+#endif

@@ -1,0 +1,245 @@
+#include "otpcore/broker/party.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "otpcore/base/buf.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/decoy.h"
+
+/* Periods of THROTTLE_ACCOUNT_SOURCE: ten days each, so that thirty days are
+ * four rows to read and not thirty. */
+#define SOURCE_PERIOD 10
+#define SOURCE_PERIODS 4
+
+int64_t party_source_period(int64_t now)
+{
+	return throttle_day(now) / SOURCE_PERIOD;
+}
+
+/* Parts are told apart by the NUL behind each: no name has one. */
+static void part(struct mag_buf *b, const char *s)
+{
+	mag_buf_putn(b, s, strlen(s) + 1);
+}
+
+int party_chain(const struct broker *b, const struct wire_ticket *t, struct blob *chain_r)
+{
+	char text[1024];
+	struct mag_buf s = MAG_BUF(text);
+
+	part(&s, t->user);
+	part(&s, t->service);
+	part(&s, t->host);
+	mag_buf_printf(&s, "%u", t->peer_uid);
+	/* password,sms and password,123456 are two connections, through a proxy
+	 * maybe: where from does not count (login.md). */
+	part(&s, t->mode == MODE_COMBINED ? "" : t->rhost);
+	if (mag_buf_error(&s))
+		return MAG_ENOSPACE;
+	chain_r->len = HASH_LEN;
+	return seal_hash(b->keyring, PEPPER_CHAIN, text, s.len, chain_r->data);
+}
+
+/* Where the try comes from. A verifier that is not root is the source itself:
+ * its word about addresses counts for nothing (security.md 9). Without an
+ * address it is this account on this host, so that nobody local can use up what
+ * is everybody's. */
+static int sources(struct request *r, int64_t *source_r, int64_t *account_source_r)
+{
+	const struct wire_ticket *t = &r->ticket;
+	char text[600];
+	struct mag_buf s = MAG_BUF(text);
+	int res;
+
+	if (r->peer.uid != 0 && !t->own)
+		mag_buf_printf(&s, "verifier:%u", r->peer.uid);
+	else if (*t->rhost)
+		mag_buf_printf(&s, "host:%s", t->rhost);
+	else
+		mag_buf_printf(&s, "local:%s", t->user);
+	res = seal_subject(r->broker->keyring, PEPPER_SOURCE, text, s.len, source_r);
+	part(&s, "");
+	part(&s, t->user);
+	if (!res)
+		res = seal_subject(r->broker->keyring, PEPPER_SOURCE, text, s.len, account_source_r);
+	return res ? res : mag_buf_error(&s);
+}
+
+int party_want(struct request *r)
+{
+	int64_t source = 0, account_source = 0;
+	int res;
+
+	if (!r->has_ticket)
+		return 0; /* the gate refuses it */
+	res = sources(r, &source, &account_source);
+	if (!res)
+		res = store_want_throttle(r->tick, THROTTLE_SOURCE, source, throttle_hour(r->now));
+	if (!res)
+		res = store_want_throttle(r->tick, THROTTLE_STREAK, account_source, 0);
+	for (int64_t i = 0; !res && i < SOURCE_PERIODS; i++)
+		res = store_want_throttle(r->tick, THROTTLE_ACCOUNT_SOURCE, account_source,
+			party_source_period(r->now) - i);
+	return res;
+}
+
+int party_make(struct request *r, struct party *p_r)
+{
+	struct party p = { .r = r, .decoy = r->ticket.account == 0 };
+	int res;
+
+	if (!r->has_ticket)
+		return MAG_ESTALE;
+	res = party_chain(r->broker, &r->ticket, &p.chain);
+	if (!res)
+		res = sources(r, &p.source, &p.account_source);
+	if (res)
+		return res;
+	if (p.decoy) {
+		struct decoy *d = decoy_of(r, p.chain.data, r->ticket.user);
+
+		if (d->login.row.id != r->ticket.login)
+			memset(&d->login, 0, sizeof d->login);
+		p.a = &d->account;
+		p.login = &d->login;
+	} else {
+		p.a = request_account(r);
+		p.login = store_login(r->tick, r->ticket.login);
+		if (p.login->row.id && p.login->account != r->ticket.account)
+			return MAG_ESTALE;
+	}
+	p.books = (struct books){ r, p.a, p.decoy };
+	*p_r = p;
+	return 0;
+}
+
+int64_t party_source_total(const struct party *p)
+{
+	int64_t sum = 0;
+
+	for (int64_t i = 0; i < SOURCE_PERIODS; i++)
+		sum += books_count(&p->books, THROTTLE_ACCOUNT_SOURCE, p->account_source,
+			party_source_period(p->r->now) - i);
+	return sum;
+}
+
+void party_policy(const struct party *p, struct policy *p_r)
+{
+	const struct wire_ticket *t = &p->r->ticket;
+
+	*p_r = (struct policy){ .require = strength_from_id(t->require), .level = t->level,
+		.mode = (int)t->mode, .skip = t->skip != 0 };
+	p_r->known = p_r->require != STRENGTH_NONE;
+}
+
+struct phone *party_phone(const struct party *p, int64_t slot)
+{
+	struct offer offers[PHONES_MAX];
+	struct policy policy;
+	size_t n;
+
+	party_policy(p, &policy);
+	n = policy_offers(p->a, &policy, p->r->broker->settings->factors, p->r->now, offers,
+		PHONES_MAX);
+	for (size_t i = 0; i < n; i++)
+		if (!offers[i].excluded && offers[i].phone->slot == slot)
+			return offers[i].phone;
+	return NULL;
+}
+
+struct phone *party_phone_by_id(const struct party *p, int64_t id)
+{
+	for (size_t i = 0; i < p->a->n_phones; i++)
+		if (p->a->phones[i].row.id == id)
+			return party_phone(p, p->a->phones[i].slot);
+	return NULL;
+}
+
+int64_t party_tried(const struct party *p, int64_t chain_id)
+{
+	return chain_id ? books_count(&p->books, THROTTLE_CHAIN, chain_id, 0) : 0;
+}
+
+bool party_shows_digits(const struct request *r)
+{
+	return r->standing.root || r->standing.own || r->standing.admin;
+}
+
+/* ---- stored answers ----
+ * The blob: u16 message, u32 seconds, u32 failures of this login, the reply. */
+
+#define HEAD 10
+
+static void put32(unsigned char *p, uint32_t v)
+{
+	p[0] = (unsigned char)(v >> 24);
+	p[1] = (unsigned char)(v >> 16);
+	p[2] = (unsigned char)(v >> 8);
+	p[3] = (unsigned char)v;
+}
+
+static uint32_t get32(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+uint32_t party_failures(const struct party *p)
+{
+	return p->login->row.id && p->login->answer.len >= HEAD ? get32(p->login->answer.data + 6) : 0;
+}
+
+enum party_seq party_seq(struct party *p, uint32_t seq)
+{
+	const struct login *l = p->login;
+	struct request *r = p->r;
+	const unsigned char *d = l->answer.data;
+
+	if (seq == 0 || (l->row.id && seq < l->last_seq))
+		return SEQ_STALE;
+	if (!l->row.id || seq > l->last_seq)
+		return SEQ_NEW;
+	if (l->answer.len < HEAD || (d[0] << 8 | d[1]) != r->message->id ||
+		wire_decode_struct(r->message->reply, d + HEAD, l->answer.len - HEAD, r->reply))
+		return SEQ_STALE;
+	request_verdict(r, (enum verdict)l->verdict);
+	r->result.seconds = get32(d + 2);
+	return SEQ_REPEAT;
+}
+
+void party_keep(struct party *p, uint32_t seq, uint32_t failures)
+{
+	const struct wire_ticket *t = &p->r->ticket;
+	struct request *r = p->r;
+	struct login *l = p->login;
+	bool new = !l->row.id;
+	size_t len = 0;
+
+	if (wire_encode_struct(r->message->reply, r->reply, l->answer.data + HEAD,
+		sizeof l->answer.data - HEAD, &len)) {
+		request_error(r, MAG_ENOSPACE);
+		return;
+	}
+	l->answer.data[0] = (unsigned char)(r->message->id >> 8);
+	l->answer.data[1] = (unsigned char)r->message->id;
+	put32(l->answer.data + 2, r->result.seconds);
+	put32(l->answer.data + 6, failures);
+	l->answer.len = HEAD + len;
+	l->last_seq = seq;
+	l->verdict = r->result.verdict;
+	if (new) {
+		l->row.id = t->login;
+		l->account = t->account;
+		mag_copy(l->service, sizeof l->service, t->service);
+		mag_copy(l->host, sizeof l->host, t->host);
+		mag_copy(l->rhost, sizeof l->rhost, t->rhost);
+		l->peer_uid = t->peer_uid;
+		l->state = LOGIN_AUTH;
+		l->started_at = t->started_at;
+	}
+	if (p->decoy)
+		books_charge(&p->books, THROTTLE_DECOY, 0, 0, 1);
+	else
+		store_mark_login(r->tick, r->index, l, new ? ROW_NEW : ROW_CHANGED);
+}

@@ -1,0 +1,14 @@
+/* Inside of sending, for the login's own messages; handlers of other families
+ * use send_challenge of broker.h. */
+#ifndef BROKER_SEND_H
+#define BROKER_SEND_H
+
+#include "otpcore/broker/broker.h"
+
+/* Fill r->sms for a challenge that exists: the same id and code again, which
+ * smsd takes for the same message. */
+int send_order(struct request *r, const struct send_input *in, const struct challenge *c);
+/* The code of a challenge: derived, never stored. */
+int send_code(const struct broker *b, const struct challenge *c, char code_r[9]);
+
+#endif

@@ -1,0 +1,200 @@
+/* The life of the daemon: turns of the loop, signals, reload, drain. */
+#include "otpcore/broker/parts.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "otpcore/base/clock.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/broker/decoy.h"
+
+#define DRAIN_MS 5000
+#define PURGE_SECONDS 3600
+
+struct server {
+	struct broker *broker;
+	bool reload, stop;
+	int64_t drain_until; /* mag_ticks_ms; 0: serving */
+};
+
+#ifdef HAVE_SYSTEMD
+static void tell_manager(const char *state)
+{
+	(void)sd_notify(0, state);
+}
+#else
+static void tell_manager(const char *state)
+{
+	(void)state;
+}
+#endif
+
+static void on_fatal(int code)
+{
+	mag_log(MAG_LOG_ERROR, "the event library gave up (%d)", code);
+	abort(); /* it would exit by itself otherwise, as if all were well */
+}
+
+static void on_library_log(int severity, const char *text)
+{
+	mag_log(severity >= EVENT_LOG_ERR ? MAG_LOG_ERROR : MAG_LOG_DEBUG, "libevent: %s", text);
+}
+
+static void on_signal(evutil_socket_t sig, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)what;
+	if (sig == SIGHUP)
+		s->reload = true;
+	else
+		s->stop = true;
+}
+
+/* A broken file changes nothing: what was read at start or last goes on. What
+ * is bound to a socket, a user or a store stays until a restart. */
+static void reload(struct broker *b)
+{
+	char err[OPT_ERROR_MAX] = "";
+	struct settings *fresh = NULL;
+
+	tell_manager("RELOADING=1");
+	if (settings_load(*b->config ? b->config : NULL, &fresh, err)) {
+		mag_log(MAG_LOG_ERROR, "the old settings go on: %s", err);
+	} else {
+		settings_free(&b->settings);
+		b->settings = fresh;
+		mag_log(MAG_LOG_NOTICE, "settings were read again");
+	}
+	tell_manager("READY=1");
+}
+
+static void on_hour(evutil_socket_t fd, short what, void *arg)
+{
+	struct broker *b = arg;
+	int r;
+
+	(void)fd;
+	(void)what;
+	/* With a tick under way the next hour will do. */
+	if (!ticker_idle(b->ticker))
+		return;
+	r = store_purge(b->store, b->boot, b->host, mag_now());
+	if (r)
+		mag_log(MAG_LOG_WARNING, "old rows stay: %s", mag_strerror(r));
+}
+
+static void start_drain(struct server *s)
+{
+	mag_log(MAG_LOG_NOTICE, "ending: answers what was asked");
+	tell_manager("STOPPING=1");
+	listener_stop(s->broker->listener);
+	s->drain_until = mag_ticks_ms() + DRAIN_MS;
+}
+
+static bool drained(const struct server *s)
+{
+	return s->drain_until && ticker_idle(s->broker->ticker) &&
+		((!listener_busy(s->broker->listener) && !ticker_waiting(s->broker->ticker)) ||
+			mag_ticks_ms() >= s->drain_until);
+}
+
+static int turn(struct server *s)
+{
+	struct broker *b = s->broker;
+	const struct timeval soon = { 0, 100000 };
+	int flags = EVLOOP_ONCE;
+
+	/* While draining the clock must be looked at. */
+	if (s->drain_until)
+		event_base_loopexit(b->base, &soon);
+	if (ticker_waiting(b->ticker) && ticker_idle(b->ticker))
+		flags |= EVLOOP_NONBLOCK;
+	if (event_base_loop(b->base, flags) < 0)
+		return MAG_ESYS;
+	ticker_turn(b->ticker);
+	if (s->reload && ticker_idle(b->ticker)) {
+		s->reload = false;
+		reload(b);
+	}
+	if (s->stop && !s->drain_until)
+		start_drain(s);
+	if (ticker_idle(b->ticker) && !ticker_waiting(b->ticker))
+		store_checkpoint(b->store);
+	return 0;
+}
+
+static int base_new(struct event_base **base_r)
+{
+	struct event_config *cfg = event_config_new();
+
+	event_set_fatal_callback(on_fatal);
+	event_set_log_callback(on_library_log);
+	if (!cfg)
+		return MAG_ENOMEM;
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_IGNORE_ENV);
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	*base_r = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	return *base_r ? 0 : MAG_ESYS;
+}
+
+static int server_open(struct broker *b, int fd)
+{
+	int r = ticker_new(b, &b->ticker);
+
+	if (!r)
+		r = decoys_new(&b->decoys);
+	if (!r)
+		r = dispatch_new(b, &b->dispatch);
+	if (!r)
+		r = listener_new(b, fd, &b->listener);
+	return r;
+}
+
+int server_run(struct broker *b, int fd)
+{
+	static const int signals[] = { SIGHUP, SIGTERM, SIGINT };
+	struct event *events[4] = { NULL };
+	const struct timeval hour = { PURGE_SECONDS, 0 };
+	struct server s = { .broker = b };
+	size_t n = 0;
+	int r = base_new(&b->base);
+
+	if (!r)
+		r = server_open(b, fd);
+	for (; !r && n < 3; n++) {
+		events[n] = evsignal_new(b->base, signals[n], on_signal, &s);
+		if (!events[n] || event_add(events[n], NULL))
+			r = MAG_ENOMEM;
+	}
+	if (!r) {
+		events[n] = event_new(b->base, -1, EV_PERSIST, on_hour, b);
+		r = events[n] && event_add(events[n], &hour) == 0 ? 0 : MAG_ENOMEM;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (!r) {
+		b->started_at = mag_now();
+		mag_log(MAG_LOG_NOTICE, "ready on %s, host %s, store %s", b->settings->socket,
+			b->host, store_kind(b->store));
+		tell_manager("READY=1");
+	}
+	while (!r && !drained(&s))
+		r = turn(&s);
+	dispatch_free(&b->dispatch);
+	listener_free(&b->listener);
+	ticker_free(&b->ticker);
+	decoys_free(&b->decoys);
+	for (size_t i = 0; i < 4; i++)
+		if (events[i])
+			event_free(events[i]);
+	if (b->base)
+		event_base_free(b->base);
+	return r;
+}

@@ -1,0 +1,161 @@
+#include "otpcore/broker/session.h"
+
+#include "otpcore/base/text.h"
+#include "otpcore/broker/parts.h"
+
+#define SESSION_LIFE 86400 /* NIST SP 800-63B, AAL2 */
+
+int session_want(struct request *r)
+{
+	if (r->peer.sid < 0)
+		return 0;
+	return store_want_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
+}
+
+static struct session *row_of(struct request *r)
+{
+	return r->peer.sid < 0 ? NULL :
+		store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
+}
+
+struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r)
+{
+	struct session *s = row_of(r);
+	const char *reason = "";
+
+	if (!s || !r->peer.alive)
+		reason = "no-audit-id";
+	else if (!s->row.id)
+		reason = "no-login";
+	else if (!s->account)
+		reason = "shared-id";
+	else if (!a->exists || s->account != a->account.row.id || s->loginuid != a->account.uid ||
+		r->peer.loginuid != s->loginuid)
+		reason = "other-uid";
+	else if (s->ended_at || r->now >= s->expires_at || r->now < s->since - SESSION_LIFE ||
+		peer_start_of(s->leader_pid) != s->leader_start)
+		reason = "ended";
+	if (*reason) {
+		*reason_r = reason;
+		return NULL;
+	}
+	return s;
+}
+
+const struct session *session_satisfies(
+	struct request *r, const struct aggregate *a, const struct policy *p, int64_t reuse)
+{
+	const char *reason;
+	const struct session *s = session_sound(r, a, &reason);
+
+	if (!s || !p->known || !strength_satisfies((enum strength)s->strength, p->require) ||
+		s->level < p->level)
+		return NULL;
+	return p->mode == MODE_NONE || r->now - s->since < reuse ? s : NULL;
+}
+
+uint32_t session_raise(struct request *r, const struct aggregate *a, const struct phone *phone,
+	const char **reason_r)
+{
+	struct session *s = session_sound(r, a, reason_r);
+	int64_t strength = phone_strength(phone), level = phone_level(a, phone);
+
+	if (!s)
+		return 0;
+	if (!r->standing.own) {
+		*reason_r = "other-uid";
+		return 0;
+	}
+	/* What the session has already, and is more, stays. */
+	if (strength >= s->strength)
+		s->strength = strength;
+	if (level >= s->level)
+		s->level = level;
+	s->phone = phone->row.id;
+	s->since = r->now;
+	store_mark_session(r->tick, r->index, s, ROW_CHANGED);
+	return 1;
+}
+
+/* Why this login can have no row; "" if it can. */
+static const char *unfit(const struct request *r, const struct aggregate *a,
+	const struct session *s)
+{
+	if (r->peer.uid != 0)
+		return "not-root";
+	if (!s || !r->peer.start)
+		return "no-audit-id";
+	/* The id must be new since auth, and never seen in this boot: containers,
+	 * su and the user manager share ids between logins. */
+	if (s->row.id || (r->has_ticket && r->ticket.sid == r->peer.sid))
+		return "shared-id";
+	if (!a->exists || a->account.uid == WIRE_UID_UNKNOWN || r->peer.loginuid != a->account.uid)
+		return "other-uid";
+	if (!r->has_ticket)
+		return "no-login";
+	return "";
+}
+
+/* Two logins that share an id: neither has a session that counts. */
+static void spoil(struct request *r, struct session *s)
+{
+	bool new = !s->row.id;
+
+	if (new) {
+		s->row.id = store_new_id();
+		mag_copy(s->boot, sizeof s->boot, r->broker->boot);
+		mag_copy(s->host, sizeof s->host, r->broker->host);
+		s->sid = r->peer.sid;
+		s->loginuid = r->peer.loginuid;
+		s->since = r->now;
+	}
+	s->account = s->login = s->phone = 0;
+	s->strength = STRENGTH_NONE;
+	s->level = 0;
+	s->ended_at = r->now;
+	store_mark_session(r->tick, r->index, s, new ? ROW_NEW : ROW_CHANGED);
+}
+
+bool session_record(struct request *r, const struct aggregate *a, const struct login *login,
+	const char **reason_r)
+{
+	struct session *s = row_of(r);
+	const char *reason = unfit(r, a, s);
+
+	*reason_r = reason;
+	if (*reason) {
+		if (s && r->peer.uid == 0)
+			spoil(r, s);
+		return false;
+	}
+	s->row.id = store_new_id();
+	mag_copy(s->boot, sizeof s->boot, r->broker->boot);
+	mag_copy(s->host, sizeof s->host, r->broker->host);
+	s->sid = r->peer.sid;
+	s->loginuid = r->peer.loginuid;
+	s->account = a->account.row.id;
+	s->login = r->ticket.login;
+	s->leader_pid = r->peer.pid;
+	s->leader_start = r->peer.start;
+	mag_copy(s->service, sizeof s->service, r->ticket.service);
+	mag_copy(s->rhost, sizeof s->rhost, r->ticket.rhost);
+	mag_copy(s->tty, sizeof s->tty, r->ticket.tty);
+	s->strength = login->strength;
+	s->level = login->level;
+	s->phone = login->phone;
+	s->since = r->now;
+	s->expires_at = r->now + SESSION_LIFE;
+	store_mark_session(r->tick, r->index, s, ROW_NEW);
+	return true;
+}
+
+void session_end(struct request *r, const struct aggregate *a)
+{
+	struct session *s = row_of(r);
+
+	if (!s || !s->row.id || s->ended_at || !a->exists || s->account != a->account.row.id ||
+		s->leader_pid != r->peer.pid || s->leader_start != r->peer.start)
+		return;
+	s->ended_at = r->now;
+	store_mark_session(r->tick, r->index, s, ROW_CHANGED);
+}

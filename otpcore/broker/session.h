@@ -1,0 +1,30 @@
+/* Session rows: what an audit session is worth (security.md 13). */
+#ifndef BROKER_SESSION_H
+#define BROKER_SESSION_H
+
+#include "otpcore/broker/broker.h"
+#include "otpcore/engine/policy.h"
+
+#define SERVICE_ELEVATE "elevate" /* `magotp elevate` speaks as this service */
+
+/* Reads the row of the peer's audit session. */
+int session_want(struct request *r);
+/* That row, if it is this account's and all it rests on still holds: not ended,
+ * not a day old, its leader alive, the peer sure to be in it. NULL otherwise,
+ * with the reason: no-audit-id, no-login, shared-id, other-uid, ended. */
+struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r);
+/* Is it enough for this service? Where nothing is asked (mode none) always, else
+ * within `reuse` seconds. NULL: no. */
+const struct session *session_satisfies(
+	struct request *r, const struct aggregate *a, const struct policy *p, int64_t reuse);
+/* Elevate: the row gets the strength of the phone. 0: no row was raised, why. */
+uint32_t session_raise(struct request *r, const struct aggregate *a, const struct phone *phone,
+	const char **reason_r);
+/* open: a row for this login. Returns whether the session is recorded; if not,
+ * the id is marked as seen and nothing rests on it. */
+bool session_record(struct request *r, const struct aggregate *a, const struct login *login,
+	const char **reason_r);
+/* close: end the row that this process leads. */
+void session_end(struct request *r, const struct aggregate *a);
+
+#endif

@@ -1,0 +1,97 @@
+/* otpcored --setup: master key and store, once (magotpctl setup). */
+#include "otpcore/broker/parts.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+
+static void say(const char *what, const char *path)
+{
+	fprintf(stderr, "%s %s\n", what, path);
+}
+
+static int fail(int r, const char *what, const char *path)
+{
+	fprintf(stderr, "otpcored: %s %s: %s\n", what, path,
+		r == MAG_ESYS ? strerror(errno) : mag_strerror(r));
+	return r;
+}
+
+/* The part of "scheme:path" behind the colon; NULL if it is no such thing. */
+static const char *path_of(const char *url, const char *scheme)
+{
+	return mag_has_prefix(url, scheme) ? url + strlen(scheme) : NULL;
+}
+
+/* The directory of a file, made if it is not there; owned by the user. */
+static int make_directory(const char *file, uid_t uid, gid_t gid)
+{
+	char copy[512];
+	const char *dir;
+
+	if (mag_copy(copy, sizeof copy, file))
+		return MAG_ENOSPACE;
+	dir = dirname(copy);
+	if (mkdir(dir, 0700) == 0) {
+		say("made", dir);
+		if (geteuid() == 0 && chown(dir, uid, gid))
+			return fail(MAG_ESYS, "cannot give away", dir);
+	} else if (errno != EEXIST) {
+		return fail(MAG_ESYS, "cannot make", dir);
+	}
+	return 0;
+}
+
+static int make_key(const char *path, uid_t uid, gid_t gid)
+{
+	int r = make_directory(path, uid, gid);
+
+	if (!r)
+		r = keyring_create(path);
+	if (r)
+		return fail(r, "master key", path);
+	/* By its name: the directory is the administrator's, nobody else's. */
+	if (geteuid() == 0 && lchown(path, uid, gid))
+		return fail(MAG_ESYS, "cannot give away", path);
+	say("made", path);
+	return 0;
+}
+
+int setup_run(const struct settings *s)
+{
+	const char *key = path_of(s->master_key, "file:");
+	const char *db = path_of(s->url, "sqlite:");
+	char err[STORE_ERROR_MAX] = "";
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	bool has_key;
+	int r;
+
+	if (!db || *db != '/')
+		return fail(MAG_EUNSUPPORTED, "[store] url:", s->url);
+	if (uid == 0 && priv_user(s->user, &uid, &gid))
+		return fail(MAG_ENOTFOUND, "user", s->user);
+	/* A key without a store is half a setup, and may be finished. The other way
+	 * round everything in the store would be lost to a new key. */
+	has_key = !key || access(key, F_OK) == 0;
+	if (access(db, F_OK) == 0)
+		return fail(MAG_EEXISTS, "nothing was changed: store", db);
+	if (has_key)
+		say("kept", s->master_key);
+	else if ((r = make_key(key, uid, gid)))
+		return r;
+	if ((r = make_directory(db, uid, gid)) || (r = priv_drop(s->user)))
+		return r;
+	if ((r = store_create(s->url, err))) {
+		fprintf(stderr, "otpcored: %s\n", *err ? err : mag_strerror(r));
+		return r;
+	}
+	say("made", db);
+	return 0;
+}

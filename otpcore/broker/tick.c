@@ -1,0 +1,311 @@
+/* Requests in, ticks through the store, answers out. One tick at a time; what
+ * comes meanwhile is the next (architecture.md 6). */
+#include "otpcore/broker/parts.h"
+
+#include <stdlib.h>
+
+#include "otpcore/base/clock.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/store/fault.h"
+
+#define TICK_MAX 128  /* requests a tick */
+#define LOST_MAX 8    /* races a request may lose */
+
+struct queue {
+	struct request *head, **tail;
+};
+
+struct ticker {
+	struct broker *broker;
+	struct queue waiting;
+	struct store_tick *tick; /* NULL: none under way */
+	bool ended;
+	int end; /* what the store said of the whole tick */
+};
+
+static void queue_init(struct queue *q)
+{
+	q->head = NULL;
+	q->tail = &q->head;
+}
+
+static void queue_put(struct queue *q, struct request *r)
+{
+	r->next = NULL;
+	*q->tail = r;
+	q->tail = &r->next;
+}
+
+static struct request *queue_take(struct queue *q)
+{
+	struct request *r = q->head;
+
+	if (r) {
+		q->head = r->next;
+		if (!q->head)
+			q->tail = &q->head;
+		r->next = NULL;
+	}
+	return r;
+}
+
+/* All of `a` goes before what `q` holds. */
+static void queue_prepend(struct queue *q, struct queue *a)
+{
+	if (!a->head)
+		return;
+	*a->tail = q->head;
+	if (!q->head)
+		q->tail = a->tail;
+	q->head = a->head;
+	queue_init(a);
+}
+
+int ticker_new(struct broker *b, struct ticker **t_r)
+{
+	struct ticker *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return MAG_ENOMEM;
+	t->broker = b;
+	queue_init(&t->waiting);
+	*t_r = t;
+	return 0;
+}
+
+void ticker_free(struct ticker **t)
+{
+	struct request *r;
+
+	if (!*t)
+		return;
+	while ((r = queue_take(&(*t)->waiting)))
+		request_free(&r);
+	store_tick_free(&(*t)->tick);
+	free(*t);
+	*t = NULL;
+}
+
+void ticker_add(struct ticker *t, struct request *r)
+{
+	queue_put(&t->waiting, r);
+}
+
+bool ticker_idle(const struct ticker *t)
+{
+	return !t->tick;
+}
+
+bool ticker_waiting(const struct ticker *t)
+{
+	return t->waiting.head != NULL;
+}
+
+/* ---- answers ---- */
+
+static void answer(struct request *r)
+{
+	if (r->conn)
+		conn_answer(r->conn, r->message->id, &r->result, r->reply);
+	request_free(&r);
+}
+
+void ticker_delivered(struct request *r, unsigned delivery)
+{
+	if (r->handler && r->handler->delivered)
+		r->handler->delivered(r, delivery);
+	answer(r);
+}
+
+/* The request is decided; what it says goes out, or waits for smsd's word. */
+static void conclude(struct request *r)
+{
+	audit(r);
+	r->tick = NULL;
+	if (r->result.error)
+		answer(r);
+	else if (r->sms.wanted)
+		dispatch_order(r->broker->dispatch, r);
+	else if (r->hold_ms > 0)
+		dispatch_pretend(r->broker->dispatch, r);
+	else
+		answer(r);
+}
+
+static void refuse(struct request *r, int error)
+{
+	request_reset(r);
+	request_error(r, error);
+	conclude(r);
+}
+
+/* ---- what the store calls ---- */
+
+static void on_decide(struct store_tick *tick, void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < store_n_requests(tick); i++) {
+		struct request *r = store_request_arg(tick, i);
+		int res;
+
+		if (!store_active(tick, i))
+			continue;
+		request_reset(r);
+		res = gate_check(r);
+		if (!res && FAULT("tick.decide"))
+			res = MAG_ESTORE;
+		if (res) {
+			request_error(r, res);
+			continue;
+		}
+		r->allowed = true;
+		r->handler->decide(r);
+	}
+}
+
+static void on_settle(struct store_tick *tick, void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < store_n_requests(tick); i++) {
+		struct request *r = store_request_arg(tick, i);
+
+		if (store_active(tick, i) && !store_lost(tick, i) && r->allowed && r->handler->settle)
+			r->handler->settle(r);
+	}
+}
+
+static void on_done(struct store_tick *tick, int r, void *arg)
+{
+	struct ticker *t = arg;
+
+	(void)tick;
+	t->ended = true;
+	t->end = r;
+}
+
+/* ---- one tick after the other ---- */
+
+/* Two messages of one login are decided one after the other: the second may be
+ * a repeat, and must see the first one's answer on the login's row. */
+static bool login_taken(struct store_tick *tick, const struct request *r)
+{
+	for (size_t i = 0; r->has_ticket && i < store_n_requests(tick); i++) {
+		const struct request *other = store_request_arg(tick, i);
+
+		if (other->has_ticket && other->ticket.login == r->ticket.login)
+			return true;
+	}
+	return false;
+}
+
+/* Returns false if the request has to wait for the next tick. */
+static bool enlist(struct store_tick *tick, struct request *r, int64_t now)
+{
+	int res;
+
+	r->tick = tick;
+	r->now = now;
+	res = gate_want(r);
+	if (!res && login_taken(tick, r))
+		return false;
+	if (!res && r->handler->want)
+		res = r->handler->want(r);
+	if (!res)
+		res = store_request(tick, r);
+	if (res < 0)
+		refuse(r, res);
+	else
+		r->index = (size_t)res;
+	return true;
+}
+
+static void start(struct ticker *t)
+{
+	static const struct store_tick_ops ops = { on_decide, on_settle, on_done };
+	struct queue later;
+	struct request *r;
+	int64_t now = mag_now();
+	int res;
+
+	res = store_tick_new(t->broker->store, now, &t->tick);
+	if (res) {
+		while ((r = queue_take(&t->waiting)))
+			refuse(r, res);
+		return;
+	}
+	queue_init(&later);
+	for (size_t n = 0; n < TICK_MAX && (r = queue_take(&t->waiting)); n++)
+		if (!enlist(t->tick, r, now))
+			queue_put(&later, r);
+	queue_prepend(&t->waiting, &later);
+	t->ended = false;
+	if (store_n_requests(t->tick) == 0) {
+		store_tick_free(&t->tick);
+		return;
+	}
+	store_submit(t->tick, &ops, t);
+}
+
+/* What the store said of one request: 0, an error, or MAG_ECONFLICT: again. */
+static int outcome(struct ticker *t, size_t i, struct request *r)
+{
+	if (t->end < 0)
+		return t->end;
+	if (store_failed(t->tick, i))
+		return MAG_ESTORE;
+	if (store_lost(t->tick, i))
+		return ++r->lost > LOST_MAX ? MAG_EBUSY : MAG_ECONFLICT;
+	return 0;
+}
+
+static void finish(struct ticker *t)
+{
+	struct queue again, after, done;
+	struct request *r;
+
+	queue_init(&again);
+	queue_init(&after);
+	queue_init(&done);
+	if (t->end < 0)
+		mag_log(MAG_LOG_ERROR, "the store refused a tick of %zu requests: %s",
+			store_n_requests(t->tick), mag_strerror(t->end));
+	for (size_t i = 0; i < store_n_requests(t->tick); i++) {
+		int res;
+
+		r = store_request_arg(t->tick, i);
+		res = outcome(t, i, r);
+		if (res == MAG_ECONFLICT) {
+			queue_put(&again, r);
+			continue;
+		}
+		if (res) {
+			request_reset(r);
+			request_error(r, res);
+		}
+		queue_put(r->handler->after && r->allowed && !r->result.error ? &after : &done, r);
+	}
+	/* A test lets the answer be lost here, or the process die. */
+	while ((r = queue_take(&done))) {
+		if (FAULT("tick.answer"))
+			request_error(r, MAG_ETIMEOUT);
+		conclude(r);
+	}
+	while ((r = queue_take(&after))) {
+		r->handler->after(r);
+		conclude(r);
+	}
+	store_tick_free(&t->tick);
+	queue_prepend(&t->waiting, &again);
+}
+
+void ticker_turn(struct ticker *t)
+{
+	if (t->tick && t->ended)
+		finish(t);
+	if (!t->tick && t->waiting.head)
+		start(t);
+	/* A store that works in place has ended it already. */
+	if (t->tick && t->ended)
+		finish(t);
+}
