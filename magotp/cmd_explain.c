@@ -39,8 +39,8 @@ static void place(const struct explained *e, const char *source, struct mag_buf 
 
 static void headline(const struct cli *c, const struct explained *e)
 {
-	static const char *const lines[] = { "would be REFUSED", "would be LET IN with password and "
-								 "second factor",
+	static const char *const lines[] = { "would be REFUSED", ("would be LET IN with password and "
+			"second factor"),
 		"would be LET IN with the password", "would be LET IN: exempt", "would be REFUSED",
 		"would be led through enrolment" };
 	uint32_t d = e->p.decision < sizeof lines / sizeof *lines ? e->p.decision : 0;
