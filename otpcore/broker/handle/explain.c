@@ -114,35 +114,53 @@ static void fill_offers(struct request *r, struct explaining *x)
 	}
 }
 
-/* Without anything that fits: what the service does with those who have none. */
+/* Without anything that fits: what the service does with those who have none.
+ * The same steps as at begin, without its disguise (L10). */
 static enum login_decision without_factor(const struct explaining *x, enum verdict *why_r)
 {
 	*why_r = VERDICT_REQUIREMENTS_NOT_MET;
+	if (phones_in_state(x->a, PHONE_ACTIVE) > 0)
+		return DECISION_DENY;
 	if (!x->a->exists)
 		*why_r = VERDICT_ACCOUNT_UNKNOWN;
-	if (x->p->n_offers)
-		return DECISION_DENY;
 	if (x->policy.unenrolled == UNENROLLED_ALLOW)
 		return DECISION_PASS;
-	return x->policy.unenrolled == UNENROLLED_ENROLL ? DECISION_ENROLL : DECISION_DENY;
+	return DECISION_DENY;
 }
 
-static enum login_decision decision(struct explaining *x, enum verdict *why_r)
+static enum login_decision choose(const struct explaining *x, enum verdict *why_r)
 {
-	*why_r = VERDICT_OK;
-	if (!x->policy.known) {
-		*why_r = VERDICT_REQUIREMENTS_NOT_MET;
-		return DECISION_DENY;
-	}
-	if (x->p->exempt)
-		return DECISION_EXEMPT;
+	const struct policy *p = &x->policy;
+
 	if (x->a->exists && x->a->account.state != ACCOUNT_ACTIVE) {
 		*why_r = VERDICT_NOT_ALLOWED;
 		return DECISION_DENY;
 	}
-	if (x->policy.require <= STRENGTH_PASSWORD && x->policy.level <= 1)
+	if (p->level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p->require) &&
+		!(p->skip && x->offered))
 		return DECISION_PASS;
+	if (p->mode == MODE_NONE) {
+		*why_r = VERDICT_REQUIREMENTS_NOT_MET;
+		return DECISION_DENY;
+	}
 	return x->offered ? DECISION_ASK : without_factor(x, why_r);
+}
+
+static enum login_decision decision(struct explaining *x, enum verdict *why_r)
+{
+	enum login_decision d = DECISION_DENY;
+
+	*why_r = VERDICT_OK;
+	if (!x->policy.known)
+		*why_r = VERDICT_REQUIREMENTS_NOT_MET;
+	else if (x->p->exempt)
+		d = DECISION_EXEMPT;
+	else
+		d = choose(x, why_r);
+	/* Watching only: the reason stays, nobody is held up. */
+	if (x->policy.observe && x->policy.known && d == DECISION_DENY)
+		d = DECISION_EXEMPT;
+	return d;
 }
 
 static void fill_sends(struct request *r, struct explaining *x)
