@@ -37,8 +37,17 @@ static int send_code(struct cli *c, const struct wire_begin_rep *b, uint32_t ref
 		c->result.verdict = VERDICT_SEND_FAILED;
 		r = cli_verdict(c);
 	}
-	if (r == CLI_DONE)
+	if (r == CLI_DONE && c->json) {
+		struct json_object *o = json_object_new_object();
+
+		json_object_object_add(o, "masked", json_object_new_string(p.masked));
+		json_object_object_add(
+			o, "channel", json_object_new_string(cli_channel_word(p.channel)));
+		json_object_object_add(o, "seconds_left", json_object_new_int64(p.seconds_left));
+		cli_json_print(&o);
+	} else if (r == CLI_DONE) {
 		cli_say(c, "Code sent by %s to %s", cli_channel_word(p.channel), p.masked);
+	}
 	wire_clear(&wire_send_req, &q);
 	return r;
 }

@@ -67,6 +67,15 @@ static void say_offers(const struct cli *c, const struct explained *e)
 				e->p.offers[i].reason);
 }
 
+/* What such a login sends. */
+static const char *sends(const struct wire_explain_rep *p)
+{
+	for (size_t i = 0; i < p->n_offers && p->decision == DECISION_ASK; i++)
+		if (p->offers[i].is_default && !*p->offers[i].reason)
+			return mag_has_prefix(p->offers[i].what, "voice") ? "1 call, " : "1 text, ";
+	return "";
+}
+
 static void say_people(const struct cli *c, const struct explained *e)
 {
 	char source[600] = "", needs[64];
@@ -78,7 +87,8 @@ static void say_people(const struct cli *c, const struct explained *e)
 	mag_buf_printf(&n, "%s, level %u", p->require, p->level);
 	cli_say(c, "Needs     %-22s %s", needs, source);
 	say_offers(c, e);
-	cli_say(c, "Sends     %u of %u left this hour", p->sends_left, p->sends_per_hour);
+	cli_say(c, "Sends     %s%u of %u left this hour", sends(p), p->sends_left,
+		p->sends_per_hour);
 	cli_say(c, "Exempt    %s", p->exempt ? "yes" : "no");
 	cli_say(c, "Key only  %-22s %s", p->publickey, p->publickey_source);
 	if (!e->has_pam)
@@ -190,7 +200,9 @@ static int say_last(const struct cli *c, const struct wire_explain_rep *p)
 		*p->last_from ? " from " : "", p->last_from);
 	cli_say(c, "Verdict   %s", p->last_verdict);
 	cli_say(c, "Strength  %s", p->last_strength);
-	cli_say(c, "%s", flow_verdict_text(verdict_from_id(p->last_verdict)));
+	cli_say(c, "%s", mag_streq(p->last_verdict, verdict_id(VERDICT_NONE))
+				 ? "It was not finished: no code was judged."
+				 : flow_verdict_text(verdict_from_id(p->last_verdict)));
 	return CLI_DONE;
 }
 

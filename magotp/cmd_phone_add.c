@@ -8,6 +8,8 @@
 /* Wrong codes that are asked for again before the broker's cap ends it. */
 #define ASK_MAX 12
 
+static const char charge[] = "Your carrier may charge for messages and calls.";
+
 static void say_sent(const struct cli *c, const struct wire_phone_add_rep *p)
 {
 	const char *way = mag_streq(p->channel, "voice") ? "voice call" : "text";
@@ -127,7 +129,7 @@ static int confirm(struct cli *c, const struct wire_phone_add_rep *p)
 	cli_note(c, "Name      %s", *p->name ? p->name : c->user);
 	cli_note(c, "Number    %s", p->number);
 	cli_note(c, "Country   %s", *p->country ? p->country : "-");
-	cli_note(c, "Your carrier may charge for messages and calls.");
+	cli_note(c, "%s", charge);
 	return cli_confirm(c, mag_streq(p->channel, "voice")
 					      ? "Call this number with a code? [Y/n] "
 					      : "Send a code to this number by text? [Y/n] ");
@@ -162,17 +164,17 @@ int phone_register(struct cli *c, const char *number, bool ask)
 	struct wire_phone_add_rep p = { 0 };
 	int r = fill_add(c, number, &q);
 
-	if (r == CLI_DONE && ask) {
-		q.check_only = 1;
+	q.check_only = 1;
+	if (r == CLI_DONE)
 		r = cli_request_grant(c, WIRE_MSG_PHONE_ADD, &q, &q.grant, &p);
-		if (r == CLI_DONE)
-			r = confirm(c, &p);
-		if (r == CLI_REFUSED && c->result.verdict == VERDICT_OK)
+	if (r == CLI_DONE && ask) {
+		r = confirm(c, &p);
+		if (r == CLI_REFUSED)
 			cli_note(c, "Nothing was sent.");
-		q.check_only = 0;
 	} else if (r == CLI_DONE) {
-		cli_note(c, "Your carrier may charge for messages and calls.");
+		cli_note(c, "%s", charge);
 	}
+	q.check_only = 0;
 	if (r == CLI_DONE)
 		r = cli_request_grant(c, WIRE_MSG_PHONE_ADD, &q, &q.grant, &p);
 	if (r == CLI_DONE && ask) {

@@ -182,7 +182,10 @@ static void fill_last(struct explaining *x)
 	x->p->last_at = l->started_at;
 	mag_copy(x->p->last_service, sizeof x->p->last_service, l->service);
 	mag_clean(x->p->last_from, sizeof x->p->last_from, l->rhost);
-	mag_copy(x->p->last_verdict, sizeof x->p->last_verdict, verdict_id((unsigned)l->verdict));
+	/* "ok" of a code that was sent is not yet a login. */
+	mag_copy(x->p->last_verdict, sizeof x->p->last_verdict,
+		verdict_id(l->verdict == VERDICT_OK && !l->verified_at ? VERDICT_NONE
+								       : (unsigned)l->verdict));
 	mag_copy(x->p->last_strength, sizeof x->p->last_strength,
 		strength_id((enum strength)l->strength));
 }

@@ -215,7 +215,8 @@ static void delete_decide(struct request *r)
 
 const struct handler handle_phone[] = {
 	{ WIRE_MSG_PHONE_LIST, NULL, list_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_PHONE_ADD, phone_add_want, phone_add_decide, NULL, phone_add_delivered, NULL },
+	{ WIRE_MSG_PHONE_ADD, phone_add_want, phone_add_decide, phone_add_settle,
+		phone_add_delivered, NULL },
 	{ WIRE_MSG_PHONE_VERIFY, NULL, phone_verify_decide, phone_verify_settle, NULL, NULL },
 	{ WIRE_MSG_PHONE_DEFAULT, default_want, default_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_PHONE_CHANNEL, channel_want, channel_decide, NULL, NULL, NULL },

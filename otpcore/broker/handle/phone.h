@@ -28,6 +28,7 @@ uint32_t phone_left(int64_t until, int64_t now);
 
 int phone_add_want(struct request *r);
 void phone_add_decide(struct request *r);
+void phone_add_settle(struct request *r);
 void phone_add_delivered(struct request *r, unsigned delivery);
 void phone_verify_decide(struct request *r);
 void phone_verify_settle(struct request *r);

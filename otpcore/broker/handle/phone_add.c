@@ -281,6 +281,13 @@ void phone_add_decide(struct request *r)
 	add_challenge(r, &x, p);
 }
 
+/* Other brokers may have sent meanwhile. */
+void phone_add_settle(struct request *r)
+{
+	if (r->sms.wanted && !send_within_budget(r))
+		request_verdict(r, VERDICT_SEND_LIMITED);
+}
+
 void phone_add_delivered(struct request *r, unsigned delivery)
 {
 	((struct wire_phone_add_rep *)r->reply)->delivery = delivery;

@@ -26,6 +26,26 @@ static struct phone *phone_pending(struct aggregate *a)
 /* What verify found, from decide to settle: rows and what to refund. */
 enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_SUBSCRIPTION, V_BOUND };
 
+/* Without an id: the phone that waits; else the one whose code was entered last,
+ * so that a repeat finds it again. */
+static struct phone *phone_meant(struct aggregate *a)
+{
+	const struct challenge *newest = NULL;
+	struct phone *p = phone_pending(a);
+
+	for (size_t i = 0; !p && i < a->n_challenges; i++) {
+		const struct challenge *ch = &a->challenges[i];
+
+		if (ch->kind == CHALLENGE_REGISTER && ch->state == CHALLENGE_USED &&
+			(!newest || ch->used_at > newest->used_at))
+			newest = ch;
+	}
+	for (size_t i = 0; newest && i < a->n_phones; i++)
+		if (a->phones[i].row.id == newest->phone && a->phones[i].row.fate != ROW_DELETED)
+			p = &a->phones[i];
+	return p;
+}
+
 static struct challenge *challenge_by_id(struct aggregate *a, int64_t id)
 {
 	for (size_t i = 0; i < a->n_challenges; i++)
@@ -191,7 +211,7 @@ void phone_verify_decide(struct request *r)
 	r->n_charges = 0;
 	if (!phone_may_touch(r, a) || !verify_allowed(r, a))
 		return;
-	p = q->ref ? phone_by_slot(a, q->ref) : phone_pending(a);
+	p = q->ref ? phone_by_slot(a, q->ref) : phone_meant(a);
 	if (!p) {
 		request_verdict(r, q->ref ? VERDICT_PHONE_UNKNOWN : VERDICT_NO_CODE_PENDING);
 		return;
