@@ -48,17 +48,16 @@ static int make_directory(const char *file, uid_t uid, gid_t gid)
 	return 0;
 }
 
-static int make_key(const char *path, uid_t uid, gid_t gid)
+/* The key stays with whoever runs this: root reads it before becoming the
+ * broker's user, who has no business with the file. */
+static int make_key(const char *path)
 {
-	int r = make_directory(path, uid, gid);
+	int r = make_directory(path, geteuid(), getegid());
 
 	if (!r)
 		r = keyring_create(path);
 	if (r)
 		return fail(r, "master key", path);
-	/* By its name: the directory is the administrator's, nobody else's. */
-	if (geteuid() == 0 && lchown(path, uid, gid))
-		return fail(MAG_ESYS, "cannot give away", path);
 	say("made", path);
 	return 0;
 }
@@ -84,7 +83,7 @@ int setup_run(const struct settings *s)
 		return fail(MAG_EEXISTS, "nothing was changed: store", db);
 	if (has_key)
 		say("kept", s->master_key);
-	else if ((r = make_key(key, uid, gid)))
+	else if ((r = make_key(key)))
 		return r;
 	if ((r = make_directory(db, uid, gid)) || (r = priv_drop(s->user)))
 		return r;
