@@ -15,6 +15,17 @@ static const char *text_of(const struct request *r, enum wire_type type, const c
 	return s && *s ? s : "-";
 }
 
+/* Where the login comes from: from the ticket, or, before there is one, as the
+ * service says. */
+static const char *from_of(const struct request *r)
+{
+	const struct wire_begin_req *begin = r->body;
+
+	if (r->has_ticket && *r->ticket.rhost)
+		return r->ticket.rhost;
+	return r->message->id == WIRE_MSG_BEGIN && *begin->rhost ? begin->rhost : "-";
+}
+
 void audit(const struct request *r)
 {
 	enum mag_log_level level = MAG_LOG_NOTICE;
@@ -27,7 +38,7 @@ void audit(const struct request *r)
 	mag_log(level, "%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 " %s%s%s",
 		r->message->name, text_of(r, WIRE_ACCOUNT, r->ticket.user),
 		text_of(r, WIRE_SERVICE, r->ticket.service),
-		r->has_ticket && *r->ticket.rhost ? r->ticket.rhost : "-", r->peer.uid, r->peer.pid,
+		from_of(r), r->peer.uid, r->peer.pid,
 		r->result.error ? "error: " : "",
 		r->result.error ? mag_strerror(r->result.error) : verdict_id(r->result.verdict),
 		r->result.seconds ? " (wait)" : "");

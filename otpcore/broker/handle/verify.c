@@ -229,6 +229,16 @@ static void evaluate(const struct trial *t)
 		mark(t, CHALLENGE_DEAD);
 }
 
+/* Expired, used, none: not looked at, not charged. A chain that others (or an
+ * earlier login) have spent does not end this login: it may ask for a code of
+ * its own. */
+static enum verdict unjudged(const struct trial *t)
+{
+	enum verdict v = judge(t);
+
+	return v == VERDICT_TRIES_EXCEEDED && !party_failures(&t->p) ? VERDICT_NO_CODE_PENDING : v;
+}
+
 void verify_decide(struct request *r)
 {
 	const struct wire_verify_req *q = r->body;
@@ -252,7 +262,7 @@ void verify_decide(struct request *r)
 	if (t.p.login->verdict == VERDICT_TRIES_EXCEEDED)
 		request_verdict(r, VERDICT_TRIES_EXCEEDED);
 	else if (!t.live || t.tried >= r->broker->settings->tries)
-		request_verdict(r, judge(&t)); /* expired, used, none: not looked at, not charged */
+		request_verdict(r, unjudged(&t));
 	else if (may_judge(&t))
 		evaluate(&t);
 }
