@@ -45,8 +45,8 @@ static bool newer(const struct challenge *c, const struct challenge *than)
 	return c->state == CHALLENGE_LIVE || than->state != CHALLENGE_LIVE;
 }
 
-struct challenge *challenge_live(struct aggregate *a, const struct blob *chain, int64_t phone,
-	int64_t channel, int64_t now)
+struct challenge *challenge_live(
+	struct aggregate *a, const struct blob *chain, int64_t phone, int64_t channel, int64_t now)
 {
 	struct challenge *found = NULL;
 	size_t i;

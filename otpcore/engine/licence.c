@@ -9,10 +9,10 @@
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/number.h"
 
-#define GROUPS 6
+#define GROUPS    6
 #define GROUP_LEN 5
-#define DATA_LEN 4 /* characters of a group that carry bits; the fifth checks */
-#define SYMBOLS (GROUPS * GROUP_LEN)
+#define DATA_LEN  4 /* characters of a group that carry bits; the fifth checks */
+#define SYMBOLS   (GROUPS * GROUP_LEN)
 
 static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 

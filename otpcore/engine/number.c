@@ -8,7 +8,7 @@
 #include "otpcore/engine/number_lib.h"
 #include "otpcore/engine/region.h"
 
-#define NANP_LEN 10  /* area code, exchange, line */
+#define NANP_LEN  10 /* area code, exchange, line */
 #define WORLD_MIN 7  /* shortest numbers of the world with their calling code: +290 1234 */
 
 /* "+" and digits, or digits; what people put between them is left out. */
@@ -39,7 +39,8 @@ static bool read_country(const char *typed, char country_r[3])
 	if (strnlen(typed, 3) != 2)
 		return false;
 	for (i = 0; i < 2; i++)
-		country_r[i] = (char)(typed[i] >= 'a' && typed[i] <= 'z' ? typed[i] - 32 : typed[i]);
+		country_r[i] =
+			(char)(typed[i] >= 'a' && typed[i] <= 'z' ? typed[i] - 32 : typed[i]);
 	country_r[2] = '\0';
 	return region_code_for(country_r) != NULL;
 }
@@ -136,8 +137,8 @@ static bool parse_digits(const char *digits, const char *country, struct number 
 	return world_number(digits, country, n) && !mag_has_prefix(n->e164, "+1") && place(n);
 }
 
-enum verdict number_parse(const char *typed, const char *country, const char *overrides,
-	struct number *number_r)
+enum verdict number_parse(
+	const char *typed, const char *country, const char *overrides, struct number *number_r)
 {
 	struct number n = { .kind = NUMBER_UNKNOWN };
 	char digits[NUMBER_TYPED_MAX + 1], region[3];

@@ -27,8 +27,8 @@ static bool digits_valid(unsigned digits)
 	return digits >= OTP_DIGITS_MIN && digits <= OTP_DIGITS_MAX;
 }
 
-int otp_truncate(const unsigned char *mac, size_t mac_len, unsigned digits,
-	char code_r[OTP_DIGITS_MAX + 1])
+int otp_truncate(
+	const unsigned char *mac, size_t mac_len, unsigned digits, char code_r[OTP_DIGITS_MAX + 1])
 {
 	const unsigned char *p;
 	uint32_t number;

@@ -39,8 +39,8 @@ static void not_understood(struct policy *p, const char *what, const char *text)
 	snprintf(p->bad, sizeof(p->bad), "%s=%s", what, mag_clean(clean, sizeof(clean), text));
 }
 
-static void take_word(struct policy *p, const char *what, const char *const *ids,
-	const char *text, int *value)
+static void take_word(
+	struct policy *p, const char *what, const char *const *ids, const char *text, int *value)
 {
 	int i;
 
@@ -77,8 +77,7 @@ void policy_make(const struct settings *s, const struct service_settings *servic
 		not_understood(&p, "level", number);
 	}
 	/* "s" is offered only where the password alone would be enough (L3). */
-	p.skip = service->skip && p.level <= 1 &&
-		strength_satisfies(STRENGTH_PASSWORD, p.require);
+	p.skip = service->skip && p.level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p.require);
 	*p_r = p;
 }
 
@@ -262,8 +261,8 @@ static bool stands_before(const struct offer *x, const struct offer *y)
 	return x->phone->slot < y->phone->slot;
 }
 
-size_t policy_offers(struct aggregate *a, const struct policy *p, const char *factors,
-	int64_t now, struct offer *offers_r, size_t max)
+size_t policy_offers(struct aggregate *a, const struct policy *p, const char *factors, int64_t now,
+	struct offer *offers_r, size_t max)
 {
 	bool listed = lists_phone(factors);
 	struct offer offers[PHONES_MAX], *first = NULL;

@@ -3,8 +3,10 @@
 #include "otpcore/base/text.h"
 #include "otpcore/engine/region.h"
 
+/* clang-format off */
 /* Area codes of the North American Numbering Plan that are in service or have a
- * date (nanpa.com, cnac.ca; to autumn 2026). Blanks between, by region. */
+ * date (nanpa.com, cnac.ca; to autumn 2026), a blank after each, by region. What
+ * comes later is set by region_overrides until the next release. */
 static const struct area_codes {
 	const char *region, *codes;
 } area_codes[] = {
@@ -110,11 +112,12 @@ static const struct {
 	enum region_service service;
 	const char *codes;
 } services[] = {
-	{ REGION_TOLL_FREE, "800 822 833 844 855 866 877 880 881 882 883 884 885 886 887 888 889 " },
+	{ REGION_TOLL_FREE, "800 822 833 844 855 866 877 880 881 882 883 884 885 886 887 888 "
+			"889 " },
 	{ REGION_PREMIUM, "900 " },
-	{ REGION_OTHER, "456 500 521 522 523 524 525 526 527 528 529 532 533 535 538 542 543 544 "
-			"545 546 547 549 550 552 553 554 556 558 566 569 577 578 588 589 600 "
-			"622 633 644 655 688 700 710 " },
+	{ REGION_OTHER, "456 500 521 522 523 524 525 526 527 528 529 532 533 535 538 542 "
+			"543 544 545 546 547 549 550 552 553 554 556 558 566 569 577 578 "
+			"588 589 600 622 633 644 655 688 700 710 " },
 };
 
 /* Calling codes of ITU-T E.164 with their main region; "" belongs to no country:
@@ -170,6 +173,8 @@ static const struct calling_code {
 	{ "47", "SJ" }, { "61", "CC" }, { "61", "CX" }, { "212", "EH" }, { "262", "YT" },
 	{ "290", "TA" }, { "358", "AX" }, { "590", "BL" }, { "590", "MF" }, { "599", "BQ" },
 };
+
+/* clang-format on */
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 

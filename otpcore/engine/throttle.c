@@ -1,8 +1,8 @@
 /* Guessing and flooding, as arithmetic over counters (L15, P5). */
 #include "otpcore/engine/throttle.h"
 
-#define DAY 86400
-#define HOUR 3600
+#define DAY         86400
+#define HOUR        3600
 #define WINDOW_DAYS 30
 
 static int64_t floor_div(int64_t n, int64_t by)
@@ -25,8 +25,8 @@ static int64_t until_next_hour(int64_t now)
 	return (throttle_hour(now) + 1) * HOUR - now;
 }
 
-int64_t throttle_total(const struct aggregate *a, enum throttle_kind kind, int64_t subject,
-	int64_t now)
+int64_t throttle_total(
+	const struct aggregate *a, enum throttle_kind kind, int64_t subject, int64_t now)
 {
 	int64_t today = throttle_day(now), sum = 0;
 	size_t i;
@@ -48,8 +48,7 @@ int64_t throttle_total(const struct aggregate *a, enum throttle_kind kind, int64
 	return sum;
 }
 
-int64_t throttle_wait(const struct throttle_limits *l, int64_t streak, int64_t last_at,
-	int64_t now)
+int64_t throttle_wait(const struct throttle_limits *l, int64_t streak, int64_t last_at, int64_t now)
 {
 	int64_t delay = l->delay_first, n;
 

@@ -143,7 +143,8 @@ static int sync_folder(const char *path)
 	if (!slash)
 		snprintf(folder, sizeof(folder), ".");
 	else
-		snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+		snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path),
+			path);
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return MAG_ESYS;
@@ -174,6 +175,8 @@ int keyfile_create(const char *path, const unsigned char master[MASTER_LEN])
 		goto out;
 	}
 	r = sync_folder(path);
+	if (r < 0)
+		unlink(path); /* nobody has used it yet */
 out:
 	unlink(temporary);
 	close(fd);

@@ -27,8 +27,8 @@ static const char *const label_pepper[PEPPER_N] = {
 	[PEPPER_DECOY] = "magotp pepper decoy 1",
 };
 
-static int derive(const unsigned char master[MASTER_LEN], const char *label,
-	unsigned char key_r[MASTER_LEN])
+static int derive(
+	const unsigned char master[MASTER_LEN], const char *label, unsigned char key_r[MASTER_LEN])
 {
 	int r = MAG_ECRYPTO;
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", crypto_properties());
@@ -39,8 +39,7 @@ static int derive(const unsigned char master[MASTER_LEN], const char *label,
 		goto out;
 	*p++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)"SHA2-256", 0);
 	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)master, MASTER_LEN);
-	*p++ = OSSL_PARAM_construct_octet_string(
-		OSSL_KDF_PARAM_INFO, (void *)label, strlen(label));
+	*p++ = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)label, strlen(label));
 	if (crypto_properties())
 		*p++ = OSSL_PARAM_construct_utf8_string(
 			OSSL_KDF_PARAM_PROPERTIES, (char *)crypto_properties(), 0);

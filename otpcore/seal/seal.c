@@ -8,11 +8,11 @@
 #include "otpcore/base/err.h"
 #include "otpcore/seal/keyring.h"
 
-#define ID_LEN 4
-#define IV_LEN 12
-#define TAG_LEN 16
-#define HEAD_LEN (ID_LEN + IV_LEN)
-#define OVERHEAD (HEAD_LEN + TAG_LEN)
+#define ID_LEN    4
+#define IV_LEN    12
+#define TAG_LEN   16
+#define HEAD_LEN  (ID_LEN + IV_LEN)
+#define OVERHEAD  (HEAD_LEN + TAG_LEN)
 #define WHERE_MAX 64
 #define CLEAR_MAX (1024 * 1024)
 
@@ -87,7 +87,7 @@ static int decrypt(const struct context *c, const unsigned char *sealed, size_t 
 		return r;
 	text_len = len - OVERHEAD;
 	id = (uint32_t)sealed[0] << 24 | (uint32_t)sealed[1] << 16 | (uint32_t)sealed[2] << 8 |
-		sealed[3];
+	     sealed[3];
 	if (id != c->k->id)
 		return r;
 	/* Space of the right length, so that nothing clear lies outside a secret. */
@@ -97,15 +97,14 @@ static int decrypt(const struct context *c, const unsigned char *sealed, size_t 
 	r = MAG_ECRYPTO;
 	ctx = EVP_CIPHER_CTX_new();
 	if (!ctx ||
-		!EVP_DecryptInit_ex2(ctx, c->k->cipher, c->k->key[c->sealing].data,
-			sealed + ID_LEN, NULL) ||
+		!EVP_DecryptInit_ex2(
+			ctx, c->k->cipher, c->k->key[c->sealing].data, sealed + ID_LEN, NULL) ||
 		!EVP_DecryptUpdate(ctx, NULL, &n, c->data, (int)c->len))
 		goto out;
 	if (text_len > 0 && (!EVP_DecryptUpdate(ctx, clear.data, &n, text, (int)text_len) ||
 				    n != (int)text_len))
 		goto out;
-	if (!EVP_CIPHER_CTX_ctrl(
-		    ctx, EVP_CTRL_AEAD_SET_TAG, TAG_LEN, (void *)(text + text_len)) ||
+	if (!EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_LEN, (void *)(text + text_len)) ||
 		EVP_DecryptFinal_ex(ctx, (unsigned char *)&rest, &n) != 1)
 		goto out;
 	mag_secret_free(clear_r);
@@ -198,8 +197,8 @@ out:
 	return r;
 }
 
-int seal_subject(const struct keyring *k, enum pepper p, const void *data, size_t len,
-	int64_t *subject_r)
+int seal_subject(
+	const struct keyring *k, enum pepper p, const void *data, size_t len, int64_t *subject_r)
 {
 	unsigned char hash[HASH_LEN];
 	uint64_t n = 0;

@@ -123,7 +123,8 @@ static void test_K3_group_named_for_every_single_wrong_character(void **state)
 					continue;
 				typed[at] = alphabet[i];
 				strcpy(text, "keep");
-				assert_int_equal(key_parse(typed, text, &group), VERDICT_KEY_MISTYPED);
+				assert_int_equal(
+					key_parse(typed, text, &group), VERDICT_KEY_MISTYPED);
 				assert_int_equal(group, group_of(at));
 				assert_string_equal(text, "keep");
 			}
@@ -232,10 +233,38 @@ static void test_K2_hash_recognises_the_key(void **state)
 {
 	/* sha256sum of the text */
 	static const unsigned char expected[HASH_LEN] = {
-		0x7e, 0x72, 0x38, 0xbe, 0x44, 0x52, 0xa6, 0x21,
-		0xb5, 0xe7, 0x92, 0x18, 0xd9, 0x62, 0xf0, 0xc5,
-		0xc2, 0x15, 0x78, 0xc3, 0x4d, 0xe0, 0x28, 0xcc,
-		0x0a, 0x6d, 0x06, 0xd8, 0x39, 0x77, 0x36, 0x66,
+		0x7e,
+		0x72,
+		0x38,
+		0xbe,
+		0x44,
+		0x52,
+		0xa6,
+		0x21,
+		0xb5,
+		0xe7,
+		0x92,
+		0x18,
+		0xd9,
+		0x62,
+		0xf0,
+		0xc5,
+		0xc2,
+		0x15,
+		0x78,
+		0xc3,
+		0x4d,
+		0xe0,
+		0x28,
+		0xcc,
+		0x0a,
+		0x6d,
+		0x06,
+		0xd8,
+		0x39,
+		0x77,
+		0x36,
+		0x66,
 	};
 	unsigned char hash[HASH_LEN];
 
@@ -342,7 +371,8 @@ static void dates_of_this_zone(void)
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		for (hour = 0; hour < 24; hour += 23)
-			assert_ends(licence_expiry(local(rows[i].year, rows[i].month, rows[i].day, hour),
+			assert_ends(licence_expiry(
+					    local(rows[i].year, rows[i].month, rows[i].day, hour),
 					    rows[i].years),
 				rows[i].end_year, rows[i].end_month, rows[i].end_day);
 }
@@ -380,8 +410,9 @@ static void test_dates_out_of_range_have_expired_at_once(void **state)
 
 static void test_P9_subscription_lives_to_its_last_second(void **state)
 {
-	struct subscription s = { .row = { .id = 1 }, .state = SUBSCRIPTION_ACTIVE,
-		.expires_at = 5000 };
+	struct subscription s = {
+		.row = { .id = 1 }, .state = SUBSCRIPTION_ACTIVE, .expires_at = 5000
+	};
 
 	(void)state;
 	assert_true(subscription_active(&s, 5000));
@@ -407,14 +438,18 @@ static void test_P8_subscription_for_a_phone(void **state)
 	assert_non_null(a);
 	assert_null(subscription_for_phone(a, "US", 100));
 	a->n_subscriptions = 4;
-	a->subscriptions[0] = (struct subscription){ .product = PRODUCT_PHONE_US,
-		.state = SUBSCRIPTION_ACTIVE, .expires_at = 500 };
-	a->subscriptions[1] = (struct subscription){ .product = PRODUCT_PHONE_INTL,
-		.state = SUBSCRIPTION_ACTIVE, .expires_at = 900 };
-	a->subscriptions[2] = (struct subscription){ .product = PRODUCT_PHONE_US,
-		.state = SUBSCRIPTION_ACTIVE, .expires_at = 700 };
-	a->subscriptions[3] = (struct subscription){ .product = PRODUCT_PHONE_US,
-		.state = SUBSCRIPTION_ACTIVE, .expires_at = 600 };
+	a->subscriptions[0] = (struct subscription){
+		.product = PRODUCT_PHONE_US, .state = SUBSCRIPTION_ACTIVE, .expires_at = 500
+	};
+	a->subscriptions[1] = (struct subscription){
+		.product = PRODUCT_PHONE_INTL, .state = SUBSCRIPTION_ACTIVE, .expires_at = 900
+	};
+	a->subscriptions[2] = (struct subscription){
+		.product = PRODUCT_PHONE_US, .state = SUBSCRIPTION_ACTIVE, .expires_at = 700
+	};
+	a->subscriptions[3] = (struct subscription){
+		.product = PRODUCT_PHONE_US, .state = SUBSCRIPTION_ACTIVE, .expires_at = 600
+	};
 	/* the one that lasts longest */
 	assert_ptr_equal(subscription_for_phone(a, "US", 100), &a->subscriptions[2]);
 	assert_ptr_equal(subscription_for_phone(a, "GU", 100), &a->subscriptions[1]);

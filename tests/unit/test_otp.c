@@ -155,8 +155,8 @@ static void test_every_offset_reads_inside_the_mac(void **state)
 			mac[i] = (unsigned char)(0xf0 + i);
 		mac[19] = (unsigned char)(0xf0 | offset);
 		uint32_t number = (uint32_t)(mac[offset] & 0x7f) << 24 |
-			(uint32_t)mac[offset + 1] << 16 | (uint32_t)mac[offset + 2] << 8 |
-			mac[offset + 3];
+				  (uint32_t)mac[offset + 1] << 16 | (uint32_t)mac[offset + 2] << 8 |
+				  mac[offset + 3];
 
 		snprintf(expected, sizeof(expected), "%08u", number % 100000000);
 		assert_int_equal(otp_truncate(mac, sizeof(mac), 8, code), 0);
@@ -227,7 +227,9 @@ static void test_ten_thousand_cases_agree_with_liboath(void **state)
 		for (n = 0; n < len; n++)
 			key[n] = (unsigned char)next_random(&x);
 		assert_int_equal(oath_totp_generate2((char *)key, len, at, period, 0, digits,
-					 a == 0 ? 0 : a == 1 ? OATH_TOTP_HMAC_SHA256 : OATH_TOTP_HMAC_SHA512,
+					 a == 0   ? 0
+					 : a == 1 ? OATH_TOTP_HMAC_SHA256
+						  : OATH_TOTP_HMAC_SHA512,
 					 theirs),
 			OATH_OK);
 		assert_int_equal(hotp_code(key, len, totp_step(at, period), digits,

@@ -58,7 +58,8 @@ static void test_L7_order(void **state)
 
 		assert_true(p.known);
 		for (j = 0; j < 7; j++)
-			assert_int_equal(strength_satisfies(strength_from_id(ids[j]), p.require), j >= i);
+			assert_int_equal(
+				strength_satisfies(strength_from_id(ids[j]), p.require), j >= i);
 	}
 }
 
@@ -96,8 +97,9 @@ static void test_options_of_the_line_beat_the_section(void **state)
 {
 	const char *text = "[service sshd]\nrequire = hardware-otp\nlevel = 3\nmode = short\n"
 			   "unenrolled = deny\n";
-	struct policy_line line = { .require = "phone-otp", .mode = "none",
-		.unenrolled = "allow", .level = 2 };
+	struct policy_line line = {
+		.require = "phone-otp", .mode = "none", .unenrolled = "allow", .level = 2
+	};
 	struct policy p = policy_from(text, &line);
 
 	(void)state;
@@ -140,7 +142,8 @@ static void test_what_is_not_understood_refuses(void **state)
 	assert_refuses((struct policy_line){ .require = "x", .mode = "y" }, "require=x");
 	assert_refuses((struct policy_line){ .require = "a\033[31m\n" }, "require=a?[31m?");
 	assert_refuses(
-		(struct policy_line){ .require = "0123456789012345678901234567890123456789012345678901" },
+		(struct policy_line){
+			.require = "0123456789012345678901234567890123456789012345678901" },
 		"require=012345678901234567890123456789012345678");
 }
 
@@ -263,7 +266,8 @@ static void test_exempt_networks(void **state)
 		{ "::ffff:10.0.0.0/104", "11.1.2.3", false },
 		{ "::ffff:10.0.0.1", "10.0.0.1", true },
 		{ "::ffff:0:0/96", "203.0.113.9", true },
-		{ "::ffff:10.0.0.0/8", "10.1.2.3", false }, /* /8 of version 6 means another thing */
+		{ "::ffff:10.0.0.0/8", "10.1.2.3",
+			false }, /* /8 of version 6 means another thing */
 		/* names and half addresses */
 		{ "10.0.0.0/8", "localhost", false },
 		{ "10.0.0.0/8", "10.1.2.3.example.org", false },
@@ -302,8 +306,11 @@ static struct aggregate *fresh(void)
 	a->exists = true;
 	a->account.row.id = 1;
 	a->n_subscriptions = 1;
-	a->subscriptions[0] = (struct subscription){ .row = { .id = 50 }, .account = 1,
-		.product = PRODUCT_PHONE_US, .state = SUBSCRIPTION_ACTIVE, .level = 2,
+	a->subscriptions[0] = (struct subscription){ .row = { .id = 50 },
+		.account = 1,
+		.product = PRODUCT_PHONE_US,
+		.state = SUBSCRIPTION_ACTIVE,
+		.level = 2,
 		.expires_at = NOW + 1000 };
 	return a;
 }
@@ -312,8 +319,12 @@ static struct phone *add(struct aggregate *a, int64_t slot)
 {
 	struct phone *p = &a->phones[a->n_phones++];
 
-	*p = (struct phone){ .row = { .id = 100 + slot }, .account = 1, .subscription = 50,
-		.slot = slot, .state = PHONE_ACTIVE, .channel = CHANNEL_SMS };
+	*p = (struct phone){ .row = { .id = 100 + slot },
+		.account = 1,
+		.subscription = 50,
+		.slot = slot,
+		.state = PHONE_ACTIVE,
+		.channel = CHANNEL_SMS };
 	return p;
 }
 
@@ -328,7 +339,8 @@ static void test_L2_phones_are_offered_by_slot_default_marked(void **state)
 	add(a, 3);
 	add(a, 1);
 	add(a, 2)->is_default = 1;
-	assert_int_equal(policy_offers(a, &asks, "certificate phone hardware", NOW, o, PHONES_MAX), 3);
+	assert_int_equal(
+		policy_offers(a, &asks, "certificate phone hardware", NOW, o, PHONES_MAX), 3);
 	assert_int_equal(o[0].phone->slot, 1);
 	assert_int_equal(o[1].phone->slot, 2);
 	assert_int_equal(o[2].phone->slot, 3);

@@ -16,16 +16,40 @@ static void test_P8_states_territories_and_neighbours(void **state)
 	static const struct {
 		const char *code, *region;
 	} rows[] = {
-		{ "202", "US" }, { "907", "US" }, { "808", "US" }, { "212", "US" },
+		{ "202", "US" },
+		{ "907", "US" },
+		{ "808", "US" },
+		{ "212", "US" },
 		/* younger than the metadata of Debian 12's library */
-		{ "436", "US" }, { "624", "US" }, { "686", "US" }, { "837", "US" },
-		{ "679", "US" }, { "621", "US" }, { "748", "US" }, { "457", "US" },
-		{ "787", "PR" }, { "939", "PR" }, { "671", "GU" }, { "340", "VI" },
-		{ "684", "AS" }, { "670", "MP" },
-		{ "416", "CA" }, { "867", "CA" }, { "942", "CA" }, { "257", "CA" },
-		{ "441", "BM" }, { "876", "JM" }, { "658", "JM" }, { "809", "DO" },
-		{ "721", "SX" }, { "242", "BS" },
-		{ "555", "" }, { "211", "" }, { "600", "" }, { "710", "" }, { "800", "" },
+		{ "436", "US" },
+		{ "624", "US" },
+		{ "686", "US" },
+		{ "837", "US" },
+		{ "679", "US" },
+		{ "621", "US" },
+		{ "748", "US" },
+		{ "457", "US" },
+		{ "787", "PR" },
+		{ "939", "PR" },
+		{ "671", "GU" },
+		{ "340", "VI" },
+		{ "684", "AS" },
+		{ "670", "MP" },
+		{ "416", "CA" },
+		{ "867", "CA" },
+		{ "942", "CA" },
+		{ "257", "CA" },
+		{ "441", "BM" },
+		{ "876", "JM" },
+		{ "658", "JM" },
+		{ "809", "DO" },
+		{ "721", "SX" },
+		{ "242", "BS" },
+		{ "555", "" },
+		{ "211", "" },
+		{ "600", "" },
+		{ "710", "" },
+		{ "800", "" },
 		{ "999", "" },
 	};
 	size_t i;
@@ -178,7 +202,8 @@ static void test_area_codes_agree_with_libphonenumber(void **state)
 		if (lib.kind == NUMBER_PREMIUM || region_service_of(text) != REGION_GEOGRAPHIC)
 			continue;
 		if (strcmp(region_of_area_code(text), lib.region) != 0)
-			fail_msg("%s: ours %s, library %s", text, region_of_area_code(text), lib.region);
+			fail_msg("%s: ours %s, library %s", text, region_of_area_code(text),
+				lib.region);
 		seen++;
 	}
 	assert_in_range(seen, 380, 500);

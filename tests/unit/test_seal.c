@@ -121,8 +121,9 @@ static void test_format_is_fixed(void **state)
 {
 	static const char row[] = "84e820296465666768696a6b6c6d6e6fb9bcb4bde84b67b602d053190f104abb"
 				  "51f48c26c1b42fe502c15ebb";
-	static const char bytes[] = "84e820296465666768696a6b6c6d6e6fcd11b68b46e026c52eeb36f1e76b9479"
-				    "aa9f2590eca1";
+	static const char bytes[] =
+		"84e820296465666768696a6b6c6d6e6fcd11b68b46e026c52eeb36f1e76b9479"
+		"aa9f2590eca1";
 	unsigned char data[64];
 	struct mag_secret clear = { 0 };
 	struct blob b = { 0 };
@@ -240,8 +241,8 @@ static void test_bytes_round_trip_and_tampering(void **state)
 
 	(void)state;
 	memset(clear, 0x5a, sizeof(clear));
-	assert_int_equal(seal_bytes(ring, "ticket", clear, sizeof(clear), sealed,
-				 sizeof(sealed) - 1, &len),
+	assert_int_equal(
+		seal_bytes(ring, "ticket", clear, sizeof(clear), sealed, sizeof(sealed) - 1, &len),
 		MAG_ENOSPACE);
 	assert_int_equal(
 		seal_bytes(ring, "ticket", clear, sizeof(clear), sealed, sizeof(sealed), &len), 0);
@@ -298,10 +299,12 @@ static void test_peppers_are_fixed_and_differ(void **state)
 {
 	static const char *const expected[PEPPER_N] = {
 		[PEPPER_CODE] = "e60d6dd25728b2dfcdd265e69c955fe5f2294d4b231601dd3c2a78902d623be8",
-		[PEPPER_NUMBER] = "57b9b25543d33eb3f451970922bff129be5b2d24ca9dd05ee1c9bfab9af66c30",
+		[PEPPER_NUMBER] =
+			"57b9b25543d33eb3f451970922bff129be5b2d24ca9dd05ee1c9bfab9af66c30",
 		[PEPPER_EMAIL] = "a03fdd489071846a9e074ffcc1d63d5d1344031fe1e440679b89f4c2e19c4164",
 		[PEPPER_CHAIN] = "ef0b49028524d0ec4ea944d6294e8d878601ece415ea41f3424096465084b429",
-		[PEPPER_SOURCE] = "b2c73a1f961b9b2ec2ea46ba55c691fa84e2eb10d771eab5cb725f26f2b577f7",
+		[PEPPER_SOURCE] =
+			"b2c73a1f961b9b2ec2ea46ba55c691fa84e2eb10d771eab5cb725f26f2b577f7",
 		[PEPPER_DECOY] = "1ed1983f6cb14bb715046da6994a45a7a51d6f52338b9c4cf72529fe3e734fc2",
 	};
 	unsigned char hash[HASH_LEN];
@@ -400,11 +403,17 @@ static void test_sources_are_told_apart(void **state)
 		const char *source;
 		int r;
 	} rows[] = {
-		{ NULL, MAG_ESYNTAX }, { "", MAG_ESYNTAX }, { "file:", MAG_ESYNTAX },
-		{ "file:relative", MAG_ESYNTAX }, { "/etc/magotp/master.key", MAG_ESYNTAX },
-		{ "env:KEY", MAG_ESYNTAX }, { "tpm:", MAG_EUNSUPPORTED },
-		{ "tpm:0x81000001", MAG_EUNSUPPORTED }, { "file:/no/such/file", MAG_ESYS },
-		{ "file:/tmp", MAG_EPERM }, { "file:/dev/null", MAG_EPERM },
+		{ NULL, MAG_ESYNTAX },
+		{ "", MAG_ESYNTAX },
+		{ "file:", MAG_ESYNTAX },
+		{ "file:relative", MAG_ESYNTAX },
+		{ "/etc/magotp/master.key", MAG_ESYNTAX },
+		{ "env:KEY", MAG_ESYNTAX },
+		{ "tpm:", MAG_EUNSUPPORTED },
+		{ "tpm:0x81000001", MAG_EUNSUPPORTED },
+		{ "file:/no/such/file", MAG_ESYS },
+		{ "file:/tmp", MAG_EPERM },
+		{ "file:/dev/null", MAG_EPERM },
 	};
 	struct keyring *k = NULL;
 	size_t i;

@@ -10,8 +10,8 @@
 #include "otpcore/engine/throttle.h"
 
 #define HOUR 3600
-#define DAY 86400
-#define NOW (20000ll * DAY + 10 * HOUR) /* ten in the morning of day 20000 */
+#define DAY  86400
+#define NOW  (20000ll * DAY + 10 * HOUR) /* ten in the morning of day 20000 */
 
 static const struct throttle_limits limits = {
 	.total_30d = 20,
@@ -109,7 +109,7 @@ static void test_threat_28_a_clock_that_was_ahead_does_not_lock_out(void **state
 	struct aggregate *a = fresh();
 
 	(void)state;
-	charge(a, THROTTLE_ACCOUNT, 5, NOW + DAY);       /* another host, past midnight */
+	charge(a, THROTTLE_ACCOUNT, 5, NOW + DAY);          /* another host, past midnight */
 	charge(a, THROTTLE_ACCOUNT, 5, NOW + 3650ll * DAY); /* a clock that was wrong */
 	assert_int_equal(throttle_total(a, THROTTLE_ACCOUNT, 5, NOW), 1);
 	free(a);
@@ -182,8 +182,8 @@ static void test_L15_totals_stop_account_and_credential(void **state)
 	int64_t wait;
 
 	(void)state;
-	assert_int_equal(
-		judge((struct throttle_counts){ .account_30d = 19, .credential_30d = 19 }, NOW, &wait),
+	assert_int_equal(judge((struct throttle_counts){ .account_30d = 19, .credential_30d = 19 },
+				 NOW, &wait),
 		VERDICT_OK);
 	assert_int_equal(wait, 0);
 	assert_int_equal(judge((struct throttle_counts){ .account_30d = 20 }, NOW, &wait),
@@ -254,9 +254,8 @@ static void test_threat_06_slow_guessing_ends_at_the_total(void **state)
 	(void)state;
 	/* one wrong code every six hours for 29 days */
 	for (hour = 0; hour < 29 * 24; hour += 6, now += 6 * HOUR) {
-		struct throttle_counts c = {
-			.account_30d = throttle_total(a, THROTTLE_ACCOUNT, 5, now)
-		};
+		struct throttle_counts c = { .account_30d =
+						     throttle_total(a, THROTTLE_ACCOUNT, 5, now) };
 
 		if (throttle_judge(&limits, &c, now, &wait) != VERDICT_OK)
 			continue;
@@ -277,8 +276,8 @@ static void test_P5_sends_are_limited_by_the_hour(void **state)
 	assert_int_equal(throttle_send(&limits, 10, 0, NOW + 600, &wait), VERDICT_SEND_LIMITED);
 	assert_int_equal(wait, HOUR - 600);
 	assert_int_equal(throttle_send(&limits, 0, 5, NOW, &wait), VERDICT_SEND_LIMITED);
-	assert_int_equal(throttle_send(&limits, INT64_MAX, INT64_MAX, NOW, &wait),
-		VERDICT_SEND_LIMITED);
+	assert_int_equal(
+		throttle_send(&limits, INT64_MAX, INT64_MAX, NOW, &wait), VERDICT_SEND_LIMITED);
 }
 
 int main(void)
