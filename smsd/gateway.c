@@ -15,11 +15,12 @@
 #define OPTS_MAX 64
 
 const struct gateway_ops *const gateway_drivers[] = {
+	&gateway_http,
 	&gateway_outbox,
 	NULL,
 };
 
-static const char *const driver_names[] = { "outbox", NULL };
+static const char *const driver_names[] = { "http", "outbox", NULL };
 
 #define ROW(field) offsetof(struct gateway, field), sizeof(((struct gateway *)0)->field)
 const struct opt gateway_common_opts[] = {

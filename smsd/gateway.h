@@ -69,7 +69,7 @@ struct gateway {
 	} stats;
 };
 
-extern const struct gateway_ops gateway_outbox;
+extern const struct gateway_ops gateway_outbox, gateway_http;
 
 /* The array of drivers, ended by NULL; and the rows of a [gateway NAME]
  * section: the common ones and those of every driver. */

@@ -1,0 +1,413 @@
+/* The http driver: one request of an HTTP API per message, made from the settings
+ * alone. libcurl's multi interface on the daemon's event loop. */
+#include <curl/curl.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "smsd/gateway/http_settings.h"
+
+#define ANSWER_MAX 65536
+
+/* Shared by all gateways of the driver. */
+struct http {
+	struct event_base *base;
+	CURLM *multi;
+	struct event *timer;
+	TAILQ_HEAD(, transfer) transfers;
+};
+
+/* One request under way. libcurl is given pointers into it. */
+struct transfer {
+	struct http *http;
+	struct attempt *attempt;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct mag_secret url, user, body, answer;
+	bool too_long;
+	char error[CURL_ERROR_SIZE];
+	TAILQ_ENTRY(transfer) next;
+};
+
+/* ---- the end of a request ---- */
+
+/* libcurl copies header lines; they may hold a token. */
+static void free_headers(struct curl_slist *headers)
+{
+	for (struct curl_slist *h = headers; h; h = h->next)
+		mag_wipe(h->data, strlen(h->data));
+	curl_slist_free_all(headers);
+}
+
+static void transfer_free(struct transfer *t)
+{
+	if (t->easy) {
+		curl_multi_remove_handle(t->http->multi, t->easy);
+		curl_easy_cleanup(t->easy);
+		TAILQ_REMOVE(&t->http->transfers, t, next);
+	}
+	free_headers(t->headers);
+	mag_secret_free(&t->url);
+	mag_secret_free(&t->user);
+	mag_secret_free(&t->body);
+	mag_secret_free(&t->answer);
+	free(t);
+}
+
+static void finish(struct transfer *t, const struct gateway_result *result)
+{
+	struct attempt *a = t->attempt;
+
+	transfer_free(t);
+	a->done(a, result);
+}
+
+/* Without an answer: if not one byte of the request went out, nothing was sent
+ * (names, connections, TLS, certificates); else nobody knows. */
+static void judge_failure(const struct transfer *t, CURLcode code, struct gateway_result *r)
+{
+	const char *words = t->error[0] ? t->error : curl_easy_strerror(code);
+	char redacted[SMS_ERROR_MAX - 24];
+	long sent = 0;
+
+	if (curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
+		sent = 1;
+	r->outcome = sent == 0 ? SMS_RETRYABLE : SMS_AMBIGUOUS;
+	match_redact(redacted, sizeof redacted, words, t->attempt->text);
+	snprintf(r->error, sizeof r->error, "%s%s", redacted, sent ? ", after the request" : "");
+}
+
+static void on_finished(struct transfer *t, CURLcode code)
+{
+	const struct http_settings *s = t->attempt->gateway->driver;
+	struct gateway_result result = { .outcome = SMS_AMBIGUOUS };
+	struct match_answer answer = { .body = mag_secret_text(&t->answer), .len = t->answer.len,
+		.message = t->attempt->message, .text = t->attempt->text };
+
+	if (t->too_long) {
+		snprintf(result.error, sizeof result.error, "the answer is longer than %d bytes",
+			ANSWER_MAX);
+	} else if (code != CURLE_OK) {
+		judge_failure(t, code, &result);
+	} else {
+		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+		match_judge(&s->match, &answer, &result);
+	}
+	finish(t, &result);
+}
+
+static void collect(struct http *h)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(h->multi, &left))) {
+		CURLcode code = message->data.result;
+		struct transfer *t = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t) == CURLE_OK && t)
+			on_finished(t, code);
+	}
+}
+
+/* ---- libcurl on libevent ---- */
+
+static void on_socket_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct http *h = arg;
+	int flags = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	int running;
+
+	curl_multi_socket_action(h->multi, fd, flags, &running);
+	collect(h);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct http *h = arg;
+	int running;
+
+	(void)fd;
+	(void)what;
+	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	collect(h);
+}
+
+/* CURLMOPT_SOCKETFUNCTION: `watch` is the event that we gave the socket. */
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watch)
+{
+	struct http *h = arg;
+	struct event *event = watch;
+	short events = EV_PERSIST;
+
+	(void)easy;
+	if (event)
+		event_free(event);
+	event = NULL;
+	if (what != CURL_POLL_REMOVE) {
+		events = (short)(events | (what & CURL_POLL_IN ? EV_READ : 0) |
+				 (what & CURL_POLL_OUT ? EV_WRITE : 0));
+		event = event_new(h->base, fd, events, on_socket_ready, h);
+		if (!event || event_add(event, NULL) < 0)
+			mag_log(MAG_LOG_ERROR, "cannot watch a gateway's socket");
+	}
+	curl_multi_assign(h->multi, fd, event);
+	return 0;
+}
+
+/* CURLMOPT_TIMERFUNCTION: -1 stops it. libcurl must not be called from here. */
+static int set_timer(CURLM *multi, long ms, void *arg)
+{
+	struct http *h = arg;
+	const struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	(void)multi;
+	if (ms < 0)
+		evtimer_del(h->timer);
+	else
+		evtimer_add(h->timer, &tv);
+	return 0;
+}
+
+static void http_teardown(void **shared)
+{
+	struct http *h = *shared;
+	const struct gateway_result stopped = { .outcome = SMS_AMBIGUOUS,
+		.error = "magotp-smsd is stopping" };
+	struct transfer *t;
+
+	*shared = NULL;
+	if (!h)
+		return;
+	while ((t = TAILQ_FIRST(&h->transfers)))
+		finish(t, &stopped);
+	if (h->multi)
+		curl_multi_cleanup(h->multi);
+	if (h->timer)
+		event_free(h->timer);
+	free(h);
+	curl_global_cleanup();
+}
+
+static int http_setup(struct event_base *base, void **shared_r)
+{
+	struct http *h = calloc(1, sizeof *h);
+
+	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(h);
+		return MAG_ENOMEM;
+	}
+	TAILQ_INIT(&h->transfers);
+	h->base = base;
+	h->timer = evtimer_new(base, on_timer, h);
+	h->multi = curl_multi_init();
+	if (!h->timer || !h->multi ||
+		curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ||
+		curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h) ||
+		curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
+		curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h)) {
+		void *shared = h;
+
+		http_teardown(&shared);
+		return MAG_ENOMEM;
+	}
+	*shared_r = h;
+	return 0;
+}
+
+/* ---- making a request ---- */
+
+/* CURLOPT_WRITEFUNCTION: an answer has its limit; to take less ends the transfer. */
+static size_t take_answer(char *data, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+
+	size *= n;
+	if (t->answer.len + size > ANSWER_MAX) {
+		t->too_long = true;
+		return 0;
+	}
+	return mag_secret_append(&t->answer, data, size) < 0 ? 0 : size;
+}
+
+static int add_header(struct transfer *t, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(t->headers, line);
+
+	if (!longer)
+		return MAG_ENOMEM;
+	t->headers = longer;
+	return 0;
+}
+
+static int expand(struct transfer *t)
+{
+	const struct attempt *a = t->attempt;
+	const struct http_settings *s = a->gateway->driver;
+	const struct ph_values v = { a->message, a->text, a->gateway->from, a->now_ms, s->ttl_min };
+	int r = ph_expand(s->url_template, &v, &t->url);
+
+	if (r == 0)
+		r = ph_expand(s->user_template, &v, &t->user);
+	if (r == 0 && s->body)
+		r = ph_expand(s->body, &v, &t->body);
+	for (size_t i = 0; i < s->n_headers && r == 0; i++) {
+		struct mag_secret line = { 0 };
+
+		if ((r = ph_expand(s->header[i], &v, &line)) == 0)
+			r = add_header(t, mag_secret_text(&line));
+		mag_secret_free(&line);
+	}
+	if (r == 0 && s->body && s->encode == ENCODE_JSON && !s->own_content_type)
+		r = add_header(t, "Content-Type: application/json");
+	/* No waiting for "100 Continue" before a body of one line. */
+	return r < 0 ? r : add_header(t, "Expect:");
+}
+
+/* CURLcodes of several curl_easy_setopt in one: any that is not CURLE_OK (0). */
+static int set_safety(CURL *e, const struct http_settings *s)
+{
+	int bad = 0;
+
+#if LIBCURL_VERSION_NUM >= 0x075500
+	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
+	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	/* The environment's proxies see nothing of this. */
+	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "");
+	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+	bad |= curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (s->ca[0]) {
+		bad |= curl_easy_setopt(e, CURLOPT_CAINFO, s->ca);
+		/* Only these: the system's directory would be taken as well. */
+		bad |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	}
+	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	return bad;
+}
+
+static int set_auth(CURL *e, const struct http_settings *s, const struct mag_secret *user)
+{
+	const char *name = mag_secret_text(user), *password = mag_secret_text(&s->password);
+	int bad = 0;
+
+	switch ((enum http_auth)s->auth) {
+	case HTTP_BEARER:
+		bad |= curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		bad |= curl_easy_setopt(e, CURLOPT_XOAUTH2_BEARER, password);
+		break;
+	case HTTP_SIGV4:
+		bad |= curl_easy_setopt(e, CURLOPT_AWS_SIGV4, s->sigv4);
+		bad |= curl_easy_setopt(e, CURLOPT_USERNAME, name);
+		bad |= curl_easy_setopt(e, CURLOPT_PASSWORD, password);
+		break;
+	case HTTP_BASIC:
+		bad |= curl_easy_setopt(e, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+		bad |= curl_easy_setopt(e, CURLOPT_USERNAME, name);
+		bad |= curl_easy_setopt(e, CURLOPT_PASSWORD, password);
+		break;
+	case HTTP_NO_AUTH:
+	case HTTP_HEADER:
+		break;
+	}
+	return bad;
+}
+
+static int set_request(struct transfer *t, const struct http_settings *s)
+{
+	CURL *e = t->easy;
+	int bad = 0;
+
+	bad |= curl_easy_setopt(e, CURLOPT_URL, mag_secret_text(&t->url));
+	bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
+	bad |= curl_easy_setopt(e, CURLOPT_USERAGENT, "magotp-smsd/" PACKAGE_VERSION);
+	if (s->method == METHOD_GET) {
+		bad |= curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+	} else {
+		/* Not copied: the body stays in memory that we wipe. */
+		bad |= curl_easy_setopt(e, CURLOPT_POST, 1L);
+		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)t->body.len);
+		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, mag_secret_text(&t->body));
+	}
+	if (s->method == METHOD_PUT)
+		bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, "PUT");
+	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)t->attempt->timeout_ms);
+	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_answer);
+	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	bad |= curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
+	bad |= curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+	return bad;
+}
+
+static void http_send(struct attempt *a)
+{
+	struct gateway_result result = { .outcome = SMS_RETRYABLE };
+	const struct http_settings *s = a->gateway->driver;
+	struct transfer *t = calloc(1, sizeof *t);
+	int r = MAG_ENOMEM;
+
+	if (!t)
+		goto out;
+	t->attempt = a;
+	t->http = a->gateway->shared;
+	if ((r = expand(t)) < 0)
+		goto out;
+	r = MAG_ENOMEM;
+	if (!(t->easy = curl_easy_init()))
+		goto out;
+	TAILQ_INSERT_TAIL(&t->http->transfers, t, next);
+	if (set_safety(t->easy, s) || set_auth(t->easy, s, &t->user) || set_request(t, s) ||
+		curl_multi_add_handle(t->http->multi, t->easy) != CURLM_OK)
+		goto out;
+	return;
+out:
+	/* A value that does not go into the request will not go there later. */
+	if (r == MAG_ERANGE)
+		result.outcome = SMS_PERMANENT;
+	snprintf(result.error, sizeof result.error, "cannot make the request: %s", mag_strerror(r));
+	if (t)
+		transfer_free(t);
+	a->done(a, &result);
+}
+
+static int http_open(struct gateway *g, const struct opt_tree *t, char err[OPT_ERROR_MAX])
+{
+	struct http_settings *s = NULL;
+	int r = http_settings_read(g->name, t, &s, err);
+
+	g->driver = s;
+	return r;
+}
+
+static void http_close(struct gateway *g)
+{
+	struct http_settings *s = g->driver;
+
+	g->driver = NULL;
+	http_settings_free(&s);
+}
+
+const struct gateway_ops gateway_http = {
+	.name = "http",
+	.channels = "sms voice email",
+	.opts = http_opts,
+	.doc = "a request to the HTTP API of a provider or of Kannel",
+	.setup = http_setup,
+	.teardown = http_teardown,
+	.open = http_open,
+	.close = http_close,
+	.send = http_send,
+};

@@ -1,0 +1,40 @@
+/* The settings of one gateway of the http driver, compiled into templates. */
+#ifndef SMSD_HTTP_SETTINGS_H
+#define SMSD_HTTP_SETTINGS_H
+
+#include "smsd/gateway.h"
+#include "smsd/match.h"
+#include "smsd/placeholder.h"
+
+#define HTTP_HEADERS_MAX 16
+
+enum http_auth { HTTP_NO_AUTH, HTTP_BASIC, HTTP_BEARER, HTTP_HEADER, HTTP_SIGV4 };
+enum http_encode { ENCODE_FORM, ENCODE_JSON, ENCODE_QUERY };
+enum http_method { METHOD_POST, METHOD_GET, METHOD_PUT };
+
+struct http_settings {
+	/* As in the file. */
+	char url[512], username[256], success[128], success_match[256], retry[128],
+		retry_match[256], id[128], error[128], ca[256], sigv4[128];
+	int method, auth, encode;
+	int64_t ttl_min;
+	bool plain_http;
+	struct mag_secret password;
+
+	/* Made of it. */
+	struct ph_vars vars;
+	struct match match;
+	struct ph_template *url_template, *user_template, *body; /* body NULL: none */
+	struct ph_template *header[HTTP_HEADERS_MAX];            /* whole lines */
+	size_t n_headers;
+	bool own_content_type;
+};
+
+extern const struct opt http_opts[];
+
+/* 0 or an error with err. */
+int http_settings_read(const char *name, const struct opt_tree *t,
+	struct http_settings **settings_r, char err[OPT_ERROR_MAX]);
+void http_settings_free(struct http_settings **settings);
+
+#endif

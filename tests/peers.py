@@ -1,0 +1,370 @@
+"""Peers that stand in for the world beyond magotp-smsd, all on loopback.
+
+    with Kannel(tmpdir) as kannel:          # real bearerbox, smsbox and fakesmsc
+        (tmpdir / "gateways.d/kannel.conf").write_text(kannel.preset())
+        kannel.messages()                   # [{"to", "text"}] as the phone gets them
+
+    with TwilioPeer(tmpdir) as twilio:      # HTTPS, checks what Twilio checks
+        (...).write_text(twilio.preset())   # or twilio.preset(channel="voice")
+        twilio.messages()                   # [{"to", "channel", "text"}]
+        twilio.answers = [429]              # the next answers; then 201 again
+
+Both need nothing but the standard library; Kannel needs the packages kannel and
+kannel-extras. What they start they end, by pid.
+"""
+
+import base64
+import collections
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import urllib.parse
+import uuid
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+PRESETS = TOP / "conf/gateways.d"
+FAKESMSC = "/usr/lib/kannel/test/fakesmsc"
+
+Request = collections.namedtuple("Request", "method path headers body time")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, check, seconds=10):
+    """Until check() is true; its value. Polls: the peers are real processes."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def preset(name, **values):
+    """A preset of conf/gateways.d with an account's own values filled in: key with
+    '.' written as '__' (var__sid), or given in a dict."""
+    values = {k.replace("__", "."): v for k, v in values.items()}
+    lines = []
+    for line in (PRESETS / f"{name}.conf.example").read_text().splitlines():
+        key = line.split(" = ")[0]
+        lines.append(f"{key} = {values.pop(key)}" if key in values else line)
+    lines += [f"{k} = {v}" for k, v in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+class Authority:
+    """A certificate authority of its own, by openssl."""
+
+    def __init__(self, directory, name="ca"):
+        self.directory = pathlib.Path(directory)
+        self.key = self.directory / f"{name}.key"
+        self.certificate = self.directory / f"{name}.pem"
+        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                      "-nodes", "-keyout", self.key, "-out", self.certificate, "-days", "2",
+                      "-subj", f"/CN=test {name}")
+
+    def _openssl(self, *args):
+        subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True,
+                       cwd=self.directory)
+
+    def issue(self, name, host="localhost", expired=False):
+        """(certificate, key) for a server called `host`."""
+        key, request, cert = (self.directory / f"{name}.{e}" for e in ("key", "csr", "crt"))
+        extensions = self.directory / f"{name}.ext"
+        kind = "IP" if re.fullmatch(r"[\d.]+", host) else "DNS"
+        extensions.write_text(f"subjectAltName={kind}:{host}\n")
+        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                      "-keyout", key, "-out", request, "-subj", f"/CN={host}")
+        # openssl x509 knows no dates in the past but by a negative number of days.
+        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key,
+                      "-CAcreateserial", "-out", cert, "-extfile", extensions,
+                      "-days", "-1" if expired else "2")
+        return cert, key
+
+
+class HttpPeer:
+    """A web server on loopback; subclasses answer. `requests` is what came."""
+
+    certificate = None  # (file, key): HTTPS
+    tls_maximum = None
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.requests = []
+        self.hang = threading.Event()  # set: requests get no answer until cleared
+        self.gone = threading.Event()
+        self._server = self._thread = None
+
+    def answer(self, request):
+        """(status, body) or (status, body, {header: value})."""
+        raise NotImplementedError
+
+    def _handler(peer):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def respond(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                request = Request(self.command, self.path, self.headers, body, time.time())
+                peer.requests.append(request)
+                while peer.hang.is_set() and not peer.gone.is_set():
+                    time.sleep(0.02)
+                status, text, *headers = peer.answer(request)
+                data = text.encode() if isinstance(text, str) else text
+                self.send_response(status)
+                for name, value in (headers[0] if headers else {}).items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PUT = respond
+
+            def log_message(self, *args):
+                pass
+
+        return Handler
+
+    def start(self, port=0):
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, address):
+                pass  # clients that refuse our certificate hang up: that is the test
+
+        self._server = Server(("127.0.0.1", port), self._handler())
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*map(str, self.certificate))
+            if self.tls_maximum:
+                # OpenSSL's default security level refuses old protocols on both sides.
+                context.set_ciphers("DEFAULT:@SECLEVEL=0")
+                context.minimum_version = ssl.TLSVersion.TLSv1
+                context.maximum_version = self.tls_maximum
+            # The handshake belongs to the connection's own thread.
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
+                                                      do_handshake_on_connect=False)
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,),
+                                        daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self):
+        if not self._server:
+            return
+        self.gone.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        self._server = None
+
+    __enter__ = start
+
+    def __exit__(self, *exc):
+        self.stop()
+
+    @property
+    def url(self):
+        return f"{'https' if self.certificate else 'http'}://localhost:{self.port}"
+
+
+class TwilioPeer(HttpPeer):
+    """Answers as Twilio's Messages and Calls do, after checking what it checks."""
+
+    SID = "ACdeadbeefdeadbeefdeadbeefdeadbeef"
+    TOKEN = "canary-token-7731"
+    FROM = "+15005550006"
+
+    def __init__(self, directory, authority=None, certificate=None):
+        super().__init__(directory)
+        self.authority = authority or Authority(self.directory, "twilio-ca")
+        self.certificate = certificate or self.authority.issue("twilio", "localhost")
+        self.answers = []  # statuses of the next answers; empty: as the request deserves
+        self._accepted = []
+        self.faults = []   # what was wrong with requests: must stay empty in a good test
+        self._token = self.directory / "twilio.token"
+        self._token.write_text(self.TOKEN + "\n")
+        self._token.chmod(0o644)
+
+    def preset(self, channel="sms", **values):
+        kind = "Messages" if channel == "sms" else "Calls"
+        merged = {"var.sid": self.SID, "password": f"file:{self._token}", "from": self.FROM,
+                  "url": f"{self.url}/2010-04-01/Accounts/{{var.sid}}/{kind}.json",
+                  "ca": self.authority.certificate, **values}
+        return preset(f"twilio-{channel}", **merged)
+
+    def _error(self, status, code, message):
+        self.faults.append(message)
+        return status, json.dumps({"code": code, "message": message, "status": status})
+
+    def answer(self, request):
+        if self.answers:
+            status = self.answers.pop(0)
+            if status != 201:
+                # As bad as it gets: the error repeats the number and the whole body.
+                form = dict(urllib.parse.parse_qsl(request.body.decode()))
+                return status, json.dumps({"code": 1, "status": status, "message":
+                                           f"To {form.get('To')} Body {form.get('Body')}"})
+        expected = base64.b64encode(f"{self.SID}:{self.TOKEN}".encode()).decode()
+        if request.headers.get("Authorization") != f"Basic {expected}":
+            return self._error(401, 20003, "Authenticate")
+        match = re.fullmatch(rf"/2010-04-01/Accounts/{self.SID}/(Messages|Calls)\.json", request.path)
+        if request.method != "POST" or not match:
+            return self._error(404, 20404, "The requested resource was not found")
+        if request.headers.get("Content-Type") != "application/x-www-form-urlencoded":
+            return self._error(415, 20415, "Unsupported media type")
+        form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+        wanted = {"Messages": {"To", "From", "Body", "ValidityPeriod"},
+                  "Calls": {"To", "From", "Twiml", "Timeout"}}[match[1]]
+        if set(form) != wanted or form["From"] != self.FROM:
+            return self._error(400, 21604, f"fields {sorted(form)}")
+        if not re.fullmatch(r"\+[1-9]\d{6,14}", form["To"]):
+            return self._error(400, 21211, "Invalid 'To' Phone Number")
+        if match[1] == "Messages" and not 1 <= int(form["ValidityPeriod"]) <= 36000:
+            return self._error(400, 21626, "Invalid validity period")
+        return self._accept(match[1], form)
+
+    def _accept(self, kind, form):
+        sid = ("SM" if kind == "Messages" else "CA") + uuid.uuid4().hex
+        text = form.get("Body")
+        if kind == "Calls":
+            # What would be spoken: only well-formed TwiML gets here.
+            import xml.etree.ElementTree
+            text = xml.etree.ElementTree.fromstring(form["Twiml"]).findtext("Say")
+        self._accepted.append({"to": form["To"], "text": text, "sid": sid,
+                               "channel": "sms" if kind == "Messages" else "voice"})
+        return 201, json.dumps({"sid": sid, "status": "queued", "error_code": None,
+                                "error_message": None, "to": form["To"], "body": text})
+
+    def messages(self):
+        return list(self._accepted)
+
+
+class Kannel:
+    """A real Kannel with its fake SMSC: what fakesmsc prints is what arrived."""
+
+    USER, PASSWORD = "otp", "canary-kannel-4711"
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory) / "kannel"
+        self.directory.mkdir(mode=0o755, exist_ok=True)
+        self.processes = []
+        self._password = self.directory / "password"
+        self._password.write_text(self.PASSWORD + "\n")
+        self._password.chmod(0o644)
+
+    @staticmethod
+    def missing():
+        """What is not installed, for pytest.skip; "" if all is there."""
+        for program in ("bearerbox", "smsbox"):
+            if not shutil.which(program, path="/usr/sbin:/usr/bin"):
+                return program
+        return "" if os.access(FAKESMSC, os.X_OK) else FAKESMSC
+
+    def _configuration(self):
+        self.port, smsc, admin, box = (free_port() for _ in range(4))
+        self._smsc_port = smsc
+        # Groups are separated by blank lines, or Kannel reads them as one.
+        return f"""group = core
+admin-port = {admin}
+admin-interface = 127.0.0.1
+admin-password = a
+smsbox-port = {box}
+smsbox-interface = 127.0.0.1
+box-allow-ip = "127.0.0.1"
+dlr-storage = internal
+
+group = smsc
+smsc = fake
+smsc-id = FAKE
+host = 127.0.0.1
+port = {smsc}
+connect-allow-ip = 127.0.0.1
+
+group = smsbox
+bearerbox-host = 127.0.0.1
+sendsms-port = {self.port}
+sendsms-interface = 127.0.0.1
+
+group = sendsms-user
+username = {self.USER}
+password = {self.PASSWORD}
+
+group = sms-service
+keyword = default
+text = "ok"
+"""
+
+    def _start(self, name, *args):
+        log = open(self.directory / f"{name}.log", "wb")
+        self.processes.append(subprocess.Popen(args, stdout=log, stderr=subprocess.STDOUT,
+                                               stdin=subprocess.DEVNULL, cwd=self.directory))
+        log.close()
+
+    def _log(self, name):
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def _listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def start(self):
+        file = self.directory / "kannel.conf"
+        file.write_text(self._configuration())
+        self._start("bearerbox", "/usr/sbin/bearerbox", str(file))
+        wait_for("bearerbox", lambda: "MAIN: Start-up done" in self._log("bearerbox"))
+        # -m 0: it sends nothing itself, only shows what arrives.
+        self._start("fakesmsc", FAKESMSC, "-H", "127.0.0.1", "-r", str(self._smsc_port), "-m", "0",
+                    "1 100 text hi")
+        self._start("smsbox", "/usr/sbin/smsbox", str(file))
+        wait_for("smsbox", self._listens)
+        wait_for("fakesmsc", lambda: "connected" in self._log("bearerbox").lower())
+        return self
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes = []
+
+    __enter__ = start
+
+    def __exit__(self, *exc):
+        self.stop()
+
+    def preset(self, **values):
+        merged = {"url": f"http://127.0.0.1:{self.port}/cgi-bin/sendsms", "username": self.USER,
+                  "password": f"file:{self._password}", **values}
+        return preset("kannel", **merged)
+
+    def messages(self):
+        """[{"from", "to", "text"}]: fakesmsc prints
+        got message N: <from to text|data|udh WORDS>, blanks as + and %XX."""
+        found = []
+        for line in self._log("fakesmsc").splitlines():
+            match = re.search(r"<(\S+) (\S+) (text|data|udh) (.*)>\s*$", line)
+            if match and "Got message" in line or match and "got message" in line:
+                text = match[4] if match[3] == "text" else match[4]
+                found.append({"from": match[1], "to": urllib.parse.unquote(match[2]), "text":
+                              urllib.parse.unquote_plus(text)})
+        return found
