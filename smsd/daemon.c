@@ -262,7 +262,7 @@ int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_
 	budget_init(&d->queue_config.limits.hour, d->settings->budget_hour, HOUR_MS);
 	budget_init(&d->queue_config.limits.day, d->settings->budget_day, DAY_MS);
 	d->queue_config.time = daemon_time;
-	d->queue_config.random = daemon_random;
+	d->queue_config.chance = daemon_random;
 	d->queue_config.wake = daemon_wake;
 	d->queue_config.arg = d;
 	if ((r = queue_new(&d->queue_config, &d->queue)) < 0)

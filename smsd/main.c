@@ -93,6 +93,20 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 	return EXIT_USAGE;
 }
 
+/* Libraries look at these; what this daemon does must not depend on them, and
+ * SSLKEYLOGFILE would write down what opens its connections. */
+static void forget_environment(void)
+{
+	static const char *const names[] = { "SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR",
+		"OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "CURL_CA_BUNDLE",
+		"CURL_HOME", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+		"no_proxy", "NO_PROXY", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", "LOCPATH",
+		"TZDIR" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		unsetenv(names[i]);
+}
+
 /* ---- socket ---- */
 
 /* The socket that systemd opened for us; -1: none. */
@@ -220,6 +234,18 @@ static void tell_ready(void *arg)
 	*ready_fd = -1;
 }
 
+/* A second SIGTERM must not cut the goodbye short: answers are still to be sent. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 /* ---- all together ---- */
 
 static int check_config(const char *config)
@@ -263,6 +289,7 @@ static int serve(const struct arguments *a)
 		goto out;
 	}
 	r = daemon_run(d, tell_ready, &ready_fd);
+	hold_signals();
 	mag_log(MAG_LOG_NOTICE, "stopped");
 out:
 	daemon_free(&d);
@@ -277,6 +304,7 @@ int main(int argc, char **argv)
 
 	if (r >= 0)
 		return r;
+	forget_environment();
 	mag_log_open("magotp-smsd", 0, MAG_LOG_INFO);
 	/* The background has another working directory. */
 	if (a.config[0] != '/' && realpath(a.config, path))

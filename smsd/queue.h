@@ -28,7 +28,7 @@ struct queue_config {
 	bool autofill;
 	struct limits limits;
 	struct queue_time (*time)(void *arg);
-	uint32_t (*random)(void *arg, uint32_t below);
+	uint32_t (*chance)(void *arg, uint32_t below);
 	/* Word came from a driver: call queue_run soon. */
 	void (*wake)(void *arg);
 	void *arg;

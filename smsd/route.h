@@ -11,8 +11,8 @@ struct route_want {
 	const char *country; /* ISO; "": e-mail */
 	int64_t ticks;       /* now, ms */
 	/* A number in [0, below); below > 0. */
-	uint32_t (*random)(void *arg, uint32_t below);
-	void *random_arg;
+	uint32_t (*chance)(void *arg, uint32_t below);
+	void *chance_arg;
 };
 
 /* The gateways of one message in the order in which they are asked. */

@@ -358,13 +358,14 @@ text = "ok"
         return preset("kannel", **merged)
 
     def messages(self):
-        """[{"from", "to", "text"}]: fakesmsc prints
-        got message N: <from to text|data|udh WORDS>, blanks as + and %XX."""
+        """[{"from", "to", "text"}] as fakesmsc prints them. A line feed in a text
+        makes it print two messages, the second without addresses."""
         found = []
-        for line in self._log("fakesmsc").splitlines():
-            match = re.search(r"<(\S+) (\S+) (text|data|udh) (.*)>\s*$", line)
-            if match and "Got message" in line or match and "got message" in line:
-                text = match[4] if match[3] == "text" else match[4]
-                found.append({"from": match[1], "to": urllib.parse.unquote(match[2]), "text":
-                              urllib.parse.unquote_plus(text)})
+        for line in re.findall(r"Got message \d+: <(.*)>\n", self._log("fakesmsc")):
+            match = re.match(r"(\S+) (\S+) (text|data|udh) (.*)", line)
+            if not match:
+                found[-1]["text"] += "\n" + line
+                continue
+            text = match[4] if match[3] == "text" else urllib.parse.unquote_plus(match[4])
+            found.append({"from": match[1], "to": match[2], "text": text})
         return found

@@ -1,0 +1,83 @@
+/* The lists of the queue: one per state and priority, and one by deadline. */
+#include <stdlib.h>
+
+#include "smsd/queue_item.h"
+
+static struct items *list_of(struct queue *q, const struct item *e)
+{
+	switch (e->state) {
+	case FLYING:
+		return &q->flying;
+	case SLEEPING:
+		return &q->sleeping;
+	case DONE:
+		return &q->done;
+	default:
+		return &q->ready[e->message.priority];
+	}
+}
+
+/* Lists by time are filled nearly in order, so looking from the end is short. */
+void item_insert(struct item *e)
+{
+	struct items *list = list_of(e->queue, e);
+	struct item *before;
+
+	if (e->state == READY || e->state == FLYING) {
+		TAILQ_INSERT_TAIL(list, e, in_state);
+		return;
+	}
+	before = TAILQ_LAST(list, items);
+	while (before && before->due > e->due)
+		before = TAILQ_PREV(before, items, in_state);
+	if (before)
+		TAILQ_INSERT_AFTER(list, before, e, in_state);
+	else
+		TAILQ_INSERT_HEAD(list, e, in_state);
+}
+
+void item_insert_deadline(struct item *e)
+{
+	struct queue *q = e->queue;
+	struct item *before = TAILQ_LAST(&q->deadlines, items);
+
+	while (before && before->deadline > e->deadline)
+		before = TAILQ_PREV(before, items, in_deadline);
+	if (before)
+		TAILQ_INSERT_AFTER(&q->deadlines, before, e, in_deadline);
+	else
+		TAILQ_INSERT_HEAD(&q->deadlines, e, in_deadline);
+}
+
+void item_move(struct item *e, enum state state)
+{
+	struct queue *q = e->queue;
+
+	TAILQ_REMOVE(list_of(q, e), e, in_state);
+	e->state = state;
+	item_insert(e);
+}
+
+void item_free(struct item *e)
+{
+	struct queue_waiter *w;
+
+	while ((w = TAILQ_FIRST(&e->waiters))) {
+		TAILQ_REMOVE(&e->waiters, w, next);
+		free(w);
+	}
+	route_clear(&e->route);
+	sms_message_clear(&e->message);
+	mag_secret_free(&e->text);
+	free(e);
+}
+
+/* The most urgent first; a login code never waits for a test. */
+struct item *queue_first_ready(struct queue *q)
+{
+	struct item *e = NULL;
+
+	for (int i = 0; i < SMS_PRIORITIES && !e; i++)
+		e = TAILQ_FIRST(&q->ready[i]);
+	return e;
+}

@@ -1,0 +1,177 @@
+/* Trying: one gateway after the other, round after round. */
+#include <stdio.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "smsd/queue_item.h"
+#include "smsd/template.h"
+
+#define PAUSE_FIRST_MS 500  /* between rounds: doubles, */
+#define PAUSE_LAST_MS 15000 /* up to this */
+
+/* ---- attempts ---- */
+
+static void attempt_done(struct attempt *a, const struct gateway_result *result)
+{
+	struct item *e = a->arg;
+	const struct queue_config *c = e->queue->config;
+
+	e->result = *result;
+	/* What follows is queue_run's: the driver may still be on the stack. */
+	c->wake(c->arg);
+}
+
+static void log_attempt(const struct item *e, const struct gateway *g)
+{
+	static const char *const words[] = {
+		[SMS_ACCEPTED] = "accepted",
+		[SMS_RETRYABLE] = "not sent",
+		[SMS_PERMANENT] = "refused",
+		[SMS_AMBIGUOUS] = "unclear",
+	};
+	bool ok = e->result.outcome == SMS_ACCEPTED;
+	char masked[40];
+
+	mag_log(ok ? MAG_LOG_INFO : MAG_LOG_WARNING, "message %s to %s by %s (%s): %s%s%s",
+		e->message.id, sms_masked(e->message.to, masked, sizeof masked), g->name,
+		e->message.channel, words[e->result.outcome], ok ? "" : ": ", e->result.error);
+}
+
+/* A driver that answers something else has a fault: nothing may come of it. */
+static void normalise(struct gateway_result *r)
+{
+	if (r->outcome < SMS_ACCEPTED || r->outcome > SMS_AMBIGUOUS)
+		r->outcome = SMS_AMBIGUOUS;
+}
+
+/* The word of a gateway: accept, or note it and go on to the next. */
+static void settle(struct item *e)
+{
+	struct queue *q = e->queue;
+	struct gateway *g = e->attempt.gateway;
+	struct queue_time t = queue_now(q);
+
+	normalise(&e->result);
+	log_attempt(e, g);
+	gateway_finished(g, &e->result, t.now_ms / 1000, t.ticks);
+	mag_secret_free(&e->text);
+	q->n_flying--;
+	memcpy(e->answer.gateway, g->name, sizeof e->answer.gateway);
+	memcpy(e->answer.provider_id, e->result.provider_id, sizeof e->answer.provider_id);
+	memcpy(e->answer.error, e->result.error, sizeof e->answer.error);
+	for (size_t i = 0; i < e->route.n; i++)
+		if (e->route.entry[i].gateway == g && e->result.outcome != SMS_RETRYABLE)
+			e->route.entry[i].out = true;
+	e->attempt.gateway = NULL;
+	if (e->result.outcome == SMS_RETRYABLE || e->result.outcome == SMS_PERMANENT)
+		limits_return(&q->config->limits, e->charged);
+	gateway_free(&g);
+	if (e->result.outcome == SMS_ACCEPTED) {
+		item_finish(e, SMS_ACCEPTED, "");
+		return;
+	}
+	e->unclear |= e->result.outcome == SMS_AMBIGUOUS;
+	item_move(e, READY);
+}
+
+static int launch(struct item *e, struct gateway *g, struct queue_time t)
+{
+	struct queue *q = e->queue;
+	struct attempt *a = &e->attempt;
+	int64_t left = e->deadline - t.ticks;
+	int r = template_render(&e->message, t.now_ms / 1000, q->config->autofill, &e->text);
+
+	if (r < 0)
+		return r;
+	memset(a, 0, sizeof *a);
+	memset(&e->result, 0, sizeof e->result);
+	a->gateway = gateway_ref(g);
+	a->message = &e->message;
+	a->text = &e->text;
+	a->now_ms = t.now_ms;
+	a->timeout_ms = g->timeout * 1000 < left ? g->timeout * 1000 : left;
+	a->done = attempt_done;
+	a->arg = e;
+	e->charged = t.ticks;
+	q->n_flying++;
+	item_move(e, FLYING);
+	gateway_started(g);
+	g->ops->send(a);
+	return 0;
+}
+
+/* ---- rounds ---- */
+
+void item_plan(struct item *e, struct queue_time t)
+{
+	const struct queue_config *c = e->queue->config;
+	const char *country = strchr(e->message.to, '@') ? "" : country_of(e->message.to);
+	const struct route_want want = { e->message.channel, country ? country : "", t.ticks,
+		c->chance, c->arg };
+
+	route_plan(&e->route, c->gateways, c->n_gateways, &want);
+}
+
+/* Every gateway had its turn: pause, longer each time and never twice the same. */
+static void end_round(struct item *e, struct queue_time t)
+{
+	const struct queue_config *c = e->queue->config;
+	int64_t pause = PAUSE_FIRST_MS << (e->rounds < 5 ? e->rounds : 5);
+
+	if (!route_open(&e->route)) {
+		item_give_up(e, SMS_PERMANENT, "no gateway serves this channel and country");
+		return;
+	}
+	if (pause > PAUSE_LAST_MS)
+		pause = PAUSE_LAST_MS;
+	pause = pause / 2 + c->chance(c->arg, (uint32_t)(pause / 2 + 1));
+	e->rounds++;
+	e->due = t.ticks + pause;
+	if (e->due >= e->deadline) {
+		item_give_up(e, SMS_EXPIRED, "no time is left for another try");
+		return;
+	}
+	item_move(e, SLEEPING);
+}
+
+/* READY: ask the next gateway. */
+void item_go_on(struct item *e, struct queue_time t)
+{
+	struct queue *q = e->queue;
+	struct route_entry *next;
+	int r;
+
+	if (e->deadline <= t.ticks) {
+		item_give_up(e, SMS_EXPIRED, "the message expired");
+		return;
+	}
+	next = route_next(&e->route);
+	if (!next) {
+		end_round(e, t);
+		return;
+	}
+	if (!limits_take(&q->config->limits, t.ticks)) {
+		mag_log(MAG_LOG_ERROR, "the budget is spent: nothing more is sent for now");
+		item_give_up(e, SMS_PERMANENT, "the budget for messages is spent");
+		return;
+	}
+	r = launch(e, next->gateway, t);
+	if (r < 0) {
+		limits_return(&q->config->limits, t.ticks);
+		item_finish(e, SMS_PERMANENT, r == MAG_ENOTFOUND ? "unknown template"
+				       : r == MAG_EINVAL    ? "the template needs a code"
+							    : mag_strerror(r));
+	}
+}
+
+void queue_settle(struct queue *q)
+{
+	struct item *e, *next;
+
+	for (e = TAILQ_FIRST(&q->flying); e; e = next) {
+		next = TAILQ_NEXT(e, in_state);
+		if (e->result.outcome != SMS_NONE)
+			settle(e);
+	}
+}

@@ -1,0 +1,349 @@
+"""The daemon itself: socket, gate, outbox, priorities, reload, drain."""
+
+import json
+import os
+import pwd
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+import wirepy
+from peers import HttpPeer, wait_for
+from smsd import (ACCEPTED, AMBIGUOUS, CODE, EXPIRED, HOST, NUMBER, PERMANENT, RETRYABLE, program)
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for other uids")
+
+
+class Slow(HttpPeer):
+    """Takes everything, but only when it is let."""
+
+    def answer(self, request):
+        return 200, "{}"
+
+    def gateway(self, name="slow", **values):
+        lines = {"driver": "http", "url": f"{self.url}/send", "encode": "json", "timeout": "20s",
+                 "field.to": "{to}", "field.id": "{id}", "field.code": "{code}", **values}
+        return f"[gateway {name}]\n" + "".join(f"{k} = {v}\n" for k, v in lines.items())
+
+    def ids(self):
+        return [json.loads(r.body)["id"] for r in self.requests]
+
+
+@pytest.fixture
+def slow(directory):
+    with Slow(directory) as peer:
+        yield peer
+
+
+@pytest.fixture
+def outbox(smsd):
+    smsd.configure(smsd.outbox_gateway())
+    return smsd.start()
+
+
+def test_outbox_holds_one_file_per_message(outbox):
+    reply = outbox.outcome(id="abc-1_Z")
+    assert (reply["outcome"], reply["gateway"], reply["error"]) == (ACCEPTED, "outbox", "")
+    assert os.listdir(outbox.outbox) == ["abc-1_Z.json"]
+    (message,) = outbox.outbox_messages()
+    assert set(message) == {"to", "channel", "text", "sent_at"}
+    assert message["text"].startswith(f"{CODE} is your login code for {HOST}.")
+    mode = stat.S_IMODE((outbox.outbox / "abc-1_Z.json").stat().st_mode)
+    assert mode == 0o640  # the group may read the directory, so it may read this
+
+
+def test_outbox_of_a_closed_directory_is_closed(outbox):
+    outbox.outbox.chmod(0o700)
+    outbox.outcome(id="x")
+    assert stat.S_IMODE((outbox.outbox / "x.json").stat().st_mode) == 0o600
+
+
+def test_P10_outbox_call_speaks_twice(outbox):
+    outbox.outcome(channel="voice")
+    (message,) = outbox.outbox_messages()
+    assert message["channel"] == "voice"
+    assert message["text"].count("4. 8. 3. 9. 2. 0.") == 2
+
+
+def test_P7_test_message_needs_no_code(outbox):
+    assert outbox.outcome(template="test", code="", priority=2)["outcome"] == ACCEPTED
+    assert "test message" in outbox.outbox_messages()[0]["text"]
+
+
+def test_same_id_is_the_same_message(outbox):
+    first, again = outbox.outcome(id="same"), outbox.outcome(id="same")
+    assert first == again
+    assert outbox.gateways()["outbox"]["accepted"] == 1
+
+
+def test_same_id_while_it_waits_gets_the_same_answer(smsd, slow):
+    smsd.configure(slow.gateway())
+    smsd.start()
+    slow.hang.set()
+    both = [smsd.later(id="same"), smsd.later(id="same")]
+    wait_for("the request", lambda: slow.requests)
+    time.sleep(0.1)
+    slow.hang.clear()
+    assert [b.result(20)["outcome"] for b in both] == [ACCEPTED, ACCEPTED]
+    assert slow.ids() == ["same"]
+
+
+def test_same_id_to_somebody_else_is_refused(outbox):
+    outbox.outcome(id="same")
+    assert outbox.submit(id="same", to="+12025550199")[0].error == "CONFLICT"
+
+
+def test_expired_message_is_never_sent(outbox):
+    assert outbox.outcome(expires_at=int(time.time()) - 1)["outcome"] == EXPIRED
+    assert outbox.outbox_messages() == []
+
+
+@pytest.mark.parametrize("fields", [
+    {"id": "../../etc/x"}, {"id": ""}, {"id": ".hidden"}, {"to": "2025550134"},
+    {"to": "+1202555013a"}, {"to": "+0202555013"}, {"channel": "pigeon"}, {"priority": 9},
+    {"code": "12x456"}, {"text": "both"}, {"template": "", "code": ""},
+    {"channel": "email", "to": NUMBER}, {"channel": "email", "to": "a@b@c"},
+])
+def test_malformed_messages_are_refused(outbox, fields):
+    result, _ = outbox.submit(**fields)
+    assert result.error == "INVAL" and result.detail
+    assert outbox.outbox_messages() == []
+
+
+def test_unknown_template_and_missing_code_are_final(outbox):
+    assert outbox.outcome(template="nonsense")["outcome"] == PERMANENT
+    assert outbox.outcome(template="code", code="")["outcome"] == PERMANENT
+
+
+def test_threat_18_other_countries_and_premium_numbers_get_nothing(outbox):
+    for number in ("+442079460000", "+18765550100", "+19005550100", "+8835100000001"):
+        reply = outbox.outcome(to=number)
+        assert reply["outcome"] == PERMANENT and number[3:] not in reply["error"]
+    assert outbox.outbox_messages() == []
+
+
+def test_threat_18_a_spent_budget_stops_everything(smsd):
+    smsd.configure(smsd.outbox_gateway(), budget_hour=3)
+    smsd.start()
+    outcomes = [smsd.outcome()["outcome"] for _ in range(5)]
+    assert outcomes == [ACCEPTED] * 3 + [PERMANENT] * 2
+    assert len(smsd.outbox_messages()) == 3
+    smsd.reload()  # what was spent stays spent
+    assert smsd.outcome()["outcome"] == PERMANENT
+
+
+def test_gateways_by_priority_channel_and_country(smsd):
+    smsd.configure(smsd.outbox_gateway("last", priority=30), smsd.outbox_gateway("first", priority=5,
+                   channels="sms"), smsd.outbox_gateway("british", "sms",
+                   priority=1, countries="GB"),
+                   allowed_countries="US GB")
+    smsd.start()
+    assert smsd.outcome()["gateway"] == "first"
+    assert smsd.outcome(channel="voice")["gateway"] == "last"
+    assert smsd.outcome(to="+442079460000")["gateway"] == "british"
+    assert smsd.outcome(channel="email", to="a@example.org", template="", code="",
+                        text="hello")["gateway"] == "last"
+
+
+def test_gateway_that_fails_again_and_again_rests(smsd, slow):
+    smsd.configure(slow.gateway(priority=1), smsd.outbox_gateway(priority=2))
+    slow.stop()
+    smsd.start()
+    for _ in range(3):
+        assert smsd.outcome()["gateway"] == "outbox"
+    assert smsd.gateways()["slow"]["failed"] == 3
+    assert smsd.outcome()["gateway"] == "outbox"
+    assert smsd.gateways()["slow"]["failed"] == 3  # not asked: it rests
+    assert smsd.gateways()["slow"]["last_error"] != ""
+
+
+def test_login_codes_go_before_tests(smsd, slow):
+    smsd.configure(slow.gateway(), parallel=1)
+    smsd.start()
+    slow.hang.set()
+    pending = [smsd.later(id="running")]
+    wait_for("the first request", lambda: slow.ids() == ["running"])
+    for id, priority in (("test", 2), ("mail", 3), ("registration", 1), ("login", 0)):
+        pending.append(smsd.later(id=id, priority=priority))
+        time.sleep(0.05)
+    slow.hang.clear()
+    assert [p.result(20)["outcome"] for p in pending] == [ACCEPTED] * 5
+    assert slow.ids() == ["running", "login", "registration", "test", "mail"]
+
+
+def test_client_that_leaves_does_not_stop_its_message(smsd, slow):
+    smsd.configure(slow.gateway())
+    smsd.start()
+    slow.hang.set()
+    frame = wirepy.encode_request("submit", {
+        "id": "left", "to": NUMBER, "channel": "sms", "template": "code", "code": CODE,
+        "expires_at": int(time.time()) + 60})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(smsd.socket)
+        s.send(frame)
+        wait_for("the request", lambda: slow.requests)
+    slow.hang.clear()
+    wait_for("the end", lambda: smsd.gateways()["slow"]["accepted"] == 1)
+    assert smsd.outcome(id="left")["outcome"] == ACCEPTED
+    assert slow.ids() == ["left"]
+
+
+@root_only
+def test_threat_1_only_root_and_the_broker_may_speak(outbox):
+    os.chmod(outbox.socket, 0o666)  # the gate alone, without the file's mode
+    nobody, games = pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("games").pw_uid
+    for uid in (nobody, games):
+        with pytest.raises(OSError):
+            wirepy.call(outbox.socket, "gateway_list", {}, uid=uid)
+    assert "may not hand messages over" in outbox.log()
+    outbox.configure(outbox.outbox_gateway())
+    outbox.config.write_text(outbox.config.read_text().replace("clients = 0", "clients = games"))
+    outbox.reload()
+    result, _ = wirepy.call(outbox.socket, "gateway_list", {}, uid=games)
+    assert result.error == ""
+    with pytest.raises(OSError):
+        wirepy.call(outbox.socket, "gateway_list", {}, uid=nobody)
+
+
+@root_only
+def test_privileges_are_dropped_and_the_socket_is_0660(outbox):
+    status = open(f"/proc/{outbox.process.pid}/status").read()
+    uid = pwd.getpwnam("nobody").pw_uid
+    assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}" in status
+    assert "Groups:\t\n" in status.replace("Groups:\t \n", "Groups:\t\n")
+    assert "CapEff:\t0000000000000000" in status
+    assert "NoNewPrivs:\t1" in status
+    assert stat.S_IMODE(os.stat(outbox.socket).st_mode) == 0o660
+
+
+def test_garbage_on_the_socket_is_answered_or_dropped(outbox):
+    for frame in (b"x", b"\0" * 100, b"\xff" * 60000, wirepy.encode_request("gateway_list", {}) + b"x"):
+        wirepy.raw(outbox.socket, frame)
+    for message in ("begin", "ping"):
+        result, _ = wirepy.call(outbox.socket, message, {})
+        assert result.error == "UNSUPPORTED"
+    assert outbox.outcome()["outcome"] == ACCEPTED
+
+
+def test_reload_takes_new_gateways_and_keeps_the_old_on_a_mistake(outbox):
+    outbox.outcome()
+    outbox.configure(outbox.outbox_gateway("fresh", priority=1), outbox.outbox_gateway())
+    outbox.reload()
+    assert outbox.outcome()["gateway"] == "fresh"
+    assert outbox.gateways()["outbox"]["accepted"] == 1  # counted on
+    outbox.configure("[gateway broken]\ndriver = nonsense\n")
+    outbox.reload()
+    assert "the old ones stay" in outbox.log()
+    assert outbox.outcome()["gateway"] == "fresh"
+
+
+def test_reload_while_a_message_is_on_its_way(smsd, slow):
+    smsd.configure(slow.gateway())
+    smsd.start()
+    slow.hang.set()
+    pending = smsd.later()
+    wait_for("the request", lambda: slow.requests)
+    smsd.configure(smsd.outbox_gateway())
+    smsd.reload()
+    slow.hang.clear()
+    assert pending.result(20)["gateway"] == "slow"
+    assert smsd.outcome()["gateway"] == "outbox"
+
+
+def test_drain_lets_messages_end(smsd, slow):
+    smsd.configure(slow.gateway())
+    smsd.start()
+    slow.hang.set()
+    pending = smsd.later()
+    wait_for("the request", lambda: slow.requests)
+    smsd.send_signal(signal.SIGTERM)
+    wait_for("the closed socket", lambda: refused(smsd.socket))
+    slow.hang.clear()
+    assert pending.result(20)["outcome"] == ACCEPTED
+    assert smsd.stop() == 0
+
+
+def test_drain_ends_and_says_that_it_is_unclear(smsd, slow):
+    smsd.configure(slow.gateway(), drain="1s", parallel=1)
+    smsd.start()
+    slow.hang.set()
+    pending = smsd.later()
+    wait_for("the request", lambda: slow.requests)
+    waiting = smsd.later()
+    wait_for("both", lambda: smsd.gateways()["slow"]["waiting"] == 1)
+    time.sleep(0.2)
+    start = time.monotonic()
+    assert smsd.stop() == 0
+    assert time.monotonic() - start < 4
+    assert pending.result(20)["outcome"] == AMBIGUOUS
+    assert waiting.result(20)["outcome"] == RETRYABLE
+
+
+def refused(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        try:
+            s.connect(path)
+        except OSError:
+            return True
+    return False
+
+
+def test_stale_socket_is_replaced_a_living_one_is_not(outbox):
+    second = subprocess.run([program(), "--foreground", "--config", str(outbox.config)], text=True,
+                            capture_output=True, timeout=30)
+    assert second.returncode == 1 and "another magotp-smsd is running" in second.stderr
+    assert outbox.outcome()["outcome"] == ACCEPTED
+    outbox.stop(signal.SIGKILL)
+    assert os.path.exists(outbox.socket)
+    outbox.start()
+    wait_for("the new one", lambda: not refused(outbox.socket))
+    assert outbox.outcome()["outcome"] == ACCEPTED
+
+
+def test_background_answers_only_when_it_serves(smsd):
+    smsd.configure(smsd.outbox_gateway())
+    done = subprocess.run([program(), "--config", str(smsd.config)], timeout=30)
+    assert done.returncode == 0
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(smsd.socket)
+        # The listener's credentials are those of the moment of listen: the start.
+        pid = int.from_bytes(s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)[:4], "little")
+    try:
+        assert smsd.outcome()["outcome"] == ACCEPTED
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_for("the end", lambda: refused(smsd.socket))
+    smsd.config.write_text("[smsd]\nnonsense = 1\n")
+    broken = subprocess.run([program(), "--config", str(smsd.config)], text=True,
+                            capture_output=True, timeout=30)
+    assert broken.returncode == 1
+    assert "nonsense" in broken.stderr
+
+
+def test_command_line():
+    def run(*args):
+        return subprocess.run([program(), *args], text=True, capture_output=True, timeout=30)
+
+    help_text = run("--help")
+    assert help_text.returncode == 0 and help_text.stdout.startswith("Examples:")
+    assert run("--version").stdout.startswith("magotp-smsd ")
+    assert run("--nonsense").returncode == 2
+    assert run("extra").returncode == 2
+    missing = run("-t", "--config", "/nonexistent/smsd.conf")
+    assert missing.returncode == 1 and "/nonexistent/smsd.conf" in missing.stderr
+
+
+def test_every_option_stands_in_the_manual():
+    """docs/smsd.conf.5 and the option tables hold the same keys."""
+    import re
+    from smsd import TOP
+    source = "".join((TOP / "smsd" / f).read_text() for f in
+                     ("settings.c", "gateway.c", "gateway/outbox.c", "gateway/http_settings.c"))
+    keys = set(re.findall(r'^\t\{ "([a-z0-9_.*]+)", OPT_', source, re.M))
+    assert len(keys) > 30
+    page = (TOP / "docs/smsd.conf.5").read_text()
+    assert set(re.findall(r"^\.It Ic ([a-z0-9_.*]+)", page, re.M)) == keys

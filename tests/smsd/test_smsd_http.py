@@ -1,0 +1,198 @@
+"""Other shapes of the http driver: JSON, bearer, header, SigV4, rules on bodies."""
+
+import hashlib
+import hmac
+import json
+import time
+import urllib.parse
+
+import pytest
+
+from peers import PRESETS, HttpPeer, preset
+from smsd import ACCEPTED, AMBIGUOUS, CODE, NUMBER, PERMANENT
+
+
+class Api(HttpPeer):
+    """Answers what it is told to; plain HTTP on loopback."""
+
+    reply = (200, "{}")
+
+    def answer(self, request):
+        replies = self.reply if isinstance(self.reply, list) else [self.reply]
+        if isinstance(self.reply, list) and len(self.reply) > 1:
+            self.reply = self.reply[1:]
+        return replies[0]
+
+    @property
+    def json(self):
+        return json.loads(self.requests[-1].body)
+
+
+@pytest.fixture
+def api(directory):
+    with Api(directory) as peer:
+        yield peer
+
+
+@pytest.fixture
+def password(directory):
+    file = directory / "password"
+    file.write_text("canary-key-5512\n")
+    file.chmod(0o644)
+    return f"file:{file}"
+
+
+def test_bearer_and_json(smsd, api, password):
+    api.reply = (200, '{"data": {"id": "40385f64-5717-4562"}}')
+    smsd.configure(preset("telnyx-sms", url=f"{api.url}/v2/messages", password=password))
+    smsd.start()
+    reply = smsd.outcome()
+    assert (reply["outcome"], reply["provider_id"]) == (ACCEPTED, "40385f64-5717-4562")
+    request = api.requests[0]
+    assert request.headers["Authorization"] == "Bearer canary-key-5512"
+    assert request.headers["Content-Type"] == "application/json"
+    assert set(api.json) == {"from", "to", "text"} and api.json["to"] == NUMBER
+    assert CODE in api.json["text"]
+
+
+def test_header_auth_numbers_and_arrays(smsd, api, password):
+    api.reply = (201, '{"id": 42}')
+    smsd.configure(preset("messagebird-sms", url=f"{api.url}/messages", password=password))
+    smsd.start()
+    assert smsd.outcome()["provider_id"] == "42"
+    assert api.requests[0].headers["Authorization"] == "AccessKey canary-key-5512"
+    assert api.json["recipients"] == [NUMBER[1:]]
+    assert isinstance(api.json["validity"], int) and 110 <= api.json["validity"] <= 120
+
+
+def test_nested_pointers(smsd, api, password):
+    api.reply = (200, '{"messages": [{"messageId": "x1"}]}')
+    smsd.configure(preset("infobip-sms", url=f"{api.url}/sms/2/text/advanced", password=password))
+    smsd.start()
+    assert smsd.outcome()["provider_id"] == "x1"
+    message = api.json["messages"][0]
+    assert message["destinations"] == [{"to": NUMBER[1:]}]
+    assert message["validityPeriod"] == 2
+
+
+def test_threat_22_json_strings_hold_whatever_comes(smsd, api, password):
+    api.reply = (200, '{"data": {"id": "1"}}')
+    smsd.configure(preset("telnyx-sms", url=f"{api.url}/v2/messages", password=password))
+    smsd.start()
+    evil = 'a","to":"+19005550000","x":"\\ \u0001 \x7f </script> \u2028 é 😀 {to} {{'
+    assert smsd.outcome(template="", code="", text=evil)["outcome"] == ACCEPTED
+    assert api.json["text"] == evil and api.json["to"] == NUMBER
+
+
+def test_vonage_is_judged_by_its_body(smsd, api, password):
+    def body(status, **more):
+        return 200, json.dumps({"messages": [{"status": status, **more}]})
+
+    smsd.configure(preset("vonage-sms", url=f"{api.url}/sms/json", password=password))
+    smsd.start()
+    api.reply = [body("1", **{"error-text": "Throttled"}), body("0", **{"message-id": "v7"})]
+    reply = smsd.outcome()
+    assert (reply["outcome"], reply["provider_id"], len(api.requests)) == (ACCEPTED, "v7", 2)
+    form = dict(urllib.parse.parse_qsl(api.requests[-1].body.decode()))
+    assert form["to"] == NUMBER[1:] and form["api_secret"] == "canary-key-5512"
+    assert 100_000 < int(form["ttl"]) <= 120_000
+    api.reply = body("4", **{"error-text": f"Bad credentials for {NUMBER} {CODE}"})
+    reply = smsd.outcome()
+    assert reply["outcome"] == PERMANENT
+    assert "Bad credentials" in reply["error"] and CODE not in reply["error"]
+    assert NUMBER[1:] not in reply["error"]
+    api.reply = (200, "<html>a proxy's page</html>")
+    assert smsd.outcome()["outcome"] == AMBIGUOUS
+
+
+def test_ttl_is_never_less_than_the_provider_takes(smsd, api, password):
+    api.reply = (200, '{"messages": [{"status": "0"}]}')
+    smsd.configure(preset("vonage-sms", url=f"{api.url}/sms/json", password=password))
+    smsd.start()
+    assert smsd.outcome(expires_at=int(time.time()) + 10)["outcome"] == ACCEPTED
+    form = dict(urllib.parse.parse_qsl(api.requests[-1].body.decode()))
+    assert form["ttl"] == "20000"
+
+
+def sign_v4(request, secret, date, region, service, signed):
+    """AWS Signature Version 4, written from its description, for comparison."""
+    names = signed.split(";")
+    headers = "".join(f"{n}:{' '.join((request.headers[n] or '').split())}\n" for n in names)
+    canonical = "\n".join([request.method, "/", "", headers, signed,
+                           hashlib.sha256(request.body).hexdigest()])
+    scope = f"{date[:8]}/{region}/{service}/aws4_request"
+    to_sign = "\n".join(["AWS4-HMAC-SHA256", date, scope,
+                         hashlib.sha256(canonical.encode()).hexdigest()])
+    key = ("AWS4" + secret).encode()
+    for part in (date[:8], region, service, "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+
+
+def test_aws_signature_is_right(smsd, api, password):
+    smsd.configure(preset("aws-sns", url=f"{api.url}/", password=password))
+    smsd.start()
+    assert smsd.outcome()["outcome"] == ACCEPTED
+    request = api.requests[0]
+    form = dict(urllib.parse.parse_qsl(request.body.decode()))
+    assert form["Action"] == "Publish" and form["PhoneNumber"] == NUMBER
+    parts = dict(p.strip().split("=", 1) for p in
+                 request.headers["Authorization"].removeprefix("AWS4-HMAC-SHA256 ").split(","))
+    assert parts["Credential"].startswith("AKIA0000000000000000/")
+    assert parts["Signature"] == sign_v4(request, "canary-key-5512", request.headers["X-Amz-Date"],
+                                         "us-east-1", "sns", parts["SignedHeaders"])
+
+
+def test_secret_variables_come_from_files(smsd, api, password):
+    smsd.configure(f"""[gateway g]
+driver = http
+url = {api.url}/{{var.key}}/x?token={{var.key}}&n={{to}}
+encode = json
+var.key = {password}
+field.a = {{var.key}} {{{{literal}}}}
+""")
+    smsd.start()
+    assert smsd.outcome()["outcome"] == ACCEPTED
+    assert api.requests[0].path == "/canary-key-5512/x?token=canary-key-5512&n=%2B12025550134"
+    assert api.json == {"a": "canary-key-5512 {literal}"}
+
+
+@pytest.mark.parametrize("line, complaint", [
+    ("url = ftp://example.org/", "https://"),
+    ("url = http://example.org/", "plain_http"),
+    ("url = https://{to}.example.org/", "placeholders stand in path and query only"),
+    ("url = https://user:pw@example.org/", "not a URL"),
+    ("field.x = {tto}", "do you mean {to}?"),
+    ("field.x = {var.none}", "there is no var.none"),
+    ("field.x = {to", "brace"),
+    ("header.Bad Name = x", "no name of a header"),
+    ("auth = basic", "password: is missing"),
+    ("success = 2000", "no HTTP status"),
+    ("success_match = status ok", "neither"),
+    ("id = sid", "no JSON pointer"),
+    ("method = GET", "encode = query"),
+    ("directory = /tmp", "has no \"directory\""),
+    ("ca = /nonexistent.pem", "cannot be read"),
+    ("channels = pigeon", "has no channel \"pigeon\""),
+    ("countries = UK", "is no country"),
+    ("tiemout = 6s", "timeout"),
+])
+def test_mistakes_are_named(smsd, line, complaint):
+    key = line.split(" = ")[0]
+    good = {"driver": "http", "url": "https://api.example.org/x", "field.to": "{to}"}
+    lines = [f"{k} = {v}" for k, v in good.items() if k != key] + [line]
+    smsd.configure("[gateway g]\n" + "\n".join(lines) + "\n")
+    done = smsd.check()
+    assert done.returncode == 1
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_every_preset_is_right(smsd, password):
+    names = sorted(p.name.removesuffix(".conf.example") for p in PRESETS.glob("*.conf.example"))
+    assert len(names) > 10
+    texts = [preset(n, **({"password": password} if n != "outbox" else {})) for n in names]
+    smsd.configure(*texts)
+    done = smsd.check()
+    assert done.returncode == 0, done.stderr
+    assert f"{len(names)} gateways" in done.stdout
