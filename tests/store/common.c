@@ -183,6 +183,33 @@ void make_account(struct fixture *f, const char *name)
 	assert_false(s.failed[0] || s.lost[0]);
 }
 
+static void decide_challenge(struct store_tick *t, struct script *s)
+{
+	struct aggregate *a = store_account(t, s->arg);
+	struct challenge *c = store_add_challenge(t, a);
+
+	fill_challenge(c, &a->account, &a->phones[0]);
+	store_mark_challenge(t, 0, c, ROW_NEW);
+}
+
+int64_t make_challenge(struct fixture *f, const char *name)
+{
+	struct script s = { .decide = decide_challenge, .arg = (char *)(uintptr_t)name };
+	struct store_tick *t = begin(f, 1);
+	struct aggregate *a = NULL;
+	int64_t id = 0;
+
+	make_account(f, name);
+	assert_int_equal(store_want_account(t, name), 0);
+	run(t, &s);
+	assert_int_equal(s.r, 0);
+	a = load(f, name);
+	assert_int_equal(a->n_challenges, 1);
+	id = a->challenges[0].chain_id;
+	free(a);
+	return id;
+}
+
 /* ---- looking ---- */
 
 struct look {

@@ -44,14 +44,15 @@ struct script {
 	bool lost[256], failed[256];
 	int charge[256];
 	int64_t charged[256];
-	int poison; /* request with a row no table takes; -1: none */
 };
 struct store_tick *begin(struct fixture *f, size_t requests);
 /* Submits and frees. */
 void run(struct store_tick *t, struct script *s);
 
-/* An active account "name" with one phone, committed. */
+/* An active account "name" with one phone, committed; the same with a live
+ * challenge, whose chain is returned. */
 void make_account(struct fixture *f, const char *name);
+int64_t make_challenge(struct fixture *f, const char *name);
 
 /* What the store has now. */
 int64_t counter(struct fixture *f, enum throttle_kind kind, int64_t subject, int64_t period);
@@ -62,5 +63,12 @@ void fill_account(struct account *a, const char *name);
 void fill_phone(struct phone *p, const struct account *a, int64_t slot);
 void fill_challenge(struct challenge *c, const struct account *a, const struct phone *p);
 void fill_login(struct login *l, int64_t account, int64_t id);
+
+/* The same test over both. */
+#define BOTH(test) \
+	cmocka_unit_test_setup_teardown(test, setup_memory, teardown), \
+	cmocka_unit_test_setup_teardown(test, setup_file, teardown)
+#define FILE_ONLY(test) cmocka_unit_test_setup_teardown(test, setup_file, teardown)
+#define MEMORY_ONLY(test) cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
 
 #endif

@@ -15,24 +15,24 @@ SELECT {phone} FROM phone WHERE account = {account_id} ORDER BY slot LIMIT 4;
 -- The newest: four places stay free for this tick's own.
 --: challenges ti
 SELECT {challenge} FROM challenge WHERE account = {account_id} AND created_at > $2
-ORDER BY created_at DESC, id LIMIT 12;
+ORDER BY created_at DESC LIMIT 12;
 
 -- Counters of the account, its phones and the chains of its challenges: those by
 -- the day and without period of 31 days ($2), those by the hour of two ($3).
 --: throttles tiii
 SELECT kind, subject, period, count, last_at FROM throttle WHERE subject IN (
 	SELECT {account_id}
-	UNION SELECT id FROM phone WHERE account = {account_id}
-	UNION SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4)
+	UNION ALL SELECT id FROM phone WHERE account = {account_id}
+	UNION ALL SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4)
 AND last_at > CASE WHEN kind IN (6, 7, 8, 9) THEN $3 ELSE $2 END LIMIT 257;
 
 --: latest t
 SELECT {login} FROM login WHERE account = {account_id}
-ORDER BY started_at DESC, id LIMIT 1;
+ORDER BY started_at DESC LIMIT 1;
 
 --: previous t
 SELECT {login} FROM login WHERE account = {account_id} AND (opened_at > 0 OR verified_at > 0)
-ORDER BY started_at DESC, id LIMIT 4;
+ORDER BY started_at DESC LIMIT 4;
 
 --: login i
 SELECT {login} FROM login WHERE id = $1;
