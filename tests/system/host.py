@@ -171,16 +171,22 @@ class Host:
         self.start()
 
     def start(self):
-        self.smsd = self.daemon("magotp-smsd", "--foreground", log=self.shared / "smsd.log")
-        self.broker = self.daemon("otpcored", "--foreground", log=self.shared / "otpcored.log")
-        wait_for("otpcored", lambda: self.run("magotpctl", "account", "list", check=False).returncode == 0)
-        wait_for("magotp-smsd", lambda: self.run("magotpctl", "gateway", "list", check=False).returncode == 0)
+        self.start_smsd()
+        self.start_broker()
 
-    def kill_broker(self):
-        self.stop(self.broker, signal.SIGKILL)
+    def start_smsd(self):
+        self.smsd = self.daemon("magotp-smsd", "--foreground", log=self.shared / "smsd.log")
+        wait_for("magotp-smsd", lambda: self.answers("gateway", "list"))
 
     def start_broker(self):
         self.broker = self.daemon("otpcored", "--foreground", log=self.shared / "otpcored.log")
+        wait_for("otpcored", lambda: self.answers("account", "list"))
+
+    def answers(self, *command):
+        return self.run("magotpctl", *command, check=False).returncode == 0
+
+    def kill_broker(self):
+        self.stop(self.broker, signal.SIGKILL)
 
     def logs(self):
         return "".join((self.shared / n).read_text(errors="replace")
@@ -248,10 +254,11 @@ PrintMotd no
         return child
 
     def ssh_command(self, user="alice", *command, options=()):
-        return ["ssh", "-tt", "-p", self.sshd_port, "-o", "StrictHostKeyChecking=no",
-                "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+        """The first setting of an option counts, so `options` come first."""
+        return ["ssh", "-tt", "-p", self.sshd_port, *options, "-o", "StrictHostKeyChecking=no",
+                "-o", "UserKnownHostsFile=/dev/null",
                 "-o", "PreferredAuthentications=keyboard-interactive",
-                "-o", "NumberOfPasswordPrompts=1", *options, f"{user}@127.0.0.1", *command]
+                "-o", "NumberOfPasswordPrompts=1", f"{user}@127.0.0.1", *command]
 
     def ssh(self, user="alice", *command, options=()):
         return self.spawn(*self.ssh_command(user, *command, options=options))
