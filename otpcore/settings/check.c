@@ -68,19 +68,20 @@ static int check_store(const struct check *c)
 static int add_service(struct check *c, uint32_t uid, const char *service)
 {
 	struct settings *s = c->s;
-	struct settings_verifier *v = s->verifier, *end = v + s->n_verifiers;
+	struct settings_verifier *v;
 	struct mag_buf b;
+	size_t i = 0;
 
-	while (v != end && v->uid != uid)
-		v++;
-	if (v == end) {
-		v = reallocarray(s->verifier, s->n_verifiers + 1, sizeof(*v));
+	while (i < s->n_verifiers && s->verifier[i].uid != uid)
+		i++;
+	if (i == s->n_verifiers) {
+		v = reallocarray(s->verifier, i + 1, sizeof(*v));
 		if (v == NULL)
 			return MAG_ENOMEM;
 		s->verifier = v;
-		v += s->n_verifiers++;
-		*v = (struct settings_verifier){ .uid = uid };
+		s->verifier[s->n_verifiers++] = (struct settings_verifier){ .uid = uid };
 	}
+	v = &s->verifier[i];
 	b = (struct mag_buf){ v->services, sizeof(v->services), strlen(v->services), false };
 	mag_buf_printf(&b, "%s%s", b.len == 0 ? "" : " ", service);
 	return mag_buf_error(&b);
