@@ -160,7 +160,8 @@ class House:
 
     def setup(self):
         if not os.path.exists(os.path.join(self.dir, "db", "otpcore.db")):
-            self.run("otpcored", "--config", self.conf_file, "--setup")
+            done = self.run("otpcored", "--config", self.conf_file, "--setup", check=False)
+            assert done.returncode == 0, done.stderr
 
     def log_file(self, name):
         return os.path.join(self.dir, name + ".log")

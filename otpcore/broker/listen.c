@@ -419,14 +419,21 @@ int listener_new(struct broker *b, int fd, struct listener **l_r)
 
 void listener_stop(struct listener *l)
 {
-	if (l->event)
-		event_del(l->event);
-	if (l->fd >= 0)
-		close(l->fd);
+	if (l->fd < 0)
+		return;
+	/* Who came before the end is still served. */
+	on_accept(l->fd, EV_READ, l);
+	event_del(l->event);
+	close(l->fd);
 	l->fd = -1;
 	for (struct conn *c = l->conns, *next; c; c = next) {
 		next = c->next;
-		if (!c->busy)
+		if (!c->busy && !c->out)
+			on_readable(c->fd, EV_READ, c); /* frees it if it hung up */
+	}
+	for (struct conn *c = l->conns, *next; c; c = next) {
+		next = c->next;
+		if (!c->busy && !c->out)
 			conn_free(c);
 	}
 }
@@ -437,7 +444,8 @@ void listener_free(struct listener **l)
 		return;
 	while ((*l)->conns)
 		conn_free((*l)->conns);
-	listener_stop(*l);
+	if ((*l)->fd >= 0)
+		close((*l)->fd);
 	event_free((*l)->event);
 	free((*l)->shares);
 	free(*l);

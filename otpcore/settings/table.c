@@ -59,11 +59,11 @@ static const struct opt licences_opts[] = {
 };
 
 static const struct opt phone_opts[] = {
-	{ "code_digits", OPT_INT, "6", 6, 10, NULL, AT(code_digits), "digits of a code" },
+	{ "code_digits", OPT_INT, "6", 6, 8, NULL, AT(code_digits), "digits of a code" },
 	{ "code_validity", OPT_DURATION, "2m", 30, 10 * MINUTE, NULL, AT(code_validity),
 		"how long a code can be entered after it was asked for" },
 	{ "tries", OPT_INT, "3", 1, 10, NULL, AT(tries), "wrong codes until it dies" },
-	{ "max_phones", OPT_INT, "3", 1, 10, NULL, AT(max_phones), "phones of one account" },
+	{ "max_phones", OPT_INT, "3", 1, 3, NULL, AT(max_phones), "phones of one account" },
 	{ "autosend", OPT_BOOL, "no", 0, 0, NULL, AT(autosend),
 		"send to the default phone without asking which" },
 	{ "resend_wait", OPT_DURATION, "20s", 0, 10 * MINUTE, NULL, AT(resend_wait),

@@ -1,0 +1,218 @@
+"""otpcored as a process: start, rights, reload, end."""
+
+import os
+import pwd
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+import wirepy
+from conftest import needs_root
+from house import House
+
+
+def status_of(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def test_check_config(house):
+    done = house.run("otpcored", "--config", house.conf_file, "-t", check=False)
+    assert done.returncode == 0 and "ok" in done.stderr
+    house.conf(phone={"tryes": "3"})
+    done = house.run("otpcored", "--config", house.conf_file, "--check-config", check=False)
+    assert done.returncode == 1 and "tries" in done.stderr and house.conf_file in done.stderr
+
+
+def test_help_begins_with_examples(house):
+    done = house.run("otpcored", "--help")
+    assert done.stdout.startswith("Examples:\n") and not done.stderr
+    assert "otpcored" in house.run("otpcored", "--version").stdout
+    assert house.run("otpcored", "--nonsense", check=False).returncode == 2
+    assert house.run("otpcored", "word", check=False).returncode == 2
+
+
+def test_setup_refuses_to_overwrite(house):
+    house.setup()
+    key = os.path.join(house.dir, "master.key")
+    db = os.path.join(house.dir, "db", "otpcore.db")
+    before = open(key, "rb").read(), open(db, "rb").read()
+    done = house.run("otpcored", "--config", house.conf_file, "--setup", check=False)
+    assert done.returncode == 1 and "nothing was changed" in done.stderr
+    assert (open(key, "rb").read(), open(db, "rb").read()) == before
+    for path in (key, db):
+        assert os.stat(path).st_mode & 0o777 == 0o600
+    # Half a setup is finished: the key stays.
+    os.unlink(db)
+    house.setup()
+    assert open(key, "rb").read() == before[0] and os.path.exists(db)
+
+
+@needs_root
+def test_rights_are_given_up(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    for up in list(tmp_path.parents)[:2]:
+        os.chmod(up, os.stat(up).st_mode | 0o055)
+    with House(tmp_path, user="nobody") as house:
+        house.start_broker()
+        pid = house.processes["broker"].pid
+        s, nobody = status_of(pid), pwd.getpwnam("nobody")
+        assert set(s["Uid"].split()) == {str(nobody.pw_uid)}
+        assert set(s["Gid"].split()) == {str(nobody.pw_gid)}
+        assert int(s["CapEff"], 16) == int(s["CapPrm"], 16) == 0
+        assert os.stat(house.socket).st_mode & 0o777 == 0o666
+        # The key is read before, and is root's to read... and its owner's.
+        assert house.call("ping")[0].verdict == "ok"
+        with open("/proc/%d/limits" % pid) as f:
+            core = next(line for line in f if line.startswith("Max core file size"))
+        assert core.split()[4:6] == ["0", "0"]
+        # PR_SET_DUMPABLE 0: its /proc entries are root's.
+        assert os.stat("/proc/%d/environ" % pid).st_uid == 0
+        assert house.stop("broker") == 0
+
+
+def test_stale_socket_is_replaced_and_a_live_one_is_not(house):
+    house.start_broker()
+    done = house.run("otpcored", "--config", house.conf_file, "--foreground", check=False)
+    assert done.returncode == 1 and "exists already" in done.stderr
+    assert house.call("ping")[0].verdict == "ok"
+    house.stop_hard("broker")
+    assert os.path.exists(house.socket)
+    house.start_broker()
+    assert house.call("ping")[0].verdict == "ok"
+
+
+def test_background_reports_failure_and_success(house):
+    house.setup()
+    done = house.run("otpcored", "--config", house.conf_file)
+    assert done.returncode == 0
+    try:
+        assert house.call("ping")[0].verdict == "ok"
+        again = house.run("otpcored", "--config", house.conf_file, check=False)
+        assert again.returncode == 1
+    finally:
+        # The one that listens on our socket, by its config file.
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    if house.conf_file.encode() in f.read():
+                        os.kill(int(pid), signal.SIGTERM)
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                pass
+
+
+def wait_log(house, text):
+    for _ in range(200):
+        if text in house.log():
+            return
+        time.sleep(0.02)
+    raise AssertionError("not logged: %s in %s" % (text, house.log()))
+
+
+def test_reload_takes_new_settings_and_keeps_old_ones_over_broken(anna):
+    broker = anna.processes["broker"]
+    anna.conf(phone={"code_validity": "90s"})
+    broker.send_signal(signal.SIGHUP)
+    wait_log(anna, "settings were read again")
+    assert anna.login("anna").begin["code_validity"] == 90
+    with open(anna.conf_file, "a") as f:
+        f.write("[nonsense]\n")
+    broker.send_signal(signal.SIGHUP)
+    wait_log(anna, "the old settings go on")
+    assert "nonsense" in anna.log()
+    assert anna.login("anna").begin["code_validity"] == 90
+
+
+def test_sigterm_answers_what_is_in_flight(anna):
+    """smsd is stopped (not gone): the answer waits for it; the broker ends only
+    when it is out."""
+    anna.processes["smsd"].send_signal(signal.SIGSTOP)
+    login = anna.login("anna")
+    got = []
+    asked = threading.Thread(target=lambda: got.append(login.send()))
+    asked.start()
+    wait_log(anna, "send account=anna")
+    start = time.monotonic()
+    status = anna.stop("broker")
+    asked.join()
+    anna.processes["smsd"].send_signal(signal.SIGCONT)
+    assert status == 0 and time.monotonic() - start < 6
+    result, reply = got[0]
+    assert result.verdict == "ok" and reply["delivery"] == 1  # pending
+    assert not os.path.exists(anna.socket)
+
+
+def test_three_seconds_then_pending_and_the_late_word_counts(anna):
+    anna.processes["smsd"].send_signal(signal.SIGSTOP)
+    login = anna.login("anna")
+    start = time.monotonic()
+    result, reply = login.send()
+    took = time.monotonic() - start
+    anna.processes["smsd"].send_signal(signal.SIGCONT)
+    assert result.verdict == "ok" and reply["delivery"] == 1 and 2.5 < took < 4
+    for _ in range(100):
+        time.sleep(0.05)
+        if login.send(seq=1)[1]["delivery"] == 2:
+            break
+    assert login.send()[1] | {"resend_after": 0, "seconds_left": 0} == {
+        "delivery": 2, "reused": 1, "channel": "sms", "masked": reply["masked"],
+        "seconds_left": 0, "tries_left": 3, "resend_after": 0}
+    assert login.verify(anna.code())[0].verdict == "ok"
+
+
+def test_order_lost_with_smsd_is_sent_again_under_its_id(anna):
+    """smsd dies with the order in hand: the same message goes to the next one."""
+    anna.processes["smsd"].send_signal(signal.SIGSTOP)
+    count = len(anna.messages())
+    login = anna.login("anna")
+    got = []
+    asked = threading.Thread(target=lambda: got.append(login.send()))
+    asked.start()
+    time.sleep(0.3)
+    anna.stop_hard("smsd")
+    anna.start_smsd()
+    asked.join()
+    assert got[0][0].verdict == "ok" and got[0][1]["delivery"] == 2
+    assert len(anna.messages()) == count + 1
+    assert login.verify(anna.code())[0].verdict == "ok"
+
+
+@needs_root
+def test_threat_03_smsd_must_be_root_or_the_directory_owner(anna):
+    """Somebody else's socket in smsd's place gets no order."""
+    anna.stop("smsd")
+    os.chmod(anna.smsd_dir, 0o777)
+    if os.path.exists(anna.smsd_socket):
+        os.unlink(anna.smsd_socket)
+    child = subprocess.Popen(["/usr/bin/python3", "-c", """
+import os, socket, sys, time
+os.setgroups([]); os.setgid(12005); os.setuid(12005)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o666); s.listen(5)
+print("up", flush=True)
+s.settimeout(5)
+c, _ = s.accept()
+print("got %d" % len(c.recv(65536)), flush=True)
+""", anna.smsd_socket], stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "up\n"
+        result, reply = anna.login("anna").send()
+        assert (result.verdict, reply["delivery"]) == ("send-failed", 3)
+        assert child.stdout.readline() == "got 0\n"
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.parametrize("word", ["--foreground"])
+def test_missing_store_or_key_is_said(tmp_path, word):
+    with House(tmp_path) as house:
+        done = house.run("otpcored", "--config", house.conf_file, word, check=False)
+        assert done.returncode == 1 and "master.key" in done.stderr
+        house.setup()
+        os.unlink(os.path.join(house.dir, "db", "otpcore.db"))
+        done = house.run("otpcored", "--config", house.conf_file, word, check=False)
+        assert done.returncode == 1 and "otpcore.db" in done.stderr
