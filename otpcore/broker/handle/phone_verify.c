@@ -191,11 +191,12 @@ static void verify_judge(struct request *r, struct aggregate *a, struct phone *p
 	request_verdict(r, v);
 	if (v == VERDICT_OK && live)
 		verify_bind(r, a, p, live);
-	else if (live && in.tried + 1 >= s->tries && v == VERDICT_CODE_WRONG) {
+	else if (live && v == VERDICT_TRIES_EXCEEDED) {
 		live->state = CHALLENGE_DEAD;
 		store_mark_challenge(r->tick, r->index, live, ROW_CHANGED);
 	}
 	rep->seconds_left = live ? phone_left(live->expires_at, r->now) : 0;
+	mag_wipe(mac, sizeof mac);
 }
 
 void phone_verify_decide(struct request *r)
@@ -227,6 +228,13 @@ void phone_verify_decide(struct request *r)
 	verify_judge(r, a, p, &chain);
 }
 
+/* The third wrong code is "tries-exceeded" already. Undecided: an error, which
+ * stays charged. */
+static bool guessed_wrong(enum verdict v)
+{
+	return v == VERDICT_CODE_WRONG || v == VERDICT_TRIES_EXCEEDED || v == VERDICT_NONE;
+}
+
 void phone_verify_settle(struct request *r)
 {
 	struct wire_phone_verify_rep *rep = r->reply;
@@ -244,7 +252,7 @@ void phone_verify_settle(struct request *r)
 	if (tried > s->tries) {
 		verify_undo(r, a);
 		request_verdict(r, VERDICT_TRIES_EXCEEDED);
-	} else if (r->result.verdict == VERDICT_CODE_WRONG) {
+	} else if (guessed_wrong((enum verdict)r->result.verdict)) {
 		rep->tries_left = phone_left(s->tries, tried);
 		if (tried >= s->tries)
 			request_verdict(r, VERDICT_TRIES_EXCEEDED);
