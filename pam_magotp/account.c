@@ -19,6 +19,7 @@ static void fill(const struct visit *v, const struct mag_secret *txn, struct wir
 	mag_copy(q->rhost, sizeof q->rhost, v->rhost);
 	mag_copy(q->tty, sizeof q->tty, v->tty);
 	mag_clean(q->require, sizeof q->require, v->options.require);
+	mag_clean(q->unenrolled, sizeof q->unenrolled, v->options.unenrolled);
 	q->uid = v->uid;
 	q->level = (uint32_t)v->options.level;
 }

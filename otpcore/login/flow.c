@@ -144,8 +144,8 @@ static enum step start_asking(struct flow *f)
 	if (!login->n_factors)
 		return flow_refuse(f, VERDICT_REQUIREMENTS_NOT_MET, 0, NULL);
 	const struct wire_factor *first = flow_default(f);
-	/* Who was never told of the carrier's charge is told before (rule P12). */
-	if (!login->autosend || flow_notice(f, "carrier-charge"))
+	/* Who was not told of the carrier's charge yet is told before (rule P12). */
+	if (!login->autosend || flow_charge_unsaid(f, first))
 		return STEP_CHOICE;
 	flow_choose(f, first, NULL);
 	return flow_is_phone(first) ? STEP_SEND : STEP_CODE;

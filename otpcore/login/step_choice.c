@@ -59,11 +59,14 @@ static enum text item_of(const struct wire_factor *factor)
 	return mag_streq(factor->channel, "voice") ? TEXT_ITEM_VOICE : TEXT_ITEM_SMS;
 }
 
-bool flow_notice(const struct flow *f, const char *id)
+bool flow_charge_unsaid(const struct flow *f, const struct wire_factor *factor)
 {
-	for (size_t i = 0; i < f->login->n_notices; i++)
-		if (mag_streq(f->login->notices[i].id, id))
-			return true;
+	for (size_t i = 0; i < f->login->n_notices; i++) {
+		const struct wire_notice *notice = &f->login->notices[i];
+		bool this = !factor || !*notice->what || mag_streq(notice->what, factor->masked);
+		if (this && mag_streq(notice->id, "carrier-charge"))
+			return !f->sent;
+	}
 	return false;
 }
 
@@ -71,7 +74,6 @@ static const struct {
 	const char *id;
 	enum text text;
 } notice_texts[] = {
-	{ "carrier-charge", TEXT_CHARGE },
 	{ "phone-expired", TEXT_PHONE_EXPIRED },
 	{ "token-expired", TEXT_TOKEN_EXPIRED },
 	{ "token-locked", TEXT_TOKEN_LOCKED },
@@ -81,11 +83,10 @@ static const struct {
 static void put_notices(struct flow *f, struct mag_buf *out)
 {
 	const struct wire_begin_rep *login = f->login;
+	if (flow_charge_unsaid(f, NULL))
+		text_put(out, TEXT_CHARGE, false, &f->args);
 	for (size_t i = 0; i < login->n_notices; i++) {
 		struct text_args args = { .masked = login->notices[i].what };
-		bool charge = mag_streq(login->notices[i].id, "carrier-charge");
-		if (charge && f->sent)
-			continue;
 		for (size_t t = 0; t < sizeof notice_texts / sizeof *notice_texts; t++)
 			if (mag_streq(notice_texts[t].id, login->notices[i].id) && out->len < 400)
 				text_put(out, notice_texts[t].text, false, &args);
@@ -186,7 +187,7 @@ enum step step_choice(struct flow *f)
 	enum step next = STEP_END;
 
 	/* A greeter shows messages; its prompt has no room for this. */
-	if (f->brief && !f->prompts && flow_notice(f, "carrier-charge"))
+	if (f->brief && !f->prompts && flow_charge_unsaid(f, NULL))
 		flow_tell(f, TEXT_CHARGE);
 	f->factor = NULL;
 	put_choice(f, &b);

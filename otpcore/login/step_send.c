@@ -40,7 +40,7 @@ static enum step sent(struct flow *f, const struct wire_send_rep *a)
 	f->args.seconds = good_for(f, a->seconds_left);
 	if (a->delivery != DELIVERY_ACCEPTED)
 		return show(f, TEXT_PENDING_SMS, TEXT_PENDING_VOICE);
-	if (first && !f->again)
+	if (first)
 		return show(f, TEXT_SENT_SMS, TEXT_SENT_VOICE);
 	return show(f, TEXT_RESENT_SMS, TEXT_RESENT_VOICE);
 }

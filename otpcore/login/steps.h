@@ -74,8 +74,9 @@ enum step step_combined(struct flow *f);
 enum step flow_verify(struct flow *f, uint32_t ref, const char *code);
 enum step flow_skip(struct flow *f);
 
-/* Did begin say this notice? */
-bool flow_notice(const struct flow *f, const char *id);
+/* Rule P12: has the person to be told that the carrier may charge, before a
+ * first message to this phone (NULL: to any)? */
+bool flow_charge_unsaid(const struct flow *f, const struct wire_factor *factor);
 /* The factor that Enter takes; NULL if there is none. */
 const struct wire_factor *flow_default(const struct flow *f);
 bool flow_is_phone(const struct wire_factor *factor);

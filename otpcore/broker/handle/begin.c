@@ -48,6 +48,7 @@ struct course {
 	const char *detail;
 	struct aggregate *a;
 	bool decoy;
+	bool held; /* refused, but not for want of any factor */
 	const struct session *session; /* that lets it pass; NULL: the password does */
 };
 
@@ -67,7 +68,8 @@ static void without_factor(struct request *r, const struct policy *p, struct cou
 	 * never let in as "not enrolled". */
 	bool none = !a->exists || login_account_usable(a, q->uid);
 
-	if (none && login_enrolled(a))
+	c->held = none && login_enrolled(a);
+	if (c->held)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
 	else if (none && p->unenrolled == UNENROLLED_ALLOW)
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
@@ -159,14 +161,22 @@ static int make_ticket(struct request *r, const struct policy *p, const struct c
 }
 
 /* A made-up account is the same one for this login's later messages. */
-static int use_decoy(struct request *r, const struct wire_ticket *t, struct course *c)
+static int use_decoy(struct request *r, const struct wire_ticket *t, const struct policy *p,
+	struct course *c)
 {
+	struct offer offers[PHONES_MAX];
 	struct blob chain;
 	int res = party_chain(r->broker, t, &chain);
 
-	if (!res)
-		c->a = &decoy_of(r, chain.data, t->user)->account;
-	return res;
+	if (res)
+		return res;
+	c->a = &decoy_of(r, chain.data, t->user)->account;
+	/* Where phones are not enough, its are not either (rule L10). */
+	if (offered(r, c->a, p, offers) == 0) {
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
+		c->held = true;
+	}
+	return 0;
 }
 
 static void fill_factors(struct request *r, const struct policy *p, struct course *c,
@@ -183,6 +193,15 @@ static void fill_factors(struct request *r, const struct policy *p, struct cours
 		if (offers[i].phone->last_used_at == 0)
 			login_notice(rep->notices, &rep->n_notices, "carrier-charge",
 				party_shows_digits(r) ? offers[i].phone->masked : "", 0);
+}
+
+/* What the account has, where that is not enough: the refusal names it. */
+static void fill_held(struct request *r, const struct aggregate *a, struct wire_begin_rep *rep)
+{
+	for (size_t i = 0; i < a->n_phones; i++)
+		if (a->phones[i].state == PHONE_ACTIVE)
+			login_factor(r, a, &a->phones[i], a->phones[i].is_default != 0,
+				&rep->factors[rep->n_factors++]);
 }
 
 static void fill_reply(struct request *r, const struct policy *p, struct course *c,
@@ -209,6 +228,8 @@ static void fill_reply(struct request *r, const struct policy *p, struct course 
 	mag_copy(rep->language, sizeof rep->language, c->a->account.language);
 	if (c->decision == DECISION_ASK)
 		fill_factors(r, p, c, rep);
+	else if (c->held)
+		fill_held(r, c->a, rep);
 	login_notices(r, c->a, rep->notices, &rep->n_notices);
 }
 
@@ -228,7 +249,7 @@ void begin_decide(struct request *r)
 	decide_course(r, &service, &p, &c);
 	res = make_ticket(r, &p, &c, &t);
 	if (!res && c.decoy)
-		res = use_decoy(r, &t, &c);
+		res = use_decoy(r, &t, &p, &c);
 	/* Who is refused gets nothing to go on with. */
 	if (!res && c.decision != DECISION_DENY)
 		res = ticket_seal(r, &t, &rep->txn);

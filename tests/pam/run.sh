@@ -1,0 +1,9 @@
+#!/bin/sh
+# pam_magotp in a PAM application under pam_wrapper, with a broker of its own.
+# Runs in the build directory.
+here=${srcdir:-.}/tests/pam
+ls /usr/lib/*/libpam_wrapper.so >/dev/null 2>&1 || { echo "libpam-wrapper is not there"; exit 77; }
+/usr/bin/python3 -c 'import pytest' 2>/dev/null || { echo "python3-pytest is not there"; exit 77; }
+MAGOTP_BUILD=$(pwd)
+export MAGOTP_BUILD
+exec /usr/bin/python3 -B -m pytest -q -p no:cacheprovider "$here" "$@"
