@@ -6,14 +6,14 @@ sshd on loopback, the real daemons, messages into a folder instead of a gateway.
 
 import argparse
 import os
-import re
 import shlex
+import shutil
 import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/system"))
-from host import Host, stage_install, wait_for  # noqa: E402
+from host import Host, stage_install, until_end  # noqa: E402
 
 PASSWORD = "correct horse 7"
 NUMBER = "+12025550134"
@@ -34,77 +34,67 @@ class Terminal:
         sys.stdout.flush()
 
 
-def root(host, *command, answer=None):
+def root(host, *command):
     """One command of the administrator, shown with what it prints."""
-    print(f"# {shlex.join(map(str, command))}", flush=True)
-    done = host.run(*command, **({"input": answer} if answer is not None else {}))
-    sys.stdout.write(done.stdout + done.stderr)
+    print(f"# {shlex.join(command)}", flush=True)
+    done = host.run(*command)
+    sys.stdout.write(done.stderr + done.stdout)
     return done.stdout
 
 
-def person(host, answers, *command):
+def dialogue(host, command, answers):
     """A program on a terminal; answers are (what is waited for, what is typed)."""
-    print(f"$ {shlex.join(map(str, command[1:] if command[0] == 'as' else command))}", flush=True)
-    if command[0] == "as":
-        command = ("setpriv", "--reuid=alice", "--regid=alice", "--init-groups", *command[1:])
     child = host.spawn(*command)
     child.logfile_read = Terminal()
     for prompt, typed in answers:
         child.expect(prompt)
         child.sendline(typed() if callable(typed) else typed)
-    child.expect(["\Z", "$"]) if False else None
-    import pexpect
-    child.expect(pexpect.EOF)
-    child.close()
+    seen = until_end(child)
     if child.exitstatus != 0:
         raise SystemExit(f"demo: {command[0]} ended with {child.exitstatus}")
+    return seen
 
 
-def code_of(host, number_of_messages, shown=True):
-    """Wait for the next message and show it, as the phone would."""
-    message = host.message(NUMBER, after=number_of_messages)
-    code = host.code(message)
-    if shown:
+def alice(host, *command, answers):
+    print(f"$ {shlex.join(command)}", flush=True)
+    dialogue(host, ("setpriv", "--reuid=alice", "--regid=alice", "--init-groups", *command), answers)
+
+
+def next_code(host):
+    """What the person does: waits for the phone to buzz, reads, types."""
+    before = len(host.messages())
+
+    def read():
+        message = host.message(NUMBER, after=before)
         print(f"\n  [phone ...0134, {message['channel']}] {message['text']}")
+        code = host.code(message)
         print(f"  [typed] {code}", end="", flush=True)
-    return code
+        return code
+    return read
 
 
 def set_up(host):
-    say("\n1. The administrator sets up magotp and makes an account")
-    host.install(conf="[policy]\nhelp = helpdesk@example.org\n")
-    print("# magotpctl setup; otpcored; magotp-smsd          (done: both run)")
+    say("\n1. The administrator sets magotp up and issues a licence key")
+    host.install(conf="[policy]\nhelp = helpdesk@example.org\n", show=root)
     host.run("useradd", "-m", "-s", "/bin/bash", "alice")
     host.run("chpasswd", input=f"alice:{PASSWORD}\n")
     root(host, "magotpctl", "account", "add", "alice", "--first", "Alice", "--last", "Example",
          "--email", "alice@example.org")
-    key = root(host, "magotpctl", "license", "issue", "--product", "phone-us").split()[0]
+    key = root(host, "magotpctl", "license", "issue", "--product", "phone-us").strip()
+
     say("\n2. Alice types the key and registers her phone")
-    person(host, [("(?i)key.*: ", key)], "as", "magotp", "activate")
-    before = len(host.messages())
-    person(host, [(r"(?i)(\[y/n\]|use .*\?|right\?|enter.*:)[^\n]*$", "") for _ in range(0)]
-           + [("(?i)code: ", lambda: code_of(host, before))],
-           "as", "magotp", "phone", "add", NUMBER)
+    alice(host, "magotp", "activate", answers=[("key: ", key)])
+    alice(host, "magotp", "phone", "add", NUMBER,
+          answers=[(r"\[Y/n\] ", ""), ("(?i)code: ", next_code(host))])
 
 
 def log_in(host):
-    say("\n3. Alice logs in over ssh: password, choice, code")
+    say("\n3. Alice logs in over ssh: password, choice of phone, code")
     host.sshd()
-    before = len(host.messages())
-    command = host.ssh_command("alice", "magotp status")
-    print(f"$ ssh -p {host.sshd_port} alice@127.0.0.1 magotp status", flush=True)
-    child = host.spawn(*command)
-    child.logfile_read = Terminal()
-    child.expect("Password: ?")
-    child.sendline(PASSWORD)
-    child.expect("Enter for 1: ?")
-    child.sendline("1")
-    child.expect("Code: ?")
-    child.sendline(code_of(host, before))
-    import pexpect
-    child.expect(pexpect.EOF)
-    child.close()
-    if child.exitstatus != 0 or "Phone OTP" not in child.before:
+    print(f"$ ssh -t -p {host.sshd_port} alice@127.0.0.1 magotp status", flush=True)
+    seen = dialogue(host, host.ssh_command("alice", "magotp status", options=("-o", "LogLevel=ERROR")),
+                    [("Password: ?", PASSWORD), ("Enter for 1: ?", "1"), ("Code: ?", next_code(host))])
+    if "Phone OTP" not in seen:
         raise SystemExit("demo: the login did not end in a session with Phone OTP")
 
 
@@ -133,7 +123,6 @@ def main():
         log_in(host)
         if options.stay:
             stay(host)
-    import shutil
     shutil.rmtree(stage)
     say("\nThat was real: sshd, PAM, otpcored and magotp-smsd on a private copy of this host.")
     print(f"What stays behind: the build in {options.build}, and the Debian packages it needed.")

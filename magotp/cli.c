@@ -389,11 +389,11 @@ static int own_account(struct cli *c)
 static void interrupted(int sig)
 {
 	static const char newline = '\n';
+	ssize_t n = write(STDERR_FILENO, &newline, 1);
 
 	(void)sig;
-	if (write(STDERR_FILENO, &newline, 1) < 0)
-		_exit(CLI_INTERRUPTED);
-	_exit(CLI_INTERRUPTED);
+	(void)n;
+	_exit(CLI_INTERRUPTED); /* style: in a signal handler there is no way back */
 }
 
 static int run(struct cli *c, struct parse *p)

@@ -17,8 +17,8 @@
 #include "smsd/settings.h"
 
 #define DRIVERS_MAX 8
-#define HOUR_MS 3600000
-#define DAY_MS (24 * HOUR_MS)
+#define HOUR_MS     3600000
+#define DAY_MS      (24 * HOUR_MS)
 
 struct daemon {
 	char config[256];
@@ -165,7 +165,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (reload(d, err) == 0)
-		mag_log(MAG_LOG_NOTICE, "settings read anew: %zu gateways", d->settings->n_gateways);
+		mag_log(MAG_LOG_NOTICE, "settings read anew: %zu gateways",
+			d->settings->n_gateways);
 	else
 		mag_log(MAG_LOG_ERROR, "settings not read, the old ones stay: %s", err);
 	daemon_wake(d);

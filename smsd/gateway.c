@@ -10,7 +10,7 @@
 /* After so many failures in a row a gateway is asked last for a while, so that
  * logins do not wait for its time-out one after the other. */
 #define FAILURES_BEFORE_REST 3
-#define REST_MS 30000
+#define REST_MS              30000
 
 #define OPTS_MAX 64
 
@@ -36,14 +36,12 @@ const struct opt gateway_common_opts[] = {
 		"ISO codes of the countries it serves; empty: all that are allowed" },
 	{ "timeout", OPT_DURATION, "6s", 1, 120, NULL, ROW(timeout),
 		"how long one attempt may take" },
-	{ "from", OPT_TEXT, "", 0, 0, NULL, ROW(from),
-		"the sender's number or name: {from}" },
+	{ "from", OPT_TEXT, "", 0, 0, NULL, ROW(from), "the sender's number or name: {from}" },
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
 };
 
-static const struct opt_section common_section = {
-	"gateway", 1, gateway_common_opts, "a way to the phone"
-};
+static const struct opt_section common_section = { "gateway", 1, gateway_common_opts,
+	"a way to the phone" };
 
 /* Two drivers may have a key in common; the section lists it once. */
 static void add_rows(struct opt *all, size_t *n, const struct opt *rows)
@@ -86,8 +84,8 @@ static int check_key(const struct opt_value *v, void *arg)
 	if (opt_find(gateway_common_opts, v->key, &nearest) ||
 		opt_find(check->ops->opts, v->key, &nearest))
 		return 0;
-	snprintf(check->err, OPT_ERROR_MAX, "%s:%d: the driver \"%s\" has no \"%s\"%s%s%s",
-		v->file, v->line, check->ops->name, v->key, nearest ? "; do you mean \"" : "",
+	snprintf(check->err, OPT_ERROR_MAX, "%s:%d: the driver \"%s\" has no \"%s\"%s%s%s", v->file,
+		v->line, check->ops->name, v->key, nearest ? "; do you mean \"" : "",
 		nearest ? nearest : "", nearest ? "\"?" : "");
 	return MAG_ESYNTAX;
 }
@@ -101,7 +99,8 @@ static int check_words(const struct gateway *g, char err[OPT_ERROR_MAX])
 		if (sms_has_word(g->ops->channels, w))
 			continue;
 		snprintf(err, OPT_ERROR_MAX,
-			"[gateway %s] channels: the driver \"%s\" has no channel \"%s\"; it has: %s",
+			"[gateway %s] channels: the driver \"%s\" has no channel \"%s\"; it has: "
+			"%s",
 			g->name, g->ops->name, w, g->ops->channels);
 		return MAG_ERANGE;
 	}

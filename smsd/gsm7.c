@@ -5,8 +5,9 @@
 
 /* UTF-8 of the characters outside ASCII that take one septet, and of all that
  * take two (they go through the escape). 3GPP TS 23.038 §6.2.1. */
-static const char one_septet[] = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-				 "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+static const char one_septet[] =
+	"@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+	"¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 static const char two_septets[] = "\f^{}\\[~]|€";
 
 static size_t character_length(const char *s)

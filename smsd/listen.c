@@ -17,7 +17,7 @@
 #include "smsd/listen.h"
 
 #define CONNECTIONS_MAX 1024
-#define BACKLOG 128
+#define BACKLOG         128
 
 struct connection {
 	struct listener *listener;
@@ -54,8 +54,8 @@ static void connection_free(struct connection *c)
 		event_add(l->event, NULL);
 }
 
-static int reply(struct connection *c, uint16_t message, const struct wire_result *result,
-	const void *body)
+static int reply(
+	struct connection *c, uint16_t message, const struct wire_result *result, const void *body)
 {
 	struct listener *l = c->listener;
 	size_t len = 0;
@@ -238,8 +238,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 static bool is_alive(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool alive = fd >= 0 &&
-		     connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+	bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
 
 	if (fd >= 0)
 		close(fd);

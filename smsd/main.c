@@ -98,10 +98,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 static void forget_environment(void)
 {
 	static const char *const names[] = { "SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR",
-		"OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "CURL_CA_BUNDLE",
-		"CURL_HOME", "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
-		"no_proxy", "NO_PROXY", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", "LOCPATH",
-		"TZDIR" };
+		"OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "CURL_CA_BUNDLE", "CURL_HOME",
+		"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
+		"NO_PROXY", "RES_OPTIONS", "LOCALDOMAIN", "HOSTALIASES", "LOCPATH", "TZDIR" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		unsetenv(names[i]);

@@ -211,8 +211,8 @@ void match_redact(char *dst, size_t cap, const char *error, const struct mag_sec
 	dst[n] = '\0';
 }
 
-static void explain(const struct match *m, const struct match_answer *a,
-	struct json_object *root, char *error_r)
+static void explain(const struct match *m, const struct match_answer *a, struct json_object *root,
+	char *error_r)
 {
 	char redacted[SMS_ERROR_MAX] = "", line[SMS_ERROR_MAX + 32];
 	bool found;
@@ -224,7 +224,8 @@ static void explain(const struct match *m, const struct match_answer *a,
 	mag_clean(error_r, SMS_ERROR_MAX, line);
 }
 
-void match_judge(const struct match *m, const struct match_answer *a, struct gateway_result *result_r)
+void match_judge(
+	const struct match *m, const struct match_answer *a, struct gateway_result *result_r)
 {
 	struct json_object *root = parse(a->body, a->len);
 	struct gateway_result result = { .outcome = judge(m, a, root) };

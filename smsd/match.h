@@ -5,7 +5,7 @@
 #include "smsd/gateway.h"
 
 #define MATCH_STATUSES_MAX 16
-#define MATCH_ERROR_MAX 128
+#define MATCH_ERROR_MAX    128
 
 /* "/status = 0": the JSON value at the pointer (RFC 6901) is; "prefix TEXT":
  * the body begins with; "": there is no rule. */
@@ -34,7 +34,8 @@ struct match_answer {
 	const struct sms_message *message;
 	const struct mag_secret *text;
 };
-void match_judge(const struct match *m, const struct match_answer *a, struct gateway_result *result_r);
+void match_judge(
+	const struct match *m, const struct match_answer *a, struct gateway_result *result_r);
 
 /* Copy an error of a provider so that it holds no number, code or text: groups of
  * six and more digits become "#", an error that repeats the text is left out. */

@@ -9,7 +9,7 @@
 #include "otpcore/wire/wire.h"
 
 #define SMS_PRIORITIES 4 /* login, registration, test, mail */
-#define SMS_ERROR_MAX 128
+#define SMS_ERROR_MAX  128
 
 struct sms_message {
 	char id[41];       /* letters, digits, - and _ only: it becomes a file name */

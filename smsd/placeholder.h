@@ -11,7 +11,7 @@
 #include "smsd/message.h"
 
 #define PH_ERROR_MAX 200
-#define PH_VARS_MAX 16
+#define PH_VARS_MAX  16
 
 struct ph_template;
 
@@ -23,7 +23,7 @@ struct ph_vars {
 		struct mag_secret value;
 	} var[PH_VARS_MAX];
 	size_t n;
-	const char *username; /* itself a text with placeholders; NULL: none */
+	const char *username;              /* itself a text with placeholders; NULL: none */
 	const struct mag_secret *password; /* NULL: not here */
 };
 

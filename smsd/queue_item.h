@@ -32,7 +32,7 @@ struct item {
 	int64_t deadline; /* ticks */
 	int64_t due;      /* SLEEPING: when to go on; DONE: when to forget */
 	unsigned rounds;
-	bool unclear; /* an attempt may have been sent */
+	bool unclear;    /* an attempt may have been sent */
 	int64_t charged; /* ticks at which the budget was taken */
 	struct route route;
 	struct attempt attempt;

@@ -7,8 +7,8 @@
 #include "smsd/queue_item.h"
 #include "smsd/template.h"
 
-#define PAUSE_FIRST_MS 500  /* between rounds: doubles, */
-#define PAUSE_LAST_MS 15000 /* up to this */
+#define PAUSE_FIRST_MS 500   /* between rounds: doubles, */
+#define PAUSE_LAST_MS  15000 /* up to this */
 
 /* ---- attempts ---- */
 
@@ -159,9 +159,10 @@ void item_go_on(struct item *e, struct queue_time t)
 	r = launch(e, next->gateway, t);
 	if (r < 0) {
 		limits_return(&q->config->limits, t.ticks);
-		item_finish(e, SMS_PERMANENT, r == MAG_ENOTFOUND ? "unknown template"
-				       : r == MAG_EINVAL    ? "the template needs a code"
-							    : mag_strerror(r));
+		item_finish(e, SMS_PERMANENT,
+			r == MAG_ENOTFOUND ? "unknown template"
+			: r == MAG_EINVAL  ? "the template needs a code"
+					   : mag_strerror(r));
 	}
 }
 

@@ -40,8 +40,9 @@ static void swap(struct route_entry *a, struct route_entry *b)
 static void sort(struct route *r, int64_t ticks)
 {
 	for (size_t i = 1; i < r->n; i++)
-		for (size_t j = i; j > 0 && compare(r->entry[j].gateway, r->entry[j - 1].gateway,
-						     ticks) < 0; j--)
+		for (size_t j = i;
+			j > 0 && compare(r->entry[j].gateway, r->entry[j - 1].gateway, ticks) < 0;
+			j--)
 			swap(&r->entry[j], &r->entry[j - 1]);
 }
 
@@ -61,8 +62,8 @@ static void draw(struct route *r, size_t first, size_t end, const struct route_w
 	}
 }
 
-void route_plan(struct route *r, struct gateway *const *gateways, size_t n,
-	const struct route_want *want)
+void route_plan(
+	struct route *r, struct gateway *const *gateways, size_t n, const struct route_want *want)
 {
 	struct route fresh = { 0 };
 
@@ -78,8 +79,8 @@ void route_plan(struct route *r, struct gateway *const *gateways, size_t n,
 	sort(r, want->ticks);
 	for (size_t first = 0, end; first < r->n; first = end) {
 		end = first + 1;
-		while (end < r->n && compare(r->entry[first].gateway, r->entry[end].gateway,
-					     want->ticks) == 0)
+		while (end < r->n &&
+			compare(r->entry[first].gateway, r->entry[end].gateway, want->ticks) == 0)
 			end++;
 		draw(r, first, end, want);
 	}

@@ -27,8 +27,8 @@ struct route {
 /* Begin a round: the gateways that can serve `want`, those that rest last, by
  * priority, equal priorities in an order drawn by weight. What an earlier round
  * ruled out (by name: the settings may have been read anew) stays out. */
-void route_plan(struct route *r, struct gateway *const *gateways, size_t n,
-	const struct route_want *want);
+void route_plan(
+	struct route *r, struct gateway *const *gateways, size_t n, const struct route_want *want);
 
 /* The next one of this round; NULL: the round is over. */
 struct route_entry *route_next(struct route *r);

@@ -130,8 +130,8 @@ static int expand(struct mag_secret *out, const char *form, const struct part *p
 }
 
 /* Only the first label of the host is said: dots would be read out. */
-static int spoken_twice(struct mag_secret *out, const struct sms_message *m,
-	const struct words *w, struct part *p)
+static int spoken_twice(
+	struct mag_secret *out, const struct sms_message *m, const struct words *w, struct part *p)
 {
 	const struct common *c = find_common(m->language);
 	char host[96] = "";
@@ -149,8 +149,8 @@ static int spoken_twice(struct mag_secret *out, const struct sms_message *m,
 }
 
 /* Host as it is, its first label, none: the first that fits one segment. */
-static int shown(struct mag_secret *out, const struct sms_message *m, const struct words *w,
-	struct part *p)
+static int shown(
+	struct mag_secret *out, const struct sms_message *m, const struct words *w, struct part *p)
 {
 	const int lengths[] = { (int)strlen(m->host), (int)strcspn(m->host, "."), 0 };
 	char host[96];

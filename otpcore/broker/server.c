@@ -38,7 +38,7 @@ static void tell_manager(const char *state)
 static void on_fatal(int code)
 {
 	mag_log(MAG_LOG_ERROR, "the event library gave up (%d)", code);
-	abort(); /* it would exit by itself otherwise, as if all were well */
+	abort(); /* style: it would exit by itself otherwise, as if all were well */
 }
 
 static void on_library_log(int severity, const char *text)

@@ -85,8 +85,10 @@ static void on_finished(struct transfer *t, CURLcode code)
 {
 	const struct http_settings *s = t->attempt->gateway->driver;
 	struct gateway_result result = { .outcome = SMS_AMBIGUOUS };
-	struct match_answer answer = { .body = mag_secret_text(&t->answer), .len = t->answer.len,
-		.message = t->attempt->message, .text = t->attempt->text };
+	struct match_answer answer = { .body = mag_secret_text(&t->answer),
+		.len = t->answer.len,
+		.message = t->attempt->message,
+		.text = t->attempt->text };
 
 	if (t->too_long) {
 		snprintf(result.error, sizeof result.error, "the answer is longer than %d bytes",
@@ -121,7 +123,8 @@ static void collect(struct http *h)
 static void on_socket_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct http *h = arg;
-	int flags = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	int flags =
+		(what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
 	int running;
 
 	curl_multi_socket_action(h->multi, fd, flags, &running);

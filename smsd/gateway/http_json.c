@@ -171,10 +171,10 @@ static int add_value(
 int http_json_compile(struct http_json *json, struct ph_template *t, const struct ph_vars *vars,
 	char err[PH_ERROR_MAX])
 {
-	const char *document = json->root
-				       ? json_object_to_json_string_ext(json->root,
-						 JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
-				       : "{}";
+	const char *document =
+		json->root ? json_object_to_json_string_ext(json->root,
+				     JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+			   : "{}";
 	const char *mark;
 	size_t found = 0;
 	int r = 0;

@@ -16,7 +16,7 @@ static const char *const auths[] = { "none", "basic", "bearer", "header", "sigv4
 static const char *const encodes[] = { "form", "json", "query", NULL };
 
 #define ROW(field) offsetof(struct http_settings, field), sizeof(((struct http_settings *)0)->field)
-#define NOWHERE 0, 0
+#define NOWHERE    0, 0
 const struct opt http_opts[] = {
 	{ "url", OPT_TEXT, "", 0, 0, NULL, ROW(url),
 		"where the request goes; placeholders in path and query" },
@@ -141,8 +141,8 @@ static int read_header(const struct opt_value *v, void *arg)
 }
 
 /* name=value with the separator before it, into body or URL. */
-static int add_pair(struct reading *r, const struct opt_value *v, struct ph_template *t,
-	const char *separator)
+static int add_pair(
+	struct reading *r, const struct opt_value *v, struct ph_template *t, const char *separator)
 {
 	const char *name = v->key + 6;
 	char err[PH_ERROR_MAX] = "out of memory";
@@ -195,8 +195,8 @@ static int check_url(struct reading *r)
 	bool bad;
 
 	if (!rest || (!plain && !mag_has_prefix(s->url, "https://")))
-		return fault(r, "url", "must begin with https:// (http:// on this host)",
-			MAG_ESYNTAX);
+		return fault(
+			r, "url", "must begin with https:// (http:// on this host)", MAG_ESYNTAX);
 	path = rest + 3 + strcspn(rest + 3, "/?#");
 	snprintf(origin, sizeof origin, "%.*s/", (int)(path - s->url), s->url);
 	if (strpbrk(origin, "{}"))
@@ -206,18 +206,21 @@ static int check_url(struct reading *r)
 	u = curl_url();
 	if (!u)
 		return MAG_ENOMEM;
-	bad = curl_url_set(u, CURLUPART_URL, origin, 0) || curl_url_get(u, CURLUPART_HOST, &host, 0);
+	bad = curl_url_set(u, CURLUPART_URL, origin, 0) ||
+	      curl_url_get(u, CURLUPART_HOST, &host, 0);
 	plain = plain && (bad || !is_loopback(host));
 	bad = bad || curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK;
 	curl_free(host);
 	curl_free(user);
 	curl_url_cleanup(u);
 	if (bad)
-		return fault(r, "url", "not a URL (user and password have their own keys)",
-			MAG_ESYNTAX);
+		return fault(
+			r, "url", "not a URL (user and password have their own keys)", MAG_ESYNTAX);
 	if (plain && !s->plain_http)
-		return fault(r, "url", "http:// lets everybody between read the codes; use https:// "
-			"(or plain_http = yes)", MAG_ESYNTAX);
+		return fault(r, "url",
+			"http:// lets everybody between read the codes; use https:// "
+			"(or plain_http = yes)",
+			MAG_ESYNTAX);
 	return 0;
 }
 
@@ -232,8 +235,8 @@ static int read_url(struct reading *r)
 	if (e < 0)
 		return e;
 	if (ph_add(s->url_template, s->url, path_len, ENC_PATH, PH_RAW, &s->vars, err) < 0 ||
-		(query && ph_add(s->url_template, query, strlen(query), ENC_QUERY, PH_RAW,
-				  &s->vars, err) < 0))
+		(query && ph_add(s->url_template, query, strlen(query), ENC_QUERY, PH_RAW, &s->vars,
+				  err) < 0))
 		return fault(r, "url", err, MAG_ESYNTAX);
 	return 0;
 }
@@ -253,8 +256,10 @@ static int check_auth(struct reading *r)
 	if (s->auth == HTTP_SIGV4 && !s->sigv4[0])
 		return fault(r, "sigv4", "is missing (aws:amz:REGION:SERVICE)", MAG_ESYNTAX);
 	if (s->auth == HTTP_HEADER && !s->n_headers)
-		return fault(r, "auth", "header needs a line such as "
-			"header.Authorization = App {password}", MAG_ESYNTAX);
+		return fault(r, "auth",
+			"header needs a line such as "
+			"header.Authorization = App {password}",
+			MAG_ESYNTAX);
 	return 0;
 }
 
@@ -310,8 +315,8 @@ static int finish_body(struct reading *r)
 		return fault(r, "field", err, MAG_ESYNTAX);
 	if (s->encode == ENCODE_QUERY || s->method == METHOD_GET) {
 		if (s->encode != ENCODE_QUERY)
-			return fault(r, "method", "GET has no body: use encode = query",
-				MAG_ESYNTAX);
+			return fault(
+				r, "method", "GET has no body: use encode = query", MAG_ESYNTAX);
 		ph_free(&s->body);
 	}
 	if (!r->n_fields)
@@ -333,8 +338,7 @@ int http_settings_read(const char *name, const struct opt_tree *t,
 		goto out;
 	s->vars.password = &s->password;
 	if ((e = opt_each(t, "gateway", name, read_var, &r)) < 0 || (e = read_user(&r)) < 0 ||
-		(e = read_url(&r)) < 0 ||
-		(e = opt_each(t, "gateway", name, read_header, &r)) < 0 ||
+		(e = read_url(&r)) < 0 || (e = opt_each(t, "gateway", name, read_header, &r)) < 0 ||
 		(e = opt_each(t, "gateway", name, read_field, &r)) < 0 ||
 		(e = finish_body(&r)) < 0 || (e = check_auth(&r)) < 0 || (e = read_match(&r)) < 0 ||
 		(e = check_ca(&r)) < 0)

@@ -1,0 +1,235 @@
+/* Making, opening and migrating a store; the log; faults on demand. */
+#include "tests/store/common.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void sql(const char *path, const char *text)
+{
+	sqlite3 *db = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* ---- files and addresses ---- */
+
+static void test_the_files_are_the_owners_alone(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const suffixes[] = { "", "-wal", "-shm" };
+	mode_t old = umask(0);
+
+	make_account(f, "alice");
+	umask(old);
+	for (size_t i = 0; i < 3; i++) {
+		char path[128];
+		struct stat st;
+
+		snprintf(path, sizeof path, "%s%s", f->path, suffixes[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 0777, 0600);
+	}
+	assert_string_equal(store_kind(f->s), "sqlite");
+	assert_int_equal(store_schema(f->s), STORE_SCHEMA);
+}
+
+static void test_a_store_is_not_made_twice(void **state)
+{
+	struct fixture *f = *state;
+	char err[STORE_ERROR_MAX] = "";
+
+	make_account(f, "alice");
+	assert_int_equal(store_create(f->url, err), MAG_EEXISTS);
+	assert_non_null(strstr(err, f->path));
+	assert_non_null(strstr(err, "already"));
+	reopen(f);
+	make_account(f, "bob"); /* still whole */
+}
+
+static void test_wrong_addresses_are_named(void **state)
+{
+	static const struct {
+		const char *url;
+		int r;
+		const char *says;
+	} cases[] = {
+		{ "", MAG_EINVAL, "sqlite:/absolute/path" },
+		{ "store.db", MAG_EINVAL, "\"store.db\"" },
+		{ "sqlite:relative.db", MAG_EINVAL, "sqlite:/absolute/path" },
+		{ "sqlit:/x", MAG_EINVAL, "expected" },
+		{ "postgresql://host/db", MAG_EINVAL, "expected" },
+		{ "sqlite:/nonexistent/folder/store.db", MAG_ENOTFOUND, "magotpctl setup" },
+		{ "sqlite:/dev/null", MAG_ESTORE, "regular file" },
+		{ "sqlite:/etc", MAG_ESTORE, "regular file" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct store *s = NULL;
+		char err[STORE_ERROR_MAX] = "";
+
+		assert_int_equal(store_open(cases[i].url, &s, err), cases[i].r);
+		assert_null(s);
+		assert_non_null(strstr(err, cases[i].says));
+	}
+}
+
+static void test_making_a_store_needs_a_folder(void **state)
+{
+	char err[STORE_ERROR_MAX] = "";
+
+	(void)state;
+	assert_int_equal(store_create("sqlite:/nonexistent/folder/store.db", err), MAG_ESTORE);
+	assert_non_null(strstr(err, "No such file"));
+}
+
+static void write_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
+}
+
+static void test_what_is_no_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char err[STORE_ERROR_MAX] = "", garbage[8192];
+	struct store *s = NULL;
+
+	store_close(&f->s);
+	memset(garbage, 'x', sizeof garbage);
+	write_file(f->path, garbage, sizeof garbage);
+	assert_int_equal(store_open(f->url, &s, err), MAG_ESTORE);
+	assert_null(s);
+	assert_non_null(strstr(err, f->path));
+}
+
+/* ---- schemas ---- */
+
+static void test_threat_33_a_newer_schema_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char err[STORE_ERROR_MAX] = "";
+
+	make_account(f, "alice");
+	store_close(&f->s);
+	sql(f->path, "UPDATE meta SET value = 999 WHERE name = 'schema'");
+	assert_int_equal(store_open(f->url, &f->s, err), MAG_ESCHEMA);
+	assert_non_null(strstr(err, "999"));
+	assert_non_null(strstr(err, "newer"));
+	sql(f->path, "UPDATE meta SET value = 1 WHERE name = 'schema'");
+	assert_int_equal(store_open(f->url, &f->s, err), 0);
+}
+
+static void test_an_empty_database_is_migrated(void **state)
+{
+	struct fixture *f = *state;
+	char err[STORE_ERROR_MAX] = "";
+
+	store_close(&f->s);
+	write_file(f->path, "", 0);
+	assert_int_equal(store_open(f->url, &f->s, err), 0);
+	make_account(f, "alice");
+}
+
+static void test_another_programs_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char err[STORE_ERROR_MAX] = "", other[128], url[140];
+	struct store *s = NULL;
+
+	snprintf(other, sizeof other, "%s/other.db", f->dir);
+	snprintf(url, sizeof url, "sqlite:%s", other);
+	sql(other, "CREATE TABLE moz_places (id INTEGER PRIMARY KEY)");
+	assert_int_equal(store_open(url, &s, err), MAG_ESCHEMA);
+	assert_non_null(strstr(err, "not a store of magotp"));
+	sql(other, "CREATE TABLE meta (name TEXT, value INTEGER)"); /* no row of ours */
+	assert_int_equal(store_open(url, &s, err), MAG_ESCHEMA);
+}
+
+/* ---- the log ---- */
+
+static void decide_charge(struct store_tick *t, struct script *s)
+{
+	static int64_t n;
+
+	s->charge[0] = store_charge(t, 0, THROTTLE_SOURCE, n++ % 500, 1, 1);
+}
+
+static off_t log_size(struct fixture *f)
+{
+	char path[128];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s-wal", f->path);
+	return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* Whether the broker finds time for checkpoints or never does. */
+static void test_the_log_stays_small(void **state)
+{
+	struct fixture *f = *state;
+	struct script s = { .decide = decide_charge };
+	off_t biggest[2] = { 0 };
+
+	fault_sql(f->s, "PRAGMA synchronous=OFF"); /* the sizes are the same, only sooner */
+	for (int i = 0; i < 20000; i++) {
+		run(begin(f, 1), &s);
+		assert_int_equal(s.r, 0);
+		if (i < 10000)
+			store_checkpoint(f->s);
+		if (log_size(f) > biggest[i >= 10000])
+			biggest[i >= 10000] = log_size(f);
+	}
+	assert_in_range(biggest[0], 1, 4 << 20);
+	assert_in_range(biggest[1], 1, 12 << 20);
+	assert_int_equal(counter(f, THROTTLE_SOURCE, 7, 1), 40);
+}
+
+/* ---- fault.c ---- */
+
+static void test_faults_are_armed_and_counted(void **state)
+{
+	static const char *const wrong[] = { "x", "x:fail", "x:fail:0", "x:fail:-1", "x:explode:1",
+		"x:fail:1-", "x:fail:1++", "x:delay:1", ":fail:1", "x:delayfoo:1", "x:fail:1,y" };
+	int fails = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		assert_int_equal(fault_arm(wrong[i]), MAG_ESYNTAX);
+	assert_int_equal(fault_arm("a:fail:2,b:fail:2+,c:delay1:1"), 0);
+	for (int i = 0; i < 4; i++)
+		fails += fault_point("a");
+	assert_int_equal(fails, 1);
+	for (int i = 0; i < 4; i++)
+		fails += fault_point("b");
+	assert_int_equal(fails, 4);
+	assert_int_equal(fault_point("c"), 0);
+	assert_int_equal(fault_point("d"), 0);
+	assert_int_equal(fault_arm(""), 0);
+	assert_int_equal(fault_point("b"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FILE_ONLY(test_the_files_are_the_owners_alone),
+		FILE_ONLY(test_a_store_is_not_made_twice),
+		cmocka_unit_test(test_wrong_addresses_are_named),
+		cmocka_unit_test(test_making_a_store_needs_a_folder),
+		FILE_ONLY(test_what_is_no_database_is_refused),
+		FILE_ONLY(test_threat_33_a_newer_schema_is_refused),
+		FILE_ONLY(test_an_empty_database_is_migrated),
+		FILE_ONLY(test_another_programs_database_is_refused),
+		FILE_ONLY(test_the_log_stays_small),
+		cmocka_unit_test(test_faults_are_armed_and_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
