@@ -134,6 +134,7 @@ class House:
         if self.offset is not None:
             self._write_offset()
             env.update(LD_PRELOAD=FAKETIME[0], FAKETIME_TIMESTAMP_FILE=self._offset_file(),
+                       ASAN_OPTIONS="verify_asan_link_order=0",  # faketime comes first
                        FAKETIME_NO_CACHE="1", FAKETIME_DONT_FAKE_MONOTONIC="1")
         return env
 
