@@ -114,7 +114,7 @@ static const struct {
 		":2: region_overrides = +1684=as: +1684=as is not +PREFIX=COUNTRY, such as +1684=AS" },
 	{ "[phone]\nregion_overrides = +=US\n", MAG_ESYNTAX,
 		":2: region_overrides = +=US: +=US is not +PREFIX=COUNTRY, such as +1684=AS" },
-	{ "[phone]\ncode_digits = 5\n", MAG_ERANGE, ":2: code_digits = 5: must be 6 to 10" },
+	{ "[phone]\ncode_digits = 5\n", MAG_ERANGE, ":2: code_digits = 5: must be 6 to 8" },
 	{ "[phone]\ncode_validity = 1h\n", MAG_ERANGE, ":2: code_validity = 1h: must be 30s to 10m" },
 	{ "[throttle]\ntotal_30d = 101\n", MAG_ERANGE, ":2: total_30d = 101: must be 1 to 100" },
 	{ "[throttle]\ndelay = 1m\n", MAG_ESYNTAX, ":2: delay = 1m: delay is longer than delay_max" },
