@@ -21,12 +21,15 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wirepy  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
 UID_UNKNOWN = wirepy.UID_UNKNOWN
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="speaks as several users: needs root")
 
 
 def build_dir():

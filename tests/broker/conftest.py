@@ -29,6 +29,3 @@ def anna(house):
     house.account("anna", uid=12001)
     house.number_of = {"anna": house.phone("anna")}
     return house
-
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="speaks as several users: needs root")

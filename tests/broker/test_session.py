@@ -10,7 +10,7 @@ import time
 import pytest
 
 import wirepy
-from conftest import needs_root
+from house import needs_root  # noqa: E402
 from house import Login, UID_UNKNOWN, wrong
 
 ANNA, BERT = 12001, 12002

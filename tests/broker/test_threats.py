@@ -14,7 +14,7 @@ import time
 import pytest
 
 import wirepy
-from conftest import needs_root
+from house import needs_root  # noqa: E402
 from house import House, Login, UID_UNKNOWN, wrong
 
 
