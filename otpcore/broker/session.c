@@ -54,18 +54,25 @@ const struct session *session_satisfies(
 	return p->mode == MODE_NONE || r->now - s->since < reuse ? s : NULL;
 }
 
-uint32_t session_raise(struct request *r, const struct aggregate *a, const struct phone *phone,
-	const char **reason_r)
+bool session_claim(struct request *r, const struct aggregate *a, const char **reason_r)
 {
 	struct session *s = session_sound(r, a, reason_r);
-	int64_t strength = phone_strength(phone), level = phone_level(a, phone);
 
 	if (!s)
-		return 0;
+		return false;
 	if (!r->standing.own) {
 		*reason_r = "other-uid";
-		return 0;
+		return false;
 	}
+	store_mark_session(r->tick, r->index, s, ROW_CHANGED);
+	return true;
+}
+
+void session_raise(struct request *r, const struct aggregate *a, const struct phone *phone)
+{
+	struct session *s = row_of(r);
+	int64_t strength = phone_strength(phone), level = phone_level(a, phone);
+
 	/* What the session has already, and is more, stays. */
 	if (strength >= s->strength)
 		s->strength = strength;
@@ -74,7 +81,6 @@ uint32_t session_raise(struct request *r, const struct aggregate *a, const struc
 	s->phone = phone->row.id;
 	s->since = r->now;
 	store_mark_session(r->tick, r->index, s, ROW_CHANGED);
-	return 1;
 }
 
 /* Why this login can have no row; "" if it can. */

@@ -17,9 +17,10 @@ struct session *session_sound(struct request *r, const struct aggregate *a, cons
  * within `reuse` seconds. NULL: no. */
 const struct session *session_satisfies(
 	struct request *r, const struct aggregate *a, const struct policy *p, int64_t reuse);
-/* Elevate: the row gets the strength of the phone. 0: no row was raised, why. */
-uint32_t session_raise(struct request *r, const struct aggregate *a, const struct phone *phone,
-	const char **reason_r);
+/* Elevate, in decide: is there a row to raise? Claims it; false: why not. */
+bool session_claim(struct request *r, const struct aggregate *a, const char **reason_r);
+/* Elevate, in settle: the claimed row gets the strength of the phone. */
+void session_raise(struct request *r, const struct aggregate *a, const struct phone *phone);
 /* open: a row for this login. Returns whether the session is recorded; if not,
  * the id is marked as seen and nothing rests on it. */
 bool session_record(struct request *r, const struct aggregate *a, const struct login *login,

@@ -129,8 +129,9 @@ static void decide_course(struct request *r, const struct service_settings *serv
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
 	else
 		choose(r, p, service->reuse, c);
-	/* Watching only: what would be asked is in the log, nobody is held up. */
-	if (p->observe && p->known && (c->decision == DECISION_DENY || c->decoy))
+	/* Watching only: what would be asked is in the log, nobody is held up for
+	 * want of a second factor. The first one is still wanted. */
+	if (p->observe && p->known && proven(r, q) && (c->decision == DECISION_DENY || c->decoy))
 		set(c, DECISION_EXEMPT, VERDICT_OK, "observed");
 	if (c->decision == DECISION_EXEMPT)
 		c->decoy = false;

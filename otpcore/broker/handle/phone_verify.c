@@ -24,7 +24,7 @@ static struct phone *phone_pending(struct aggregate *a)
 }
 
 /* What verify found, from decide to settle: rows and what to refund. */
-enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_SUBSCRIPTION, V_BOUND };
+enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_SUBSCRIPTION, V_BOUND, V_RIGHT };
 
 /* Without an id: the phone that waits; else the one whose code was entered last,
  * so that a repeat finds it again. */
@@ -54,15 +54,40 @@ static struct challenge *challenge_by_id(struct aggregate *a, int64_t id)
 	return NULL;
 }
 
-/* Does the code belong to this challenge? Also of one that was used. */
-static int code_matches(struct request *r, const struct challenge *ch, const char *code,
-	unsigned char mac_r[HASH_LEN])
+static int code_mac(struct request *r, const struct challenge *ch, unsigned char mac_r[HASH_LEN])
 {
-	int res = seal_hash(r->broker->keyring, PEPPER_CODE, ch->nonce.data, ch->nonce.len, mac_r);
+	return seal_hash(r->broker->keyring, PEPPER_CODE, ch->nonce.data, ch->nonce.len, mac_r);
+}
 
-	if (res)
-		return 0;
-	return challenge_matches(mac_r, (unsigned)r->broker->settings->code_digits, code);
+/* Does the code belong to this challenge, which was used? */
+static bool code_matches(struct request *r, const struct challenge *ch, const char *code)
+{
+	unsigned char mac[HASH_LEN];
+	bool same = !code_mac(r, ch, mac) &&
+		challenge_matches(mac, (unsigned)r->broker->settings->code_digits, code);
+
+	mag_wipe(mac, sizeof mac);
+	return same;
+}
+
+/* What the code is worth. Without a MAC nothing is decided, and that is no
+ * success. The same right code again gets the first answer again. */
+static enum verdict verify_verdict(struct request *r, const struct phone *p,
+	struct challenge_input *in)
+{
+	unsigned char mac[HASH_LEN];
+	enum verdict v;
+
+	if (in->live && !code_mac(r, in->live, mac))
+		in->mac = mac;
+	v = challenge_judge(in);
+	in->mac = NULL;
+	mag_wipe(mac, sizeof mac);
+	if (in->live || v != VERDICT_CODE_USED)
+		return v;
+	if (!code_matches(r, in->latest, in->code))
+		return VERDICT_CODE_WRONG;
+	return p->state == PHONE_ACTIVE ? VERDICT_OK : VERDICT_CODE_USED;
 }
 
 /* The subscription beneath the phone; made here where keys are not used. */
@@ -159,8 +184,7 @@ static void verify_judge(struct request *r, struct aggregate *a, struct phone *p
 	const struct settings *s = r->broker->settings;
 	struct challenge *latest = challenge_latest(a, chain);
 	struct challenge *live = challenge_live(a, chain, p->row.id, 0, r->now);
-	unsigned char mac[HASH_LEN] = { 0 };
-	struct challenge_input in = { live, latest, live ? mac : NULL, (unsigned)s->code_digits,
+	struct challenge_input in = { live, latest, NULL, (unsigned)s->code_digits,
 		mag_secret_text(&q->code), 0, s->tries, r->now };
 	enum verdict v;
 
@@ -180,23 +204,16 @@ static void verify_judge(struct request *r, struct aggregate *a, struct phone *p
 		return;
 	}
 	verify_charge(r, a, latest->chain_id);
-	if (live)
-		code_matches(r, live, in.code, mac);
-	v = challenge_judge(&in);
-	/* The same right code again: the first answer again. */
-	if (!live && p->state == PHONE_ACTIVE && code_matches(r, latest, in.code, mac))
-		v = VERDICT_OK;
-	else if (!live && v == VERDICT_CODE_USED && !code_matches(r, latest, in.code, mac))
-		v = VERDICT_CODE_WRONG;
+	v = verify_verdict(r, p, &in);
+	r->state.i[V_RIGHT] = v == VERDICT_OK || v == VERDICT_CODE_USED;
 	request_verdict(r, v);
 	if (v == VERDICT_OK && live)
 		verify_bind(r, a, p, live);
-	else if (live && v == VERDICT_TRIES_EXCEEDED) {
+	else if (live && in.tried + 1 >= s->tries) {
 		live->state = CHALLENGE_DEAD;
 		store_mark_challenge(r->tick, r->index, live, ROW_CHANGED);
 	}
 	rep->seconds_left = live ? phone_left(live->expires_at, r->now) : 0;
-	mag_wipe(mac, sizeof mac);
 }
 
 void phone_verify_decide(struct request *r)
@@ -228,13 +245,6 @@ void phone_verify_decide(struct request *r)
 	verify_judge(r, a, p, &chain);
 }
 
-/* The third wrong code is "tries-exceeded" already. Undecided: an error, which
- * stays charged. */
-static bool guessed_wrong(enum verdict v)
-{
-	return v == VERDICT_CODE_WRONG || v == VERDICT_TRIES_EXCEEDED || v == VERDICT_NONE;
-}
-
 void phone_verify_settle(struct request *r)
 {
 	struct wire_phone_verify_rep *rep = r->reply;
@@ -252,11 +262,11 @@ void phone_verify_settle(struct request *r)
 	if (tried > s->tries) {
 		verify_undo(r, a);
 		request_verdict(r, VERDICT_TRIES_EXCEEDED);
-	} else if (guessed_wrong((enum verdict)r->result.verdict)) {
+	} else if (!r->state.i[V_RIGHT]) {
 		rep->tries_left = phone_left(s->tries, tried);
 		if (tried >= s->tries)
 			request_verdict(r, VERDICT_TRIES_EXCEEDED);
-	} else { /* nothing was wrong: give back what this request charged */
+	} else { /* the code was right: give back what this request charged */
 		store_charge(r->tick, r->index, THROTTLE_CHAIN, r->state.i[V_CHAIN], 0, -1);
 		store_charge(r->tick, r->index, THROTTLE_ACCOUNT, a->account.row.id,
 			throttle_day(r->now), -1);

@@ -8,7 +8,7 @@
 #include "otpcore/engine/challenge.h"
 
 /* request.state, from decide to settle. */
-enum { KEEP, EVALUATED, CHALLENGE, FAILURES, RAISED };
+enum { KEEP, EVALUATED, CHALLENGE, FAILURES, CLAIMED };
 
 struct trial {
 	struct party p;
@@ -196,8 +196,9 @@ static void mark(const struct trial *t, int64_t state)
 		store_mark_challenge(r->tick, r->index, t->live, ROW_CHANGED);
 }
 
-/* The challenge is consumed, and a session that elevates is raised, by claims:
- * whoever else had the same code lost the race. */
+/* The challenge and the session that elevates are claimed: whoever else had the
+ * same code lost the race. The session is raised only when the reservation has
+ * stayed within the limits (succeed). */
 static void accept(const struct trial *t)
 {
 	struct request *r = t->p.r;
@@ -209,7 +210,7 @@ static void accept(const struct trial *t)
 	store_mark_phone(r->tick, r->index, t->phone, ROW_CHANGED);
 	if (!mag_streq(r->ticket.service, SERVICE_ELEVATE))
 		return;
-	rep->raised = session_raise(r, t->p.a, t->phone, &reason);
+	r->state.i[CLAIMED] = session_claim(r, t->p.a, &reason);
 	mag_copy(rep->reason, sizeof rep->reason, reason);
 }
 
@@ -295,6 +296,10 @@ static void succeed(const struct trial *t)
 	l->verified_at = r->now;
 	mag_copy(rep->strength, sizeof rep->strength, strength_id((enum strength)l->strength));
 	rep->level = (uint32_t)l->level;
+	if (r->state.i[CLAIMED]) {
+		session_raise(r, t->p.a, t->phone);
+		rep->raised = 1;
+	}
 }
 
 static void settle_evaluated(struct trial *t)
