@@ -94,6 +94,9 @@ int cli_request(struct cli *c, uint16_t message, const void *request, void *repl
 /* The sentence for the last result: what happened, what to do next. */
 void cli_sentence(const struct cli *c, char *buf, size_t cap);
 
+/* Why a session has no row of its own, for people (login.wire, open). */
+const char *cli_session_reason(const char *id);
+
 /* Log in a second time on the terminal (service "elevate"); c->grant is then
  * good for the next requests. require NULL: what the command needs. */
 int cli_elevate(struct cli *c, const char *require);

@@ -1,4 +1,5 @@
 /* Requests of the tools, and what the broker's answers mean for a person. */
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,6 +151,26 @@ int cli_request_grant(struct cli *c, uint16_t message, void *request, struct mag
 	return cli_request(c, message, request, reply);
 }
 
+/* Why this session has no row of its own, for people (login.wire, open). */
+static const struct {
+	const char *id, *text;
+} reasons[] = {
+	{ "shared-id", "its audit id is shared with another login" },
+	{ "no-audit-id", "it has no audit id (pam_loginuid is missing)" },
+	{ "other-uid", "it was logged in as another user" },
+	{ "not-root", "the service that opened it is not root" },
+	{ "no-login", "it did not come through pam_magotp" },
+	{ NULL, NULL },
+};
+
+const char *cli_session_reason(const char *id)
+{
+	for (size_t i = 0; reasons[i].id; i++)
+		if (mag_streq(reasons[i].id, id))
+			return reasons[i].text;
+	return *id ? id : "no login was recorded";
+}
+
 /* ---- elevate: the login conversation on this terminal ---- */
 static int io_ask(void *arg, const char *prompt, bool echo, struct mag_secret *answer_r)
 {
@@ -187,18 +208,26 @@ static int flow_exit(struct cli *c, struct flow_result *f)
 int cli_elevate(struct cli *c, const char *require)
 {
 	struct flow_io io = { io_ask, io_tell, c };
-	struct flow_params p = { .user = c->user, .service = "elevate", .uid = c->uid,
-		.require = require, .echo = true, .tty = ttyname(STDIN_FILENO) };
+	struct flow_params p = { .service = "elevate", .uid = getuid(), .require = require,
+		.echo = true, .tty = ttyname(STDIN_FILENO) };
+	struct passwd *pw = getpwuid(getuid());
 	struct flow_result f = { 0 };
 	int r;
 
+	/* Whoever is worked on: the second step is the caller's own. */
+	if (!pw)
+		return cli_fail(c, CLI_REFUSED, "account-unknown", "Your user id has no name here.");
+	p.user = pw->pw_name;
 	if (flow_run(&c->client, &io, &p, &f))
 		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
 	r = flow_exit(c, &f);
 	if (r == CLI_DONE && mag_secret_set(&c->grant, f.txn.data, f.txn.len))
 		r = cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	if (r == CLI_DONE && !f.raised)
-		cli_note(c, "Good for this command only%s%s.", *f.reason ? ": " : "", f.reason);
+	if (r == CLI_DONE && f.raised)
+		cli_note(c, "This session has %s now.", f.strength);
+	else if (r == CLI_DONE)
+		cli_note(c, "Good for this command only. The session cannot keep it: %s.",
+			cli_session_reason(f.reason));
 	flow_result_clear(&f);
 	return r;
 }

@@ -88,6 +88,9 @@ static int in_steps(struct cli *c, const char *require, const char *id, const ch
 	if (!ref)
 		return cli_usage(c, "%s: not an id such as p1", id);
 	r = begin(c, require, &b);
+	if (r == CLI_DONE && b.decision == DECISION_PASS)
+		cli_note(c, "Nothing to do: this session has %s.",
+			*b.strength ? b.strength : "what is asked");
 	if (r == CLI_DONE && b.decision == DECISION_ASK) {
 		/* A code that is given was sent by an earlier call of the same login. */
 		if (!code)

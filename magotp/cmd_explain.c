@@ -200,9 +200,12 @@ static int say_last(const struct cli *c, const struct wire_explain_rep *p)
 		*p->last_from ? " from " : "", p->last_from);
 	cli_say(c, "Verdict   %s", p->last_verdict);
 	cli_say(c, "Strength  %s", p->last_strength);
-	cli_say(c, "%s", mag_streq(p->last_verdict, verdict_id(VERDICT_NONE))
-				 ? "It was not finished: no code was judged."
-				 : flow_verdict_text(verdict_from_id(p->last_verdict)));
+	if (mag_streq(p->last_verdict, verdict_id(VERDICT_NONE)))
+		cli_say(c, "It was not finished: no code was judged.");
+	else if (mag_streq(p->last_verdict, verdict_id(VERDICT_OK)))
+		cli_say(c, "It succeeded.");
+	else
+		cli_say(c, "%s", flow_verdict_text(verdict_from_id(p->last_verdict)));
 	return CLI_DONE;
 }
 

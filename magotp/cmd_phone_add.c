@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "magotp/cmd.h"
+#include "otpcore/base/buf.h"
 #include "otpcore/base/text.h"
 
 /* Wrong codes that are asked for again before the broker's cap ends it. */
@@ -10,10 +11,29 @@
 
 static const char charge[] = "Your carrier may charge for messages and calls.";
 
+/* "2 minutes", "90 seconds" */
+static const char *lifetime(uint32_t seconds, char *buf, size_t cap)
+{
+	struct mag_buf b;
+
+	mag_buf_init(&b, buf, cap);
+	if (seconds % 60 || !seconds)
+		mag_buf_printf(&b, "%u seconds", seconds);
+	else
+		mag_buf_printf(&b, "%u minute%s", seconds / 60, seconds == 60 ? "" : "s");
+	return buf;
+}
+
 static void say_sent(const struct cli *c, const struct wire_phone_add_rep *p)
 {
 	const char *way = mag_streq(p->channel, "voice") ? "voice call" : "text";
+	char good[32];
 
+	if (c->result.seconds) {
+		cli_note(c, "The %s to %s was sent just now and still holds; a new one in %u seconds.",
+			way, p->masked, c->result.seconds);
+		return;
+	}
 	if (p->delivery == DELIVERY_FAILED)
 		cli_note(c, "Not sent: the %s to %s failed.", way, p->masked);
 	else if (mag_streq(p->channel, "voice"))
@@ -21,7 +41,7 @@ static void say_sent(const struct cli *c, const struct wire_phone_add_rep *p)
 	else
 		cli_note(c, "Code sent by text to %s.", p->masked);
 	if (p->delivery != DELIVERY_FAILED)
-		cli_note(c, "Good for %u seconds.", p->seconds_left);
+		cli_note(c, "Good for %s.", lifetime(p->seconds_left, good, sizeof good));
 }
 
 static struct json_object *json_phone(const struct wire_phone_add_rep *p, const char *state)

@@ -43,26 +43,6 @@ static void hint_text(const struct wire_notice *n, struct mag_buf *text, const c
 	mag_buf_printf(text, "%s %s", n->id, n->what);
 }
 
-/* Why this session has no row of its own, for people (login.wire, open). */
-static const struct {
-	const char *id, *text;
-} reasons[] = {
-	{ "shared-id", "its audit id is shared with another login" },
-	{ "no-audit-id", "it has no audit id (pam_loginuid is missing)" },
-	{ "other-uid", "it was logged in as another user" },
-	{ "not-root", "the service that opened it is not root" },
-	{ "no-login", "it did not come through pam_magotp" },
-	{ NULL, NULL },
-};
-
-static const char *reason_text(const char *id)
-{
-	for (size_t i = 0; reasons[i].id; i++)
-		if (mag_streq(reasons[i].id, id))
-			return reasons[i].text;
-	return *id ? id : "no login was recorded";
-}
-
 /* "14:02" today, else with the date. */
 static const char *since_text(int64_t at, char *buf, size_t cap)
 {
@@ -131,7 +111,7 @@ static void print_session(const struct cli *c, const struct wire_status_rep *s)
 		mag_buf_printf(&b, " from %s", mag_clean(from, sizeof from, s->from));
 	cli_say(c, "Session   %s", line);
 	if (!s->recorded)
-		cli_say(c, "          Not recorded: %s", reason_text(s->reason));
+		cli_say(c, "          Not recorded: %s", cli_session_reason(s->reason));
 	if (s->previous_at > 0) {
 		mag_buf_reset(&b);
 		mag_buf_puts(&b, mag_time_minute(s->previous_at, at, sizeof at));

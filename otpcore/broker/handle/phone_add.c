@@ -201,6 +201,7 @@ static void add_challenge(struct request *r, struct adding *x, struct phone *p)
 	if (ch && in.chain_id && ch->created_at + s->resend_wait > r->now) {
 		rep->delivery = (uint32_t)ch->delivery; /* just sent: that code is good */
 		request_verdict(r, VERDICT_OK);
+		r->result.seconds = phone_left(ch->created_at + s->resend_wait, r->now);
 	} else {
 		request_verdict(r, send_challenge(r, &in, &ch));
 		if (r->result.verdict != VERDICT_OK)
