@@ -8,12 +8,43 @@
 #include "otpcore/base/err.h"
 
 #define BLOCK 65536
+#define POOL_MAX 64 /* 4 MB */
 
 struct arena_block {
 	struct arena_block *next;
 	size_t used, cap;
 	alignas(max_align_t) unsigned char data[];
 };
+
+static struct arena_block *take_block(struct arena *a, size_t cap)
+{
+	struct arena_pool *p = a->pool;
+	struct arena_block *b = NULL;
+
+	if (cap == BLOCK && p != NULL && p->block != NULL) {
+		b = p->block;
+		p->block = b->next;
+		p->n--;
+	} else {
+		b = malloc(sizeof *b + cap);
+	}
+	if (b != NULL)
+		*b = (struct arena_block){ .next = a->block, .cap = cap };
+	return b;
+}
+
+static void give_block(struct arena *a, struct arena_block *b)
+{
+	struct arena_pool *p = a->pool;
+
+	if (b->cap != BLOCK || p == NULL || p->n == POOL_MAX) {
+		free(b);
+		return;
+	}
+	b->next = p->block;
+	p->block = b;
+	p->n++;
+}
 
 void *arena_get(struct arena *a, size_t size)
 {
@@ -22,12 +53,9 @@ void *arena_get(struct arena *a, size_t size)
 
 	size = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
 	if (b == NULL || b->cap - b->used < size) {
-		size_t cap = size > BLOCK / 2 ? size : BLOCK;
-
-		b = malloc(sizeof *b + cap);
+		b = take_block(a, size > BLOCK / 2 ? size : BLOCK);
 		if (b == NULL)
 			return NULL;
-		*b = (struct arena_block){ .next = a->block, .cap = cap };
 		a->block = b;
 	}
 	p = b->data + b->used;
@@ -40,9 +68,17 @@ void arena_free(struct arena *a)
 	while (a->block != NULL) {
 		struct arena_block *next = a->block->next;
 
-		free(a->block);
+		give_block(a, a->block);
 		a->block = next;
 	}
+}
+
+void arena_pool_free(struct arena_pool *p)
+{
+	struct arena owner = { p->block, NULL };
+
+	arena_free(&owner);
+	*p = (struct arena_pool){ NULL, 0 };
 }
 
 void arena_reset(struct arena *a)

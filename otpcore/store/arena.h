@@ -6,7 +6,16 @@
 
 struct arena {
 	struct arena_block *block; /* newest first */
+	struct arena_pool *pool;   /* blocks come from there and go back; or NULL */
 };
+
+/* Blocks that one arena after the other uses: fresh memory costs a page fault
+ * every 4 KB. */
+struct arena_pool {
+	struct arena_block *block;
+	size_t n;
+};
+void arena_pool_free(struct arena_pool *p);
 
 /* Zeroed, aligned for any type; NULL: no memory. */
 void *arena_get(struct arena *a, size_t size);

@@ -3,6 +3,7 @@
 #ifndef STORE_BACKEND_H
 #define STORE_BACKEND_H
 
+#include "otpcore/store/arena.h"
 #include "otpcore/store/rows.h"
 #include "otpcore/store/store.h"
 
@@ -69,6 +70,7 @@ extern const struct backend_ops backend_sqlite;
 struct store {
 	const struct backend_ops *ops;
 	void *backend;
+	struct arena_pool pool;
 };
 
 /* The types of a statement's parameters, as in "iit"; its text, expanded, with

@@ -94,6 +94,7 @@ void store_close(struct store **store)
 	if (s == NULL)
 		return;
 	s->ops->close(s->backend);
+	arena_pool_free(&s->pool);
 	free(s);
 }
 

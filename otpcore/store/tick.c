@@ -20,6 +20,7 @@ int store_tick_new(struct store *s, int64_t now, struct store_tick **tick_r)
 	t->now = now;
 	t->alone = NOBODY;
 	t->wants_end = &t->wants;
+	t->arena.pool = t->batch_arena.pool = t->by_row.arena.pool = &s->pool;
 	*tick_r = t;
 	return 0;
 }

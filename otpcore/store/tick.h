@@ -44,6 +44,7 @@ struct want {
 	void *row;          /* the row, aggregate or array; nodes: what it leads to */
 	size_t n, cap;      /* rows loaded; room (sessions of an account) */
 	struct want *same;  /* an account by uid that is also wanted by name */
+	bool used;          /* the row may hold something: not zeroed any more */
 	bool loaded;
 	bool handed;        /* a handler had it: load again before deciding again */
 	int r;              /* could not be read */

@@ -207,10 +207,11 @@ static int add_part(struct want *w, const struct part *part)
 
 static void forget_rows(struct want *w)
 {
-	if (w->key.kind == WANT_SESSIONS_OF)
+	if (w->used && w->key.kind == WANT_SESSIONS_OF)
 		memset(w->row, 0, w->cap * sizeof(struct session));
-	else
+	else if (w->used)
 		memset(w->row, 0, want_row_size(w->key.kind));
+	w->used = true;
 	if (w->key.kind == WANT_THROTTLE)
 		*(struct throttle *)w->row = (struct throttle){ .kind = w->key.i[0],
 			.subject = w->key.i[1], .period = w->key.i[2] };
