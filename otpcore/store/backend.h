@@ -45,6 +45,9 @@ struct store_batch {
 
 struct backend_ops {
 	const char *kind;
+	/* From begin to commit nobody else can write: a counter that is read in the
+	 * claim can be written once, with the outcome, in the commit. */
+	bool exclusive;
 	int (*create)(const char *where, char err[STORE_ERROR_MAX]);
 	int (*open)(const char *where, void **backend_r, char err[STORE_ERROR_MAX]);
 	void (*close)(void *backend);

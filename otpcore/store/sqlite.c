@@ -417,6 +417,7 @@ static int sqlite_script(void *backend, const char *sql)
 
 const struct backend_ops backend_sqlite = {
 	.kind = "sqlite",
+	.exclusive = true,
 	.create = sqlite_create,
 	.open = sqlite_open,
 	.close = sqlite_close,

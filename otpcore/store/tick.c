@@ -238,9 +238,10 @@ static int start_claim(struct store_tick *t)
 	int r = 0;
 
 	batch_clear(t);
-	r = charge_calls(t, &t->charges);
+	r = charge_claim_calls(t);
 	if (r == 0)
 		r = write_calls(t, &t->claims, "store.claim");
+	t->wrote = t->claims.n > 0 || (t->charges.n > 0 && !t->store->ops->exclusive);
 	t->batch.begin = true;
 	return r == 0 && t->batch.n > 0 ? batch_run(t) : r;
 }
@@ -264,7 +265,8 @@ static enum tick_phase finish_claim(struct store_tick *t, int r)
 		return after_failure(t, r);
 	t->open = t->batch.n > 0;
 	write_done(&t->claims);
-	return PHASE_SETTLE;
+	r = charge_claimed(t);
+	return r == 0 ? PHASE_SETTLE : after_failure(t, r);
 }
 
 static int start_settle(struct store_tick *t)
@@ -283,11 +285,11 @@ static int start_commit(struct store_tick *t)
 	int r = 0;
 
 	batch_clear(t);
-	if (t->touched && !t->open && t->refunds.n == 0 && t->settled.n == 0)
-		store_charge(t, 0, THROTTLE_DECOY, 0, 0, 1);
-	r = charge_calls(t, &t->refunds);
+	r = charge_commit_calls(t);
 	if (r == 0)
 		r = write_calls(t, &t->settled, "store.settle");
+	if (r == 0 && t->touched && !t->wrote && t->batch.n == 0)
+		r = charge_decoy_call(t);
 	t->batch.begin = !t->open;
 	t->batch.commit = true;
 	return r == 0 && (t->open || t->batch.n > 0) ? batch_run(t) : r;

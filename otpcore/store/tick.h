@@ -61,6 +61,8 @@ struct charge {
 	int64_t kind, subject, period, amount;
 	size_t request, order;
 	int64_t value; /* after the claim */
+	int64_t base;  /* exclusive: what the counter was, told to a key's first charge */
+	bool known;
 };
 
 struct charge_list {
@@ -118,6 +120,7 @@ struct store_tick {
 	bool any_kept;   /* something was committed */
 	int result;      /* what done is told */
 	bool touched;    /* store_touch */
+	bool wrote;      /* the claim changed something */
 	bool suspect;    /* a handler used a row that could not be read, or marked nonsense */
 	int error;       /* no memory */
 
@@ -152,6 +155,14 @@ void want_insert(struct want_index *x, struct want *w);
 void want_index_clear(struct want_index *x);
 
 /* ---- charge.c ---- */
+/* The calls of the claim and of the commit; after the claim's, what each charge
+ * came to. */
+int charge_claim_calls(struct store_tick *t);
+int charge_claimed(struct store_tick *t);
+int charge_commit_calls(struct store_tick *t);
+/* Something to write for a tick that must commit but has nothing (rule L10). */
+int charge_decoy_call(struct store_tick *t);
+/* The charges as they stand, each by a relative statement. */
 int charge_calls(struct store_tick *t, struct charge_list *list);
 /* Drop all but the positive charges: what a failed request leaves behind. */
 void charge_keep_positive(struct charge_list *list);
