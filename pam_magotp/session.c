@@ -81,7 +81,7 @@ int phase_close(struct visit *v)
 		return PAM_SUCCESS;
 	mag_copy(q.user, sizeof q.user, v->user);
 	mag_copy(q.service, sizeof q.service, v->service);
-	r = flow_request(&v->client, true, WIRE_MSG_CLOSE, &q, &result, NULL);
+	r = flow_request(&v->client, false, WIRE_MSG_CLOSE, &q, &result, NULL);
 	if (!r)
 		r = result.error;
 	else if (visit_broker_down_allows(v, r, false))
@@ -91,5 +91,5 @@ int phase_close(struct visit *v)
 
 int phase_setcred(struct visit *v)
 {
-	return txn_keep(v);
+	return txn_keep(v) == PAM_SUCCESS ? PAM_SUCCESS : PAM_CRED_ERR;
 }

@@ -158,6 +158,18 @@ static enum step enough(struct flow *f, enum flow_end end)
 		login->has_level ? login->has_level : 1);
 }
 
+/* What is missing may only have run out: then that is what is said (rule L13). */
+static unsigned why_denied(const struct flow *f, const struct wire_result *result)
+{
+	if (result->verdict != VERDICT_OK && result->verdict != VERDICT_NONE &&
+		result->verdict != VERDICT_REQUIREMENTS_NOT_MET)
+		return result->verdict;
+	for (size_t i = 0; i < f->login->n_notices; i++)
+		if (mag_streq(f->login->notices[i].id, "phone-expired"))
+			return VERDICT_PHONE_EXPIRED;
+	return VERDICT_REQUIREMENTS_NOT_MET;
+}
+
 static enum step decided(struct flow *f, const struct wire_result *result)
 {
 	switch (f->login->decision) {
@@ -170,11 +182,7 @@ static enum step decided(struct flow *f, const struct wire_result *result)
 	default:
 		if (mag_streq(f->login->mode, "combined"))
 			return flow_refuse_mute(f, result->verdict);
-		return flow_refuse(f,
-			result->verdict == VERDICT_OK || result->verdict == VERDICT_NONE ?
-				VERDICT_REQUIREMENTS_NOT_MET :
-				result->verdict,
-			result->seconds, result->detail);
+		return flow_refuse(f, why_denied(f, result), result->seconds, result->detail);
 	}
 }
 

@@ -25,6 +25,8 @@ then what the person reads and types, and how it ends.
     remember NAME                     {remembered} in a later putenv
     messages N                        sent since the start
     broker stop | start | kill        kill: -9, and started again
+    broker freeze | thaw              silent; speaks again
+    time +SECONDS                     pass
     smsd stop | start
 
 In texts {host}, {seconds}, {time} ("74 seconds", "2 minutes") and {date} stand for
@@ -107,7 +109,7 @@ class Scenario:
 
     def run(self):
         with houses.House(self.directory, **self.conf) as self.house:
-            if any("{+" in line or "{later}" in line for _, line in self.lines):
+            if any(re.search(r"\{\+|\{later\}|^time", line) for _, line in self.lines):
                 self.house.time_travel(0)
             self.house.start()
             for self.made, person in enumerate(self.people):
@@ -224,6 +226,12 @@ class Scenario:
             self.house.stop("broker", signal.SIGKILL if rest == "kill" else signal.SIGTERM)
         if rest in ("start", "kill"):
             self.house.start_broker()
+        if rest in ("freeze", "thaw"):
+            self.house.processes["broker"].send_signal(
+                signal.SIGSTOP if rest == "freeze" else signal.SIGCONT)
+
+    def _time(self, n, rest, turns, word):
+        self.house.time_travel(int(rest))
 
     def _smsd(self, n, rest, turns, word):
         if rest == "stop":
