@@ -98,7 +98,7 @@ static void keep_stats(const struct settings *old, struct settings *fresh)
 {
 	for (size_t i = 0; i < fresh->n_gateways; i++) {
 		for (size_t j = 0; j < old->n_gateways; j++) {
-			if (strcmp(fresh->gateways[i]->name, old->gateways[j]->name))
+			if (strcmp(fresh->gateways[i]->name, old->gateways[j]->name) != 0)
 				continue;
 			fresh->gateways[i]->stats = old->gateways[j]->stats;
 			fresh->gateways[i]->stats.waiting = 0;
@@ -111,7 +111,7 @@ static void keep_stats(const struct settings *old, struct settings *fresh)
 static int resolve_clients(struct daemon *d, const struct settings *s, char err[OPT_ERROR_MAX])
 {
 	struct listen_config *l = &d->listen_config;
-	uid_t uids[LISTEN_CLIENTS_MAX];
+	uid_t uids[LISTEN_CLIENTS_MAX] = { 0 };
 	char words[sizeof s->clients], *save = NULL;
 	size_t n = 0;
 
@@ -133,7 +133,7 @@ static int resolve_clients(struct daemon *d, const struct settings *s, char err[
 			/* Not fatal: root may still hand messages over. */
 			mag_log(MAG_LOG_WARNING, "[smsd] clients: there is no user \"%s\"", w);
 	}
-	memcpy(l->clients, uids, n * sizeof *uids);
+	memcpy(l->clients, uids, sizeof uids);
 	l->n_clients = n;
 	return 0;
 }
@@ -230,11 +230,24 @@ static int setup_events(struct daemon *d)
 	return 0;
 }
 
+static void on_fatal(int code)
+{
+	mag_log(MAG_LOG_ERROR, "the event library gave up (%d)", code);
+	abort(); /* style: it would exit by itself otherwise, as if all were well */
+}
+
+static void on_library_log(int severity, const char *text)
+{
+	mag_log(severity >= EVENT_LOG_ERR ? MAG_LOG_ERROR : MAG_LOG_DEBUG, "libevent: %s", text);
+}
+
 static struct event_base *new_base(void)
 {
 	struct event_config *config = event_config_new();
 	struct event_base *base = NULL;
 
+	event_set_fatal_callback(on_fatal);
+	event_set_log_callback(on_library_log);
 	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV) == 0)
 		base = event_base_new_with_config(config);
 	if (config)

@@ -49,7 +49,7 @@ static void add_rows(struct opt *all, size_t *n, const struct opt *rows)
 	for (; rows && rows->key; rows++) {
 		size_t i = 0;
 
-		while (i < *n && strcmp(all[i].key, rows->key))
+		while (i < *n && strcmp(all[i].key, rows->key) != 0)
 			i++;
 		if (i == *n && *n < OPTS_MAX)
 			all[(*n)++] = *rows;

@@ -33,7 +33,7 @@ struct listener {
 	int fd;
 	struct event *event;
 	size_t n_connections;
-	TAILQ_HEAD(, connection) connections;
+	TAILQ_HEAD(connections, connection) connections;
 	/* One frame in, one out at a time; wiped after use, they hold codes. */
 	unsigned char in[WIRE_FRAME_MAX], out[WIRE_FRAME_MAX];
 };
@@ -302,13 +302,15 @@ void listen_stop_accepting(struct listener *l)
 void listen_free(struct listener **listener)
 {
 	struct listener *l = *listener;
-	struct connection *c;
+	struct connection *c, *next;
 
 	*listener = NULL;
 	if (!l)
 		return;
 	listen_stop_accepting(l);
-	while ((c = TAILQ_FIRST(&l->connections)))
+	for (c = TAILQ_FIRST(&l->connections); c; c = next) {
+		next = TAILQ_NEXT(c, next);
 		connection_free(c);
+	}
 	free(l);
 }

@@ -214,7 +214,7 @@ static int add_placeholder(const struct compiling *c, const char *text, size_t l
 
 	if (r < 0)
 		return r;
-	if (strcmp(name.text, "username") || !c->vars->username || c->inner)
+	if (strcmp(name.text, "username") != 0 || !c->vars->username || c->inner)
 		return add_name(c, &name);
 	inner.inner = true;
 	inner.literals = PH_ENCODED;

@@ -216,7 +216,7 @@ int queue_submit(struct queue *q, struct sms_message *m,
 	struct item **found = tfind(m, &q->by_id, compare_ids), *e = found ? *found : NULL;
 	struct queue_waiter *w;
 
-	if (e && (strcmp(e->message.to, m->to) || strcmp(e->message.channel, m->channel)))
+	if (e && (strcmp(e->message.to, m->to) != 0 || strcmp(e->message.channel, m->channel) != 0))
 		return MAG_ECONFLICT;
 	if (!e && q->n_waiting >= q->config->max_waiting)
 		return MAG_EBUSY;

@@ -38,7 +38,7 @@ struct item {
 	struct attempt attempt;
 	struct gateway_result result; /* of the last attempt */
 	struct queue_answer answer;
-	TAILQ_HEAD(, queue_waiter) waiters;
+	TAILQ_HEAD(waiters, queue_waiter) waiters;
 	TAILQ_ENTRY(item) in_state;    /* the list of its state */
 	TAILQ_ENTRY(item) in_deadline; /* not DONE: by deadline */
 };

@@ -47,7 +47,7 @@ static const struct words *find(const char *template, const char *language)
 	const struct words *found = NULL;
 
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		if (strcmp(table[i].template, template))
+		if (strcmp(table[i].template, template) != 0)
 			continue;
 		if (same_language(language, table[i].language))
 			return &table[i];
@@ -193,7 +193,7 @@ static int free_text(const struct sms_message *m, struct mag_secret *out)
 {
 	int r = mag_secret_append(out, m->text.data, m->text.len);
 
-	if (r < 0 || strcmp(m->channel, "voice"))
+	if (r < 0 || strcmp(m->channel, "voice") != 0)
 		return r;
 	if ((r = append_text(out, find_common(m->language)->again)) < 0)
 		return r;
@@ -217,7 +217,7 @@ int template_render(
 	if (!w)
 		goto out;
 	r = MAG_EINVAL;
-	if (strcmp(w->template, "test") && !m->code.len)
+	if (strcmp(w->template, "test") != 0 && !m->code.len)
 		goto out;
 	validity(find_common(m->language), m->expires_at - now, good_for, sizeof good_for);
 	if (strcmp(m->channel, "voice") == 0) {

@@ -18,7 +18,7 @@ struct http {
 	struct event_base *base;
 	CURLM *multi;
 	struct event *timer;
-	TAILQ_HEAD(, transfer) transfers;
+	TAILQ_HEAD(transfers, transfer) transfers;
 };
 
 /* One request under way. libcurl is given pointers into it. */
@@ -45,10 +45,10 @@ static void free_headers(struct curl_slist *headers)
 
 static void transfer_free(struct transfer *t)
 {
+	TAILQ_REMOVE(&t->http->transfers, t, next);
 	if (t->easy) {
 		curl_multi_remove_handle(t->http->multi, t->easy);
 		curl_easy_cleanup(t->easy);
-		TAILQ_REMOVE(&t->http->transfers, t, next);
 	}
 	free_headers(t->headers);
 	mag_secret_free(&t->url);
@@ -183,13 +183,15 @@ static void http_teardown(void **shared)
 	struct http *h = *shared;
 	const struct gateway_result stopped = { .outcome = SMS_AMBIGUOUS,
 		.error = "magotp-smsd is stopping" };
-	struct transfer *t;
+	struct transfer *t, *next;
 
 	*shared = NULL;
 	if (!h)
 		return;
-	while ((t = TAILQ_FIRST(&h->transfers)))
+	for (t = TAILQ_FIRST(&h->transfers); t; t = next) {
+		next = TAILQ_NEXT(t, next);
 		finish(t, &stopped);
+	}
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
 	if (h->timer)
@@ -355,35 +357,42 @@ static int set_request(struct transfer *t, const struct http_settings *s)
 	return bad;
 }
 
+static int start(struct transfer *t)
+{
+	const struct http_settings *s = t->attempt->gateway->driver;
+	int r = expand(t);
+
+	if (r < 0)
+		return r;
+	t->easy = curl_easy_init();
+	if (!t->easy || set_safety(t->easy, s) || set_auth(t->easy, s, &t->user) ||
+		set_request(t, s) || curl_multi_add_handle(t->http->multi, t->easy) != CURLM_OK)
+		return MAG_ENOMEM;
+	return 0;
+}
+
 static void http_send(struct attempt *a)
 {
 	struct gateway_result result = { .outcome = SMS_RETRYABLE };
-	const struct http_settings *s = a->gateway->driver;
 	struct transfer *t = calloc(1, sizeof *t);
 	int r = MAG_ENOMEM;
 
-	if (!t)
-		goto out;
-	t->attempt = a;
-	t->http = a->gateway->shared;
-	if ((r = expand(t)) < 0)
-		goto out;
-	r = MAG_ENOMEM;
-	if (!(t->easy = curl_easy_init()))
-		goto out;
-	TAILQ_INSERT_TAIL(&t->http->transfers, t, next);
-	if (set_safety(t->easy, s) || set_auth(t->easy, s, &t->user) || set_request(t, s) ||
-		curl_multi_add_handle(t->http->multi, t->easy) != CURLM_OK)
-		goto out;
-	return;
-out:
+	if (t) {
+		t->attempt = a;
+		t->http = a->gateway->shared;
+		TAILQ_INSERT_TAIL(&t->http->transfers, t, next);
+		r = start(t);
+	}
+	if (r == 0)
+		return;
 	/* A value that does not go into the request will not go there later. */
 	if (r == MAG_ERANGE)
 		result.outcome = SMS_PERMANENT;
 	snprintf(result.error, sizeof result.error, "cannot make the request: %s", mag_strerror(r));
 	if (t)
-		transfer_free(t);
-	a->done(a, &result);
+		finish(t, &result);
+	else
+		a->done(a, &result);
 }
 
 static int http_open(struct gateway *g, const struct opt_tree *t, char err[OPT_ERROR_MAX])
