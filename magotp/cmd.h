@@ -2,6 +2,8 @@
 #ifndef CMD_H
 #define CMD_H
 
+#include <sys/types.h>
+
 #include "magotp/cli.h"
 
 /* magotp */
@@ -39,7 +41,7 @@ int cmd_config_check(struct cli *c);
 int cmd_config_get(struct cli *c);
 int cmd_config_edit(struct cli *c);
 
-/* What verbs share (cmd_phone.c, cmd_account.c). */
+/* What verbs share (cmd_phone_add.c, cmd_account.c, cmd_config.c). */
 
 /* Register a number from here: shows name and number, tells of charges, sends,
  * asks for the code. `ask`: on a terminal; else the phone stays pending. */
@@ -47,5 +49,8 @@ int phone_register(struct cli *c, const char *number, bool ask);
 /* An account from the user database: uid and the name of the GECOS field. */
 struct wire_account_add_req;
 bool account_from_passwd(const char *user, struct wire_account_add_req *q);
+/* Copy a file to one that must not be there yet; a missing source is an empty
+ * one. 0 or MAG_ESYS (errno). */
+int config_copy(const char *from, const char *to, mode_t mode);
 
 #endif

@@ -225,7 +225,7 @@ int cmd_config_check(struct cli *c)
 }
 
 /* ---- edit: a copy is edited, checked, and only then put in place ---- */
-static int copy_file(const char *from, const char *to, mode_t mode)
+int config_copy(const char *from, const char *to, mode_t mode)
 {
 	char buf[4096];
 	int in = open(from, O_RDONLY | O_CLOEXEC), r = 0;
@@ -288,7 +288,7 @@ int cmd_config_edit(struct cli *c)
 		return cli_fail(c, CLI_REFUSED, "failed", "%s: %s", file, strerror(errno));
 	if (snprintf(copy, sizeof copy, "%s.edit-%d", file, (int)getpid()) >= (int)sizeof copy)
 		return cli_usage(c, "that path is too long");
-	if (copy_file(file, copy, st.st_mode & 0777))
+	if (config_copy(file, copy, st.st_mode & 0777))
 		return cli_fail(c, CLI_REFUSED, "failed", "%s: %s", copy, strerror(errno));
 	r = edit_until_right(c, copy);
 	if (r == CLI_DONE && geteuid() == 0 && chown(copy, st.st_uid, st.st_gid))

@@ -1,6 +1,7 @@
 """What the tools say and ask on a terminal."""
 
 import os
+import shutil
 import signal
 
 import pexpect
@@ -180,3 +181,33 @@ def test_progress_of_many_keys(desk):
     child.expect("300 of 300")
     finish(child)
     assert len(open(out).read().split()) == 300
+
+
+def test_setup_asks_for_licences_and_gateway(make_desk):
+    desk = make_desk(start=False)
+    del desk.sections["licences"]
+    desk.conf()
+    shutil.copy(desk.program("otpcored"), desk.bin)
+    presets = os.path.join(desk.dir, "gateways.d")
+    os.mkdir(presets)
+    with open(os.path.join(presets, "twilio-sms.conf.example"), "w") as f:
+        f.write("# fill in\n")
+    child = desk.terminal("magotpctl", "setup")
+    child.expect("licence key here")
+    child.sendline("n")
+    child.expect("twilio-sms")
+    child.sendline("twilio-sms")
+    child.expect("fill in your account's values")
+    finish(child)
+    assert os.path.exists(os.path.join(presets, "twilio-sms.conf"))
+    assert desk.ctl("config", "get", "licences.mode").stdout == "automatic\n"
+    # A second time nothing is asked or touched.
+    finish(desk.terminal("magotpctl", "setup"), 1)
+
+
+def test_setup_asks_nothing_in_a_pipe(make_desk):
+    desk = make_desk(start=False)
+    shutil.copy(desk.program("otpcored"), desk.bin)
+    desk.ctl("setup")
+    desk.start()
+    desk.person("games")
