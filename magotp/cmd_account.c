@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "magotp/cmd.h"
 #include "otpcore/base/buf.h"
@@ -143,11 +144,17 @@ int cmd_account_set(struct cli *c)
 	struct wire_account_set_req q = { 0 };
 	const struct field fields[] = FIELDS(&q);
 	int r = take_fields(c, fields, sizeof fields / sizeof *fields);
+	const char *uid = cli_opt(c, "--uid");
+	int64_t number = 0;
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		any = any || cli_opt(c, fields[i].option);
-	if (r == CLI_DONE && !any)
+	if (uid && mag_int_parse(uid, 0, WIRE_UID_UNKNOWN - 1, &number))
+		return cli_usage(c, "--uid %s: a user id", uid);
+	q.has_uid = uid != NULL;
+	q.uid = (uint32_t)number;
+	if (r == CLI_DONE && !any && !uid)
 		return cli_usage(c, "set what? name an option such as --email");
 	/* An option with an empty value empties the field. */
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -292,14 +299,31 @@ int cmd_account_delete(struct cli *c)
 }
 
 /* ---- enroll ---- */
+/* An account that was made before its user: now the user is there. */
+static int learn_uid(struct cli *c, const struct wire_account *a)
+{
+	struct wire_account_set_req q = { .has_uid = 1 };
+	struct wire_account_add_req found = { 0 };
+
+	if (a->uid != WIRE_UID_UNKNOWN || geteuid() != 0 || !account_from_passwd(c->user, &found))
+		return CLI_DONE;
+	q.uid = found.uid;
+	mag_copy(q.user, sizeof q.user, c->user);
+	return cli_request(c, WIRE_MSG_ACCOUNT_SET, &q, NULL);
+}
+
 static int add_if_missing(struct cli *c)
 {
 	struct wire_account_show_rep p = { 0 };
 	struct wire_account_add_req q = { 0 };
 	int r = show(c, &p);
 
-	if (r != CLI_DONE || c->result.verdict != VERDICT_ACCOUNT_UNKNOWN)
-		return r == CLI_DONE ? cli_verdict(c) : r;
+	if (r != CLI_DONE)
+		return r;
+	if (c->result.verdict == VERDICT_OK)
+		return learn_uid(c, &p.accounts[0]);
+	if (c->result.verdict != VERDICT_ACCOUNT_UNKNOWN)
+		return cli_verdict(c);
 	mag_copy(q.user, sizeof q.user, c->user);
 	if (!account_from_passwd(c->user, &q))
 		return cli_fail(c, CLI_REFUSED, "account-unknown",

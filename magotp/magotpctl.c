@@ -3,15 +3,23 @@
 
 #include "magotp/cmd.h"
 
+#define ACCOUNT_OPTS \
+	{ "--email", "ADDRESS", "where mail about the account goes" }, \
+	{ "--first", "NAME", "first name" }, \
+	{ "--middle", "NAME", "middle name" }, \
+	{ "--last", "NAME", "last name" }, \
+	{ "--postal-code", "CODE", "postal code" }, \
+	{ "--lang", "LANG", "language of texts and calls" }, \
+	{ "--org", "NAME", "organisation" }, \
+	{ "--role", "ROLE", "user, application-admin, organisation-admin, proofing-agent" }
+
 static const struct cli_opt account_opts[] = {
-	{ "--email", "ADDRESS", "where mail about the account goes" },
-	{ "--first", "NAME", "first name" },
-	{ "--middle", "NAME", "middle name" },
-	{ "--last", "NAME", "last name" },
-	{ "--postal-code", "CODE", "postal code" },
-	{ "--lang", "LANG", "language of texts and calls" },
-	{ "--org", "NAME", "organisation" },
-	{ "--role", "ROLE", "user, application-admin, organisation-admin, proofing-agent" },
+	ACCOUNT_OPTS,
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt set_opts[] = {
+	{ "--uid", "UID", "the user id, when the user was made anew" },
+	ACCOUNT_OPTS,
 	{ NULL, NULL, NULL },
 };
 static const struct cli_opt list_opts[] = {
@@ -83,7 +91,7 @@ static const struct verb verbs[] = {
 		"  magotpctl account add alice\n"
 		"  magotpctl account add alice --email alice@example.org --org Example\n",
 		cmd_account_add },
-	{ "account", NULL, "set", "USER", 0, 0, true, account_opts,
+	{ "account", NULL, "set", "USER", 0, 0, true, set_opts,
 		"Change an account; an empty value empties the field",
 		"  magotpctl account set alice --lang en\n"
 		"  magotpctl account set alice --email ''\n",

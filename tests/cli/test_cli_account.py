@@ -109,3 +109,21 @@ def test_people_are_users_of_this_host():
     import pwd
     for name in PEOPLE:
         assert pwd.getpwnam(name).pw_uid > 0
+
+
+def test_an_account_made_before_its_user_is_learnt_at_enroll(make_desk):
+    desk = make_desk(licences={"mode": "automatic"})
+    desk.account("games")  # uid unknown
+    assert desk.error(desk.own("games", code=1)) == "account-unknown"
+    desk.ctl("enroll", "games", "--phone", desk.number())
+    desk.own("games")
+
+
+def test_threat_12_a_recycled_uid_is_another_person_until_root_says_so(desk):
+    desk.ctl("account", "add", "games")
+    desk.ctl("account", "set", "games", "--uid", "4711")
+    assert desk.error(desk.own("games", code=1)) == "account-unknown"
+    desk.ctl("account", "set", "games", "--uid", "5")
+    desk.own("games")
+    desk.ctl("account", "set", "games", "--uid", "five", code=2)
+    desk.ctl("account", "set", "games", code=2)

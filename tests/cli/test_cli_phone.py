@@ -1,5 +1,6 @@
 """Phones in pipes: P1-P8, P10-P12."""
 
+import concurrent.futures
 import json
 
 from house import wrong
@@ -291,3 +292,61 @@ def test_a_gateway_that_fails_is_said(desk):
     assert "Not sent" in p.stderr
     answer = desk.own("games", "phone", "list").stdout
     assert "pending" in answer
+
+
+def at_once(jobs):
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        return [f.result() for f in [pool.submit(job) for job in jobs]]
+
+
+def test_threat_05_of_64_guesses_at_once_three_are_judged(desk):
+    licensed(desk)
+    number = desk.number()
+    add(desk, "games", number)
+    code = int(desk.code(number))
+    guesses = ["%06d" % ((code + i + 1) % 10 ** 6) for i in range(63)]
+
+    def guess(text):
+        return desk.call("phone_verify", {"user": "games", "code": text})[0].verdict
+
+    answers = at_once([lambda t=t: guess(t) for t in guesses])
+    assert answers.count("code-wrong") == 2
+    assert set(answers) == {"code-wrong", "tries-exceeded"}
+    assert guess("%06d" % code) == "tries-exceeded"
+
+
+def test_one_right_code_at_once_binds_one_phone(desk):
+    licensed(desk)
+    number = desk.number()
+    add(desk, "games", number)
+    code = desk.code(number)
+    answers = at_once([lambda: desk.call("phone_verify", {"user": "games", "code": code})[0]
+                       .verdict] * 16)
+    # At most the cap is judged at a time, right or wrong; nothing stays charged.
+    assert "ok" in answers and set(answers) <= {"ok", "tries-exceeded"}
+    for _ in range(5):
+        assert "is active until" in verify(desk, "games", number).stdout
+    assert len(desk.json("phone", "list", "games")) == 1
+
+
+def test_P1_the_limit_holds_for_registrations_at_once(desk):
+    licensed(desk)
+    numbers = [desk.number() for _ in range(12)]
+    answers = at_once([lambda n=n: desk.call("phone_add", {"user": "games", "number": n})[0]
+                       .verdict for n in numbers])
+    assert sorted(answers) == ["ok"] * 3 + ["phone-limit"] * 9
+    assert sorted(r["id"] for r in desk.json("phone", "list", "games")) == ["p1", "p2", "p3"]
+
+
+def test_a_registration_that_was_left_gives_its_place_away(make_desk):
+    desk = make_desk(start=False)
+    desk.time_travel(0)
+    desk.start()
+    licensed(desk)
+    for _ in range(3):
+        add(desk, "games", desk.number())
+    assert desk.error(add(desk, "games", desk.number(), code=1)) == "phone-limit"
+    desk.time_travel(3700)
+    number = desk.number()
+    add(desk, "games", number)
+    verify(desk, "games", number)

@@ -209,6 +209,12 @@ static void set_decide(struct request *r)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "only root gives roles or other organisations");
 		return;
 	}
+	if (q->has_uid && !r->standing.root) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED, "only root says whose an account is");
+		return;
+	}
+	if (q->has_uid)
+		row.uid = q->uid;
 	res = fields_apply(r, &f, &row);
 	if (res) {
 		request_error(r, res);
