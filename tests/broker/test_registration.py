@@ -1,5 +1,8 @@
 """The code that binds a phone is guarded like the code of a login."""
 
+import glob
+import os
+
 from house import wrong
 
 
@@ -66,3 +69,21 @@ def test_observe_still_wants_the_first_factor(house):
     login = house.login("anna", proof=0)
     assert login.begin["decision"] == 4 and login.txn == b""
     assert house.login("anna", proof=1).begin["decision"] == 3
+
+
+def test_many_logins_a_day_keep_the_account_readable(house):
+    """Each login leaves a counter of its chain: they must not crowd out what an
+    account may carry."""
+    house.conf(phone={"sends_per_hour": "100"})
+    house.time_travel(0)
+    house.start()
+    house.account("anna")
+    number = house.phone("anna")
+    for n in range(300):
+        if n % 90 == 89:
+            house.time_travel(3600)
+        login = house.login("anna")
+        assert login.send()[0].verdict == "ok"
+        assert login.verify(house.code(number))[0].verdict == "ok"
+        for old in glob.glob(os.path.join(house.outbox, "*.json")):
+            os.unlink(old)

@@ -12,18 +12,22 @@ SELECT {subscription} FROM subscription WHERE account = {account_id} LIMIT 9;
 --: phones t
 SELECT {phone} FROM phone WHERE account = {account_id} ORDER BY slot LIMIT 4;
 
--- The newest: four places stay free for this tick's own.
+-- The newest: four places stay free for this tick's own. Of one second the live
+-- ones (state 1) come first.
 --: challenges ti
 SELECT {challenge} FROM challenge WHERE account = {account_id} AND created_at > $2
-ORDER BY created_at DESC LIMIT 12;
+ORDER BY created_at DESC, state, id LIMIT 12;
 
--- Counters of the account, its phones and the chains of its challenges: those by
--- the day and without period of 31 days ($2), those by the hour of two ($3).
+-- Counters of the account, its phones and the chains of its challenges (those
+-- read above, not of all that a busy day leaves): by the day and without period
+-- of 31 days ($2), by the hour of two ($3).
 --: throttles tiii
 SELECT kind, subject, period, count, last_at FROM throttle WHERE subject IN (
 	SELECT {account_id}
 	UNION ALL SELECT id FROM phone WHERE account = {account_id}
-	UNION ALL SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4)
+	UNION ALL SELECT chain_id FROM (
+		SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4
+		ORDER BY created_at DESC, state, id LIMIT 12) AS newest)
 AND last_at > CASE WHEN kind IN (6, 7, 8, 9) THEN $3 ELSE $2 END LIMIT 257;
 
 --: latest t
