@@ -27,8 +27,7 @@ static void fail_text(const struct cli *c, const char *id, const char *text)
 	o = json_object_new_object();
 	json_object_object_add(o, "error", json_object_new_string(*id ? id : "usage"));
 	json_object_object_add(o, "message", json_object_new_string(text));
-	fprintf(stderr, "%s\n",
-		json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
+	fprintf(stderr, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 

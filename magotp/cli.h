@@ -13,7 +13,7 @@
 
 enum cli_exit {
 	CLI_DONE = 0,
-	CLI_REFUSED = 1,     /* reason and way out on stderr */
+	CLI_REFUSED = 1, /* reason and way out on stderr */
 	CLI_USAGE = 2,
 	CLI_UNREACHABLE = 3, /* no broker */
 	CLI_ELEVATE = 4,     /* elevate first */
@@ -30,15 +30,15 @@ struct cli;
 
 /* One thing a tool can do. A table of them, ended by noun NULL, is the tool. */
 struct verb {
-	const char *noun, *alias; /* "license", "licence" */
-	const char *name;         /* "issue"; NULL: the noun is the verb */
-	const char *args;         /* "USER [ID]" */
-	int min_args, max_args;   /* -(n + 1): n at most, and a command after -- */
-	bool user;                /* the first argument is the account */
+	const char *noun, *alias;   /* "license", "licence" */
+	const char *name;           /* "issue"; NULL: the noun is the verb */
+	const char *args;           /* "USER [ID]" */
+	int min_args, max_args;     /* -(n + 1): n at most, and a command after -- */
+	bool user;                  /* the first argument is the account */
 	const struct cli_opt *opts; /* ends with name NULL; may be NULL */
-	const char *doc;          /* one line */
-	const char *examples;     /* lines, each indented by two blanks */
-	int (*run)(struct cli *c); /* returns enum cli_exit */
+	const char *doc;            /* one line */
+	const char *examples;       /* lines, each indented by two blanks */
+	int (*run)(struct cli *c);  /* returns enum cli_exit */
 };
 
 #define CLI_OPTS_MAX 16
@@ -102,8 +102,8 @@ const char *cli_session_reason(const char *id);
 int cli_elevate(struct cli *c, const char *require);
 /* cli_request for requests with a grant: elevates once where the broker asks
  * for it and there is a terminal. `grant` points into the request. */
-int cli_request_grant(struct cli *c, uint16_t message, void *request, struct mag_secret *grant,
-	void *reply);
+int cli_request_grant(
+	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply);
 
 /* ---- questions (cli_term.c) ---- */
 

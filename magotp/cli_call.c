@@ -20,7 +20,7 @@ int cli_settings(struct cli *c)
 		c->settings = NULL;
 	else if (r)
 		return cli_fail(c, CLI_USAGE, "config", "%s", *err ? err : mag_strerror(r));
-	c->client.socket = c->socket          ? c->socket
+	c->client.socket = c->socket                             ? c->socket
 			   : c->settings && *c->settings->socket ? c->settings->socket
 								 : OTPCORED_SOCKET;
 	c->client.server_uid = client_server_uid(c->client.socket);
@@ -98,7 +98,8 @@ void cli_sentence(const struct cli *c, char *buf, size_t cap)
 
 	mag_buf_init(&b, buf, cap);
 	if (c->result.verdict == VERDICT_KEY_MISTYPED && *detail)
-		mag_buf_printf(&b, "Typing mistake in the key, group %s. Look at it again.", detail);
+		mag_buf_printf(
+			&b, "Typing mistake in the key, group %s. Look at it again.", detail);
 	else
 		mag_buf_puts(&b, flow_verdict_text(c->result.verdict));
 	if (c->result.verdict != VERDICT_KEY_MISTYPED && *detail)
@@ -130,8 +131,8 @@ int cli_request(struct cli *c, uint16_t message, const void *request, void *repl
 	return r == CLI_DONE ? cli_verdict(c) : r;
 }
 
-int cli_request_grant(struct cli *c, uint16_t message, void *request, struct mag_secret *grant,
-	void *reply)
+int cli_request_grant(
+	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply)
 {
 	int r;
 
@@ -208,15 +209,19 @@ static int flow_exit(struct cli *c, struct flow_result *f)
 int cli_elevate(struct cli *c, const char *require)
 {
 	struct flow_io io = { io_ask, io_tell, c };
-	struct flow_params p = { .service = "elevate", .uid = getuid(), .require = require,
-		.echo = true, .tty = ttyname(STDIN_FILENO) };
+	struct flow_params p = { .service = "elevate",
+		.uid = getuid(),
+		.require = require,
+		.echo = true,
+		.tty = ttyname(STDIN_FILENO) };
 	struct passwd *pw = getpwuid(getuid());
 	struct flow_result f = { 0 };
 	int r;
 
 	/* Whoever is worked on: the second step is the caller's own. */
 	if (!pw)
-		return cli_fail(c, CLI_REFUSED, "account-unknown", "Your user id has no name here.");
+		return cli_fail(
+			c, CLI_REFUSED, "account-unknown", "Your user id has no name here.");
 	p.user = pw->pw_name;
 	if (flow_run(&c->client, &io, &p, &f))
 		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");

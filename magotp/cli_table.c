@@ -140,7 +140,7 @@ static void render_line(FILE *f, const struct table *t, const size_t chosen[], s
 {
 	for (size_t k = 0; k < n; k++) {
 		const struct column *col = &t->columns[chosen[k]];
-		const char *text = row >= 0 ? shown(t, (size_t)row, chosen[k])
+		const char *text = row >= 0     ? shown(t, (size_t)row, chosen[k])
 				   : col->title ? col->title
 						: col->key;
 

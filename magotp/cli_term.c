@@ -109,8 +109,8 @@ void cli_progress(const struct cli *c, size_t done, size_t total)
 	if (!total)
 		fputs("\r\033[K", stderr);
 	else
-		fprintf(stderr, "\r[%.*s%*s] %zu of %zu", filled,
-			"##############################", 30 - filled, "", done, total);
+		fprintf(stderr, "\r[%.*s%*s] %zu of %zu", filled, "##############################",
+			30 - filled, "", done, total);
 	fflush(stderr);
 }
 

@@ -71,16 +71,16 @@ static int take_fields(struct cli *c, const struct field *f, size_t n)
 	return CLI_DONE;
 }
 
-#define FIELDS(q)                                                                              \
-	{                                                                                      \
-		{ "--email", (q)->email, sizeof (q)->email },                                  \
-		{ "--first", (q)->first, sizeof (q)->first },                                  \
-		{ "--middle", (q)->middle, sizeof (q)->middle },                               \
-		{ "--last", (q)->last, sizeof (q)->last },                                     \
-		{ "--postal-code", (q)->postal, sizeof (q)->postal },                          \
-		{ "--lang", (q)->language, sizeof (q)->language },                             \
-		{ "--org", (q)->organisation, sizeof (q)->organisation },                      \
-		{ "--role", (q)->role, sizeof (q)->role },                                     \
+#define FIELDS(q)                                                                                  \
+	{                                                                                          \
+		{ "--email", (q)->email, sizeof(q)->email },                                       \
+			{ "--first", (q)->first, sizeof(q)->first },                               \
+			{ "--middle", (q)->middle, sizeof(q)->middle },                            \
+			{ "--last", (q)->last, sizeof(q)->last },                                  \
+			{ "--postal-code", (q)->postal, sizeof(q)->postal },                       \
+			{ "--lang", (q)->language, sizeof(q)->language },                          \
+			{ "--org", (q)->organisation, sizeof(q)->organisation },                   \
+			{ "--role", (q)->role, sizeof(q)->role },                                  \
 	}
 
 bool account_from_passwd(const char *user, struct wire_account_add_req *q)
@@ -186,8 +186,8 @@ static struct json_object *json_account(const struct wire_account *a)
 	if (*a->factors)
 		json_object_array_add(list, json_object_new_string(a->factors));
 	json_object_object_add(o, "factors", list);
-	json_object_object_add(o, "uid",
-		a->uid == WIRE_UID_UNKNOWN ? NULL : json_object_new_int64(a->uid));
+	json_object_object_add(
+		o, "uid", a->uid == WIRE_UID_UNKNOWN ? NULL : json_object_new_int64(a->uid));
 	json_object_object_add(o, "level", json_object_new_int64(a->level));
 	json_object_object_add(o, "last_login", cli_json_time(a->last_login));
 	json_object_object_add(o, "expires", cli_json_time(a->expires));
@@ -365,7 +365,8 @@ int cmd_enroll(struct cli *c)
 	if (r == CLI_DONE && key)
 		r = use_key(c, key);
 	if (r == CLI_DONE && (phone || ask)) {
-		r = cli_secret(c, phone, "Phone number (like +12025550134): ", "the number", &typed);
+		r = cli_secret(
+			c, phone, "Phone number (like +12025550134): ", "the number", &typed);
 		if (r == CLI_DONE)
 			r = phone_register(c, mag_secret_text(&typed), ask);
 		mag_secret_free(&typed);

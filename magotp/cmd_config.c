@@ -27,7 +27,7 @@ struct showing {
 	const struct cli *c;
 	struct table *t;
 	const struct opt_section *section;
-	bool changed;      /* only what the files say */
+	bool changed;       /* only what the files say */
 	const char *wanted; /* one key, or NULL */
 	size_t found;
 	char value[2048];
@@ -38,8 +38,7 @@ static const struct opt_value *value_of(
 	const struct showing *s, const struct opt *o, const char *instance)
 {
 	const struct opt_tree *tree = s->c->settings->tree;
-	const struct opt_value *v =
-		tree ? opt_get(tree, s->section->name, instance, o->key) : NULL;
+	const struct opt_value *v = tree ? opt_get(tree, s->section->name, instance, o->key) : NULL;
 
 	if (!v && tree && s->section->named && !mag_streq(instance, "*"))
 		v = opt_get(tree, s->section->name, "*", o->key);
@@ -112,7 +111,8 @@ static int loaded(struct cli *c)
 	char err[OPT_ERROR_MAX] = "";
 	int r = settings_load(c->config, &c->settings, err);
 
-	return r ? cli_fail(c, CLI_REFUSED, "config", "%s", *err ? err : mag_strerror(r)) : CLI_DONE;
+	return r ? cli_fail(c, CLI_REFUSED, "config", "%s", *err ? err : mag_strerror(r))
+		 : CLI_DONE;
 }
 
 int cmd_config_show(struct cli *c)

@@ -39,8 +39,9 @@ static void place(const struct explained *e, const char *source, struct mag_buf 
 
 static void headline(const struct cli *c, const struct explained *e)
 {
-	static const char *const lines[] = { "would be REFUSED", ("would be LET IN with password and "
-			"second factor"),
+	static const char *const lines[] = { "would be REFUSED",
+		("would be LET IN with password and "
+		 "second factor"),
 		"would be LET IN with the password", "would be LET IN: exempt", "would be REFUSED",
 		"would be led through enrolment" };
 	uint32_t d = e->p.decision < sizeof lines / sizeof *lines ? e->p.decision : 0;
@@ -156,8 +157,7 @@ static void print_json(const struct explained *e)
 	place(e, e->p.source, &b);
 	json_object_object_add(o, "service", json_object_new_string(e->q.service));
 	json_object_object_add(o, "account", json_object_new_string(e->q.user));
-	json_object_object_add(
-		o, "decision", json_object_new_string(decision_id(e->p.decision)));
+	json_object_object_add(o, "decision", json_object_new_string(decision_id(e->p.decision)));
 	json_object_object_add(o, "reason", json_object_new_string(e->p.reason));
 	json_object_object_add(require, "strength", json_object_new_string(e->p.require));
 	json_object_object_add(require, "level", json_object_new_int64(e->p.level));
@@ -168,9 +168,9 @@ static void print_json(const struct explained *e)
 	json_object_object_add(o, "exempt", json_object_new_boolean(e->p.exempt != 0));
 	json_object_object_add(variants, "publickey", json_object_new_string(e->p.publickey));
 	json_object_object_add(variants, "broker_down",
-		e->pam.found ? json_object_new_string(
-				       e->pam.broker_down_allow ? "ALLOWED" : "REFUSED")
-			     : NULL);
+		e->pam.found
+			? json_object_new_string(e->pam.broker_down_allow ? "ALLOWED" : "REFUSED")
+			: NULL);
 	json_object_object_add(o, "variants", variants);
 	json_object_object_add(o, "trace", json_trace(e));
 	cli_json_print(&o);
@@ -217,8 +217,7 @@ static int read_pam(struct cli *c, const char *service, struct explained *e)
 	int r = pam_read(dir ? dir : PAM_DIR, service, &e->pam);
 
 	e->has_pam = r == 0;
-	if (mag_copy(e->q.service, sizeof e->q.service,
-		    *e->pam.service ? e->pam.service : service))
+	if (mag_copy(e->q.service, sizeof e->q.service, *e->pam.service ? e->pam.service : service))
 		return cli_usage(c, "%s: too long for a service", service);
 	mag_copy(e->q.require, sizeof e->q.require, e->pam.require);
 	mag_copy(e->q.mode, sizeof e->q.mode, e->pam.mode);

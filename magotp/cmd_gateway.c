@@ -18,7 +18,7 @@ static int smsd(struct cli *c)
 
 	if (r != CLI_DONE)
 		return r;
-	c->client.socket = c->socket ? c->socket
+	c->client.socket = c->socket                                  ? c->socket
 			   : c->settings && *c->settings->smsd_socket ? c->settings->smsd_socket
 								      : SMSD_SOCKET;
 	c->client.server_uid = client_server_uid(c->client.socket);
@@ -97,8 +97,8 @@ int cmd_gateway_list(struct cli *c)
 
 static const char *outcome_id(uint32_t outcome)
 {
-	static const char *const ids[] = { "none", "accepted", "retryable", "permanent", "ambiguous",
-		"expired" };
+	static const char *const ids[] = { "none", "accepted", "retryable", "permanent",
+		"ambiguous", "expired" };
 
 	return outcome < sizeof ids / sizeof *ids ? ids[outcome] : "none";
 }

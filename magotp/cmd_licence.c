@@ -10,7 +10,7 @@
 #include "otpcore/base/buf.h"
 #include "otpcore/base/text.h"
 
-#define BATCH 100 /* keys of one message */
+#define BATCH     100 /* keys of one message */
 #define COUNT_MAX 1000000
 
 /* "2026-11-21", at noon local time: the day is what counts. */

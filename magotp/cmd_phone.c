@@ -184,6 +184,7 @@ int cmd_phone_test(struct cli *c)
 		cli_json_print(&o);
 		return CLI_DONE;
 	}
-	cli_say(c, "Test %s to %s %s", cli_channel_word(p.channel), p.masked, words[p.delivery & 3]);
+	cli_say(c, "Test %s to %s %s", cli_channel_word(p.channel), p.masked,
+		words[p.delivery & 3]);
 	return received(c);
 }

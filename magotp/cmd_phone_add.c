@@ -30,7 +30,8 @@ static void say_sent(const struct cli *c, const struct wire_phone_add_rep *p)
 	char good[32];
 
 	if (c->result.seconds) {
-		cli_note(c, "The %s to %s was sent just now and still holds; a new one in %u seconds.",
+		cli_note(c,
+			"The %s to %s was sent just now and still holds; a new one in %u seconds.",
 			way, p->masked, c->result.seconds);
 		return;
 	}
@@ -73,8 +74,8 @@ static void say_bound(const struct cli *c, const struct wire_phone_verify_rep *v
 			mag_streq(c->program, "magotp") ? "you" : c->user);
 }
 
-static int verify_once(struct cli *c, uint32_t ref, struct mag_secret *code,
-	struct wire_phone_verify_rep *v)
+static int verify_once(
+	struct cli *c, uint32_t ref, struct mag_secret *code, struct wire_phone_verify_rep *v)
 {
 	struct wire_phone_verify_req q = { .ref = ref };
 	int r;
@@ -151,8 +152,8 @@ static int confirm(struct cli *c, const struct wire_phone_add_rep *p)
 	cli_note(c, "Country   %s", *p->country ? p->country : "-");
 	cli_note(c, "%s", charge);
 	return cli_confirm(c, mag_streq(p->channel, "voice")
-					      ? "Call this number with a code? [Y/n] "
-					      : "Send a code to this number by text? [Y/n] ");
+				      ? "Call this number with a code? [Y/n] "
+				      : "Send a code to this number by text? [Y/n] ");
 }
 
 static void say_how_to_verify(const struct cli *c, uint32_t ref)
@@ -220,8 +221,8 @@ int cmd_phone_add(struct cli *c)
 	int r = cli_settings(c);
 
 	if (r == CLI_DONE)
-		r = cli_secret(c, cli_arg(c, 0), "Phone number (like +12025550134): ",
-			"the number", &typed);
+		r = cli_secret(c, cli_arg(c, 0), "Phone number (like +12025550134): ", "the number",
+			&typed);
 	if (r == CLI_DONE)
 		r = phone_register(c, mag_secret_text(&typed), ask);
 	mag_secret_free(&typed);

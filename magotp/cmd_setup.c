@@ -33,7 +33,8 @@ static int make_store(struct cli *c)
 	}
 	if (cli_own_program("otpcored", path, sizeof path))
 		return cli_fail(c, CLI_REFUSED, "failed",
-			"otpcored is not installed (looked beside this program and in %s).", SBINDIR);
+			"otpcored is not installed (looked beside this program and in %s).",
+			SBINDIR);
 	if (cli_spawn(argv, &status))
 		return cli_fail(c, CLI_REFUSED, "failed", "%s cannot be run.", path);
 	return status ? cli_fail(c, CLI_REFUSED, "setup", "Nothing was overwritten; see above.")
@@ -112,8 +113,8 @@ static int ask_gateway(struct cli *c)
 	cli_note(c, "Gateways: %s", names);
 	r = cli_ask(c, "Which one sends your messages (Enter: later)? ", "a gateway", &answer);
 	name = mag_secret_text(&answer);
-	if (r == CLI_DONE && *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") <
-					      strlen(name))
+	if (r == CLI_DONE && *name &&
+		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") < strlen(name))
 		r = cli_usage(c, "%s: none of them", name);
 	if (r == CLI_DONE && *name) {
 		snprintf(from, sizeof from, "%s/%.64s" PRESET, dir, name);

@@ -31,8 +31,8 @@ static void hint_text(const struct wire_notice *n, struct mag_buf *text, const c
 		if (!mag_streq(hints[i].id, n->id))
 			continue;
 		at = strstr(hints[i].text, "%s");
-		mag_buf_putn(text, hints[i].text, at ? (size_t)(at - hints[i].text)
-						     : strlen(hints[i].text));
+		mag_buf_putn(text, hints[i].text,
+			at ? (size_t)(at - hints[i].text) : strlen(hints[i].text));
 		if (at) {
 			mag_buf_puts(text, n->what);
 			mag_buf_puts(text, at + 2);
@@ -116,8 +116,8 @@ static void print_session(const struct cli *c, const struct wire_status_rep *s)
 		mag_buf_reset(&b);
 		mag_buf_puts(&b, mag_time_minute(s->previous_at, at, sizeof at));
 		if (*s->previous_from)
-			mag_buf_printf(&b, " from %s",
-				mag_clean(from, sizeof from, s->previous_from));
+			mag_buf_printf(
+				&b, " from %s", mag_clean(from, sizeof from, s->previous_from));
 		cli_say(c, "Previous  %s, %s", line,
 			strength_label(strength_from_id(s->previous_strength)));
 	}
@@ -179,8 +179,7 @@ static struct json_object *json_factors(const struct wire_status_rep *s)
 		json_object_object_add(o, "kind", json_object_new_string(f->kind));
 		json_object_object_add(o, "label", text_or_null(f->label));
 		json_object_object_add(o, "masked", json_object_new_string(f->masked));
-		json_object_object_add(
-			o, "channel", text_or_null(cli_channel_word(f->channel)));
+		json_object_object_add(o, "channel", text_or_null(cli_channel_word(f->channel)));
 		json_object_object_add(o, "state", json_object_new_string(f->state));
 		json_object_object_add(o, "default", json_object_new_boolean(f->is_default != 0));
 		json_object_object_add(o, "level", json_object_new_int64(f->level));
@@ -236,8 +235,8 @@ static void print_json(const struct cli *c, const struct wire_status_rep *s)
 /* --require: 4 when elevating can reach it, else 1. */
 static int required(const struct cli *c, const struct wire_status_rep *s, const char *name)
 {
-	enum strength need = c->settings ? settings_strength(c->settings, name)
-					 : strength_from_id(name);
+	enum strength need =
+		c->settings ? settings_strength(c->settings, name) : strength_from_id(name);
 	bool active = false;
 
 	if (need == STRENGTH_NONE)

@@ -48,8 +48,8 @@ static const struct verb verbs[] = {
 	{ "phone", NULL, "default", "ID", 1, 1, false, NULL, "Choose the phone that Enter takes",
 		"  magotp phone default p2\n", cmd_phone_default },
 	{ "phone", NULL, "channel", "ID text|voice", 2, 2, false, NULL,
-		"Choose how a phone gets its codes",
-		"  magotp phone channel p1 voice\n", cmd_phone_channel },
+		"Choose how a phone gets its codes", "  magotp phone channel p1 voice\n",
+		cmd_phone_channel },
 	{ "phone", NULL, "delete", "ID", 1, 1, false, NULL, "Delete a phone",
 		"  magotp phone delete p2\n", cmd_phone_delete },
 	{ "phone", NULL, "test", "ID|NUMBER", 1, 1, false, test_opts, "Send a test message",
@@ -67,10 +67,11 @@ static const struct verb verbs[] = {
 
 int main(int argc, char **argv)
 {
-	struct cli c = { .program = "magotp", .summary = "Your own second factors.\n\n"
-							 "  magotp\n"
-							 "  magotp activate\n"
-							 "  magotp phone add +12025550134",
+	struct cli c = { .program = "magotp",
+		.summary = "Your own second factors.\n\n"
+			   "  magotp\n"
+			   "  magotp activate\n"
+			   "  magotp phone add +12025550134",
 		.verbs = verbs };
 
 	setlocale(LC_CTYPE, "");

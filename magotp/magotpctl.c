@@ -3,15 +3,15 @@
 
 #include "magotp/cmd.h"
 
-#define ACCOUNT_OPTS \
-	{ "--email", "ADDRESS", "where mail about the account goes" }, \
-	{ "--first", "NAME", "first name" }, \
-	{ "--middle", "NAME", "middle name" }, \
-	{ "--last", "NAME", "last name" }, \
-	{ "--postal-code", "CODE", "postal code" }, \
-	{ "--lang", "LANG", "language of texts and calls" }, \
-	{ "--org", "NAME", "organisation" }, \
-	{ "--role", "ROLE", "user, application-admin, organisation-admin, proofing-agent" }
+#define ACCOUNT_OPTS                                                                               \
+	{ "--email", "ADDRESS", "where mail about the account goes" },                             \
+		{ "--first", "NAME", "first name" }, { "--middle", "NAME", "middle name" },        \
+		{ "--last", "NAME", "last name" }, { "--postal-code", "CODE", "postal code" },     \
+		{ "--lang", "LANG", "language of texts and calls" },                               \
+		{ "--org", "NAME", "organisation" },                                               \
+	{                                                                                          \
+		"--role", "ROLE", "user, application-admin, organisation-admin, proofing-agent"    \
+	}
 
 static const struct cli_opt account_opts[] = {
 	ACCOUNT_OPTS,
@@ -79,8 +79,7 @@ static const struct cli_opt show_opts[] = {
 };
 
 static const struct verb verbs[] = {
-	{ "setup", NULL, NULL, "", 0, 0, false, NULL,
-		"Make the master key and the store, once",
+	{ "setup", NULL, NULL, "", 0, 0, false, NULL, "Make the master key and the store, once",
 		"  magotpctl setup\n", cmd_setup },
 	{ "enroll", NULL, NULL, "USER [--phone NUMBER]", 0, 0, true, enroll_opts,
 		"Give a user an account and a phone",
@@ -124,13 +123,13 @@ static const struct verb verbs[] = {
 	{ "phone", NULL, "list", "USER", 0, 0, true, NULL, "Show a user's phones",
 		"  magotpctl phone list alice\n", cmd_phone_list },
 	{ "phone", NULL, "verify", "USER [ID] [CODE]", 0, 2, true, NULL,
-		"Enter the code that a new phone got",
-		"  magotpctl phone verify alice p1 483920\n", cmd_phone_verify },
+		"Enter the code that a new phone got", "  magotpctl phone verify alice p1 483920\n",
+		cmd_phone_verify },
 	{ "phone", NULL, "delete", "USER ID", 1, 1, true, NULL, "Delete a user's phone",
 		"  magotpctl phone delete alice p2\n", cmd_phone_delete },
 	{ "phone", NULL, "test", "USER ID|NUMBER", 1, 1, true, voice_opts,
-		"Send a test message to a user's phone",
-		"  magotpctl phone test alice p1\n", cmd_phone_test },
+		"Send a test message to a user's phone", "  magotpctl phone test alice p1\n",
+		cmd_phone_test },
 	{ "gateway", NULL, "list", "", 0, 0, false, NULL, "Show the gateways and how they do",
 		"  magotpctl gateway list\n", cmd_gateway_list },
 	{ "gateway", NULL, "test", "NUMBER", 1, 1, false, voice_opts,
@@ -155,8 +154,8 @@ static const struct verb verbs[] = {
 		"  magotpctl config get service.sshd.require\n",
 		cmd_config_get },
 	{ "config", NULL, "edit", "", 0, 0, false, NULL,
-		"Edit magotp.conf; a wrong one is not put in place",
-		"  magotpctl config edit\n", cmd_config_edit },
+		"Edit magotp.conf; a wrong one is not put in place", "  magotpctl config edit\n",
+		cmd_config_edit },
 	{ 0 },
 };
 

@@ -64,8 +64,9 @@ static void module_line(struct pam_line *l, bool auth, const char *file, int lin
 		l->account |= !auth;
 		return;
 	}
-	*l = (struct pam_line){ .found = true, .auth = auth, .account = l->account || !auth,
-		.line = line };
+	*l = (struct pam_line){
+		.found = true, .auth = auth, .account = l->account || !auth, .line = line
+	};
 	mag_copy(l->file, sizeof l->file, file);
 	while ((w = word(&args)))
 		option(l, w);

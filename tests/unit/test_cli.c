@@ -23,8 +23,7 @@ static int record(struct cli *c)
 	seen.json = c->json;
 	mag_copy(seen.user, sizeof seen.user, c->user);
 	mag_copy(seen.first, sizeof seen.first, cli_arg(c, 0) ? cli_arg(c, 0) : "");
-	mag_copy(seen.label, sizeof seen.label,
-		cli_opt(c, "--label") ? cli_opt(c, "--label") : "");
+	mag_copy(seen.label, sizeof seen.label, cli_opt(c, "--label") ? cli_opt(c, "--label") : "");
 	mag_copy(seen.rest, sizeof seen.rest, c->rest && *c->rest ? *c->rest : "");
 	seen.voice = cli_opt(c, "--voice") != NULL;
 	return CLI_DONE;
@@ -73,7 +72,7 @@ static int tool(char **words)
 	return code;
 }
 #define TOOL(...) tool((char *[]){ __VA_ARGS__, NULL })
-#define S(text) ((char *)(text))
+#define S(text)   ((char *)(text))
 
 static void test_verb_takes_user_and_arguments(void **state)
 {
@@ -87,11 +86,11 @@ static void test_verb_takes_user_and_arguments(void **state)
 static void test_options_stand_anywhere_and_take_either_form(void **state)
 {
 	(void)state;
-	assert_int_equal(
-		TOOL(S("phone"), S("verify"), S("--label"), S("a b"), S("alice"), S("1")), CLI_DONE);
+	assert_int_equal(TOOL(S("phone"), S("verify"), S("--label"), S("a b"), S("alice"), S("1")),
+		CLI_DONE);
 	assert_string_equal(seen.label, "a b");
-	assert_int_equal(
-		TOOL(S("--json"), S("licence"), S("issue"), S("--label=x"), S("--voice")), CLI_DONE);
+	assert_int_equal(TOOL(S("--json"), S("licence"), S("issue"), S("--label=x"), S("--voice")),
+		CLI_DONE);
 	assert_string_equal(seen.label, "x");
 	assert_true(seen.voice);
 	assert_true(seen.json);

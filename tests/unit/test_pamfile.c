@@ -33,7 +33,8 @@ static int make_files(void **state)
 		    "auth required pam_magotp.so require=hardware-otp level=3 broker_down=allow\n"
 		    "account required pam_magotp.so require=password\n");
 	put("su", "auth [success=1 default=ignore] pam_rootok.so\n@include common\n");
-	put("common", "auth required \\\n  /lib/security/pam_magotp.so \\\n  nullok service=shell\n");
+	put("common",
+		"auth required \\\n  /lib/security/pam_magotp.so \\\n  nullok service=shell\n");
 	put("substack", "auth substack common\n");
 	put("accountonly", "-account required pam_magotp.so mode=none\n");
 	put("loop", "@include loop\n");

@@ -75,7 +75,7 @@ static int put_email(struct request *r, struct account *row, const char *email)
 		return 0;
 	}
 	/* Look-up ignores the case of ASCII letters; what is shown keeps it. */
-	for (size_t i = 0; email[i] && i < sizeof lower - 1; i++)
+	for (size_t i = 0; i < sizeof lower - 1 && email[i]; i++)
 		lower[i] = (char)(email[i] >= 'A' && email[i] <= 'Z' ? email[i] + 32 : email[i]);
 	res = seal(r->broker->keyring, "account.email", row->row.id, email, strlen(email),
 		&row->email);
@@ -165,7 +165,8 @@ static void add_decide(struct request *r)
 		return;
 	}
 	if (!confined(r, &f)) {
-		handle_refuse(r, VERDICT_NOT_ALLOWED, "only root gives roles or other organisations");
+		handle_refuse(
+			r, VERDICT_NOT_ALLOWED, "only root gives roles or other organisations");
 		return;
 	}
 	row.uid = q->uid;
@@ -206,7 +207,8 @@ static void set_decide(struct request *r)
 		return;
 	}
 	if (!confined(r, &f)) {
-		handle_refuse(r, VERDICT_NOT_ALLOWED, "only root gives roles or other organisations");
+		handle_refuse(
+			r, VERDICT_NOT_ALLOWED, "only root gives roles or other organisations");
 		return;
 	}
 	if (q->has_uid && !r->standing.root) {
@@ -234,8 +236,8 @@ static void fill(struct request *r, const struct account *row, struct wire_accou
 	w->uid = (uint32_t)row->uid;
 	mag_copy(w->state, sizeof w->state, handle_word(states, row->state));
 	mag_copy(w->role, sizeof w->role, handle_word(roles, row->role));
-	if (row->email.len && !seal_open(r->broker->keyring, "account.email", row->row.id,
-		&row->email, &email))
+	if (row->email.len &&
+		!seal_open(r->broker->keyring, "account.email", row->row.id, &row->email, &email))
 		mag_clean(w->email, sizeof w->email, mag_secret_text(&email));
 	mag_secret_free(&email);
 	mag_copy(w->first, sizeof w->first, row->first);
@@ -300,7 +302,8 @@ struct listing {
 	char last[257];
 };
 
-#define LIST_PAGE (sizeof((struct wire_account_list_rep *)0)->accounts / sizeof(struct wire_account))
+#define LIST_PAGE                                                                                  \
+	(sizeof((struct wire_account_list_rep *)0)->accounts / sizeof(struct wire_account))
 
 static int list_row(const struct store_account_row *row, void *arg)
 {

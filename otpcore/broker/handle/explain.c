@@ -18,7 +18,7 @@ struct explaining {
 
 /* The options that decide, in the order in which they do. */
 static const char *const traced[] = { "require", "level", "unenrolled", "publickey_alone",
-	"exempt_users", "exempt_networks", "skip", "observe" };
+	"exempt_users", "exempt_groups", "exempt_networks", "skip", "observe" };
 
 static bool on_line(const struct explaining *x, const char *key)
 {
@@ -59,6 +59,8 @@ static void value_text(const struct explaining *x, const char *key, struct mag_b
 		mag_buf_puts(b, p->publickey_alone ? "allow" : "deny");
 	else if (mag_streq(key, "exempt_users"))
 		mag_buf_puts(b, x->service.exempt_users);
+	else if (mag_streq(key, "exempt_groups"))
+		mag_buf_puts(b, x->service.exempt_groups);
 	else if (mag_streq(key, "exempt_networks"))
 		mag_buf_puts(b, x->service.exempt_networks);
 	else if (mag_streq(key, "skip"))
@@ -79,11 +81,12 @@ static void fill_trace(struct request *r, struct explaining *x)
 		mag_buf_printf(&effect, "%s = ", traced[i]);
 		value_text(x, traced[i], &effect);
 		if (on_line(x, traced[i])) {
-			mag_copy(t->module, sizeof t->module, "pam_magotp"); /* the tool knows where */
+			mag_copy(t->module, sizeof t->module,
+				"pam_magotp"); /* the tool knows where */
 			continue;
 		}
-		settings_source(r->broker->settings, x->q->service, traced[i], source,
-			sizeof source);
+		settings_source(
+			r->broker->settings, x->q->service, traced[i], source, sizeof source);
 		split_source(source, t);
 		mag_copy(t->module, sizeof t->module, *t->file ? "otpcored" : "default");
 	}
@@ -92,8 +95,7 @@ static void fill_trace(struct request *r, struct explaining *x)
 static void fill_offers(struct request *r, struct explaining *x)
 {
 	struct offer offers[8];
-	size_t n = policy_offers(
-		x->a, &x->policy, r->broker->settings->factors, r->now, offers, 8);
+	size_t n = policy_offers(x->a, &x->policy, r->broker->settings->factors, r->now, offers, 8);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct phone *ph = offers[i].phone;
@@ -105,8 +107,8 @@ static void fill_offers(struct request *r, struct explaining *x)
 		mag_buf_init(&id, w->id, sizeof w->id);
 		mag_buf_init(&what, w->what, sizeof w->what);
 		mag_buf_printf(&id, "p%d", (int)ph->slot);
-		mag_buf_printf(
-			&what, "%s %s", ph->channel == CHANNEL_VOICE ? "voice" : "text", ph->masked);
+		mag_buf_printf(&what, "%s %s", ph->channel == CHANNEL_VOICE ? "voice" : "text",
+			ph->masked);
 		w->is_default = !offers[i].excluded && offers[i].is_default;
 		mag_copy(w->reason, sizeof w->reason, offers[i].excluded ? offers[i].excluded : "");
 		x->offered += !offers[i].excluded;
@@ -166,8 +168,8 @@ static enum login_decision decision(struct explaining *x, enum verdict *why_r)
 static void fill_sends(struct request *r, struct explaining *x)
 {
 	int64_t limit = r->broker->settings->sends_per_hour;
-	int64_t sent = phone_count(x->a, THROTTLE_SEND_ACCOUNT, x->a->account.row.id,
-		throttle_hour(r->now));
+	int64_t sent = phone_count(
+		x->a, THROTTLE_SEND_ACCOUNT, x->a->account.row.id, throttle_hour(r->now));
 
 	x->p->sends_per_hour = (uint32_t)limit;
 	x->p->sends_left = phone_left(limit, sent);

@@ -10,8 +10,8 @@
 /* K3: keys that were no key, per account and hour. 120 random bits need no
  * lock; this keeps the broker from being asked in bulk. */
 #define KEY_GUESSES_PER_HOUR 10
-#define HOUR 3600
-#define ISSUE_MAX 100
+#define HOUR                 3600
+#define ISSUE_MAX            100
 
 static const struct handle_word states[] = {
 	{ LICENCE_FREE, "free" },
@@ -22,8 +22,8 @@ static const struct handle_word states[] = {
 };
 
 /* K2: the key leaves once, in this answer. */
-static int issue_one(struct request *r, const struct wire_licence_issue_req *q,
-	struct mag_secret *key_r)
+static int issue_one(
+	struct request *r, const struct wire_licence_issue_req *q, struct mag_secret *key_r)
 {
 	unsigned char random[KEY_RANDOM_LEN];
 	char text[KEY_TEXT_LEN + 1];
@@ -92,7 +92,8 @@ struct listing {
 	int64_t last;
 };
 
-#define LIST_PAGE (sizeof((struct wire_licence_list_rep *)0)->licences / sizeof(struct wire_licence))
+#define LIST_PAGE                                                                                  \
+	(sizeof((struct wire_licence_list_rep *)0)->licences / sizeof(struct wire_licence))
 
 static int list_row(const struct licence *row, const char *account, void *arg)
 {
@@ -137,8 +138,8 @@ static void list_after(struct request *r)
 
 	if (*q->cursor)
 		mag_int_parse(q->cursor, 0, INT64_MAX, &cursor);
-	res = store_list_licences(r->broker->store, cursor, q->order, handle_value(states, q->state),
-		LIST_PAGE, list_row, &l);
+	res = store_list_licences(r->broker->store, cursor, q->order,
+		handle_value(states, q->state), LIST_PAGE, list_row, &l);
 	if (res < 0) {
 		request_error(r, res);
 		return;
@@ -370,8 +371,8 @@ static void activate_decide(struct request *r)
 	if (!may_try(r, a) || !(l = key_row(r, &q->key)))
 		return;
 	/* The failure is charged before the key is looked at; a right one refunds. */
-	r->charge[r->n_charges++] = store_charge(r->tick, r->index, THROTTLE_KEY,
-		a->account.row.id, throttle_hour(r->now), 1);
+	r->charge[r->n_charges++] = store_charge(
+		r->tick, r->index, THROTTLE_KEY, a->account.row.id, throttle_hour(r->now), 1);
 	v = licence_judge(l, a->account.row.id);
 	if (l->row.id && l->state == LICENCE_HELD)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "waiting for payment");

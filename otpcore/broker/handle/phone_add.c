@@ -51,8 +51,8 @@ bool phone_has_subscription(const struct aggregate *a, int64_t now)
 /* The licence beneath a new phone. Without keys (`licences = automatic`) only
  * root opens the first one; what root began, the owner may finish: without root
  * no pending row could be there (security.md 11). */
-static enum verdict judge_licence(struct request *r, struct aggregate *a, const char *country,
-	const struct phone *known)
+static enum verdict judge_licence(
+	struct request *r, struct aggregate *a, const char *country, const struct phone *known)
 {
 	if (subscription_for_phone(a, country, r->now))
 		return VERDICT_OK;
@@ -89,14 +89,14 @@ static int64_t free_slot(struct request *r, struct aggregate *a, struct phone **
 static enum verdict judge_add(struct request *r, struct adding *x)
 {
 	struct phone *stale;
-	enum verdict v = number_parse(x->q->number, x->q->country,
-		r->broker->settings->region_overrides, &x->number);
+	enum verdict v = number_parse(
+		x->q->number, x->q->country, r->broker->settings->region_overrides, &x->number);
 	struct phone *same;
 
 	if (v != VERDICT_OK)
 		return v;
 	if (seal_hash(r->broker->keyring, PEPPER_NUMBER, x->number.e164, strlen(x->number.e164),
-		x->hash))
+		    x->hash))
 		return VERDICT_NONE;
 	same = phone_by_hash(x->a, x->hash);
 	if (same && same->state == PHONE_ACTIVE)
@@ -179,8 +179,12 @@ static void add_challenge(struct request *r, struct adding *x, struct phone *p)
 {
 	struct wire_phone_add_rep *rep = r->reply;
 	const struct settings *s = r->broker->settings;
-	struct send_input in = { .account = x->a, .phone = p, .kind = CHALLENGE_REGISTER,
-		.channel = p->channel, .template = "register", .priority = 1 };
+	struct send_input in = { .account = x->a,
+		.phone = p,
+		.kind = CHALLENGE_REGISTER,
+		.channel = p->channel,
+		.template = "register",
+		.priority = 1 };
 	struct challenge *latest, *ch = NULL;
 	int64_t tried = 0;
 	int res = phone_register_chain(r, p, &in.chain);
@@ -293,4 +297,3 @@ void phone_add_delivered(struct request *r, unsigned delivery)
 {
 	((struct wire_phone_add_rep *)r->reply)->delivery = delivery;
 }
-

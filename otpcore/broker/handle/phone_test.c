@@ -17,8 +17,7 @@
 static enum verdict typed_number(
 	struct request *r, const char *typed, struct number *number_r, int64_t *subject_r)
 {
-	enum verdict v = number_parse(
-		typed, "", r->broker->settings->region_overrides, number_r);
+	enum verdict v = number_parse(typed, "", r->broker->settings->region_overrides, number_r);
 
 	if (v == VERDICT_OK && seal_subject(r->broker->keyring, PEPPER_NUMBER, number_r->e164,
 				       strlen(number_r->e164), subject_r))
@@ -34,8 +33,7 @@ int phone_test_want(struct request *r)
 
 	if (q->ref || typed_number(r, q->number, &number, &subject) != VERDICT_OK)
 		return 0;
-	return store_want_throttle(
-		r->tick, THROTTLE_SEND_NUMBER, subject, throttle_hour(r->now));
+	return store_want_throttle(r->tick, THROTTLE_SEND_NUMBER, subject, throttle_hour(r->now));
 }
 
 /* Who is written to: number, its subject, masked digits, whether voice only. */

@@ -24,7 +24,7 @@ static struct phone *phone_pending(struct aggregate *a)
 }
 
 /* What verify found, from decide to settle: rows and what to refund. */
-enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_SUBSCRIPTION, V_BOUND, V_RIGHT };
+enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_MADE, V_BOUND, V_RIGHT };
 
 /* Without an id: the phone that waits; else the one whose code was entered last,
  * so that a repeat finds it again. */
@@ -64,7 +64,7 @@ static bool code_matches(struct request *r, const struct challenge *ch, const ch
 {
 	unsigned char mac[HASH_LEN];
 	bool same = !code_mac(r, ch, mac) &&
-		challenge_matches(mac, (unsigned)r->broker->settings->code_digits, code);
+		    challenge_matches(mac, (unsigned)r->broker->settings->code_digits, code);
 
 	mag_wipe(mac, sizeof mac);
 	return same;
@@ -72,8 +72,8 @@ static bool code_matches(struct request *r, const struct challenge *ch, const ch
 
 /* What the code is worth. Without a MAC nothing is decided, and that is no
  * success. The same right code again gets the first answer again. */
-static enum verdict verify_verdict(struct request *r, const struct phone *p,
-	struct challenge_input *in)
+static enum verdict verify_verdict(
+	struct request *r, const struct phone *p, struct challenge_input *in)
 {
 	unsigned char mac[HASH_LEN];
 	enum verdict v;
@@ -91,12 +91,13 @@ static enum verdict verify_verdict(struct request *r, const struct phone *p,
 }
 
 /* The subscription beneath the phone; made here where keys are not used. */
-static struct subscription *verify_subscription(struct request *r, struct aggregate *a,
-	const struct phone *p)
+static struct subscription *verify_subscription(
+	struct request *r, struct aggregate *a, const struct phone *p)
 {
 	struct subscription *s = subscription_for_phone(a, p->country, r->now);
 
-	if (s || r->broker->settings->mode != LICENCES_AUTOMATIC || phone_has_subscription(a, r->now))
+	if (s || r->broker->settings->mode != LICENCES_AUTOMATIC ||
+		phone_has_subscription(a, r->now))
 		return s;
 	s = store_add_subscription(r->tick, a);
 	if (!s)
@@ -110,12 +111,13 @@ static struct subscription *verify_subscription(struct request *r, struct aggreg
 	s->started_at = s->purchased_at = r->now;
 	s->expires_at = licence_expiry(r->now, 1);
 	store_mark_subscription(r->tick, r->index, s, ROW_NEW);
+	r->state.i[V_MADE] = s->row.id;
 	return s;
 }
 
 /* The right code: the phone is bound (P3). */
-static void verify_bind(struct request *r, struct aggregate *a, struct phone *p,
-	struct challenge *ch)
+static void verify_bind(
+	struct request *r, struct aggregate *a, struct phone *p, struct challenge *ch)
 {
 	struct subscription *s = verify_subscription(r, a, p);
 	bool first = true;
@@ -135,7 +137,6 @@ static void verify_bind(struct request *r, struct aggregate *a, struct phone *p,
 	ch->used_at = r->now;
 	store_mark_phone(r->tick, r->index, p, ROW_CHANGED);
 	store_mark_challenge(r->tick, r->index, ch, ROW_CHANGED);
-	r->state.i[V_SUBSCRIPTION] = s->row.id;
 	r->state.i[V_BOUND] = 1;
 	request_verdict(r, VERDICT_OK);
 }
@@ -154,6 +155,14 @@ static void verify_undo(struct request *r, struct aggregate *a)
 	ch->state = CHALLENGE_DEAD;
 	store_mark_phone(r->tick, r->index, p, ROW_CHANGED);
 	store_mark_challenge(r->tick, r->index, ch, ROW_CHANGED);
+	for (size_t i = 0; i < a->n_subscriptions && r->state.i[V_MADE]; i++) {
+		struct subscription *s = &a->subscriptions[i];
+
+		if (s->row.id != r->state.i[V_MADE])
+			continue;
+		s->state = SUBSCRIPTION_REVOKED;
+		store_mark_subscription(r->tick, r->index, s, ROW_CHANGED);
+	}
 }
 
 /* 30 days of wrong codes count for registrations as for logins (L15). */
@@ -170,14 +179,13 @@ static bool verify_allowed(struct request *r, struct aggregate *a)
 static void verify_charge(struct request *r, struct aggregate *a, int64_t chain_id)
 {
 	r->n_charges = 0;
-	r->charge[r->n_charges++] =
-		store_charge(r->tick, r->index, THROTTLE_CHAIN, chain_id, 0, 1);
-	r->charge[r->n_charges++] = store_charge(r->tick, r->index, THROTTLE_ACCOUNT,
-		a->account.row.id, throttle_day(r->now), 1);
+	r->charge[r->n_charges++] = store_charge(r->tick, r->index, THROTTLE_CHAIN, chain_id, 0, 1);
+	r->charge[r->n_charges++] = store_charge(
+		r->tick, r->index, THROTTLE_ACCOUNT, a->account.row.id, throttle_day(r->now), 1);
 }
 
-static void verify_judge(struct request *r, struct aggregate *a, struct phone *p,
-	const struct blob *chain)
+static void verify_judge(
+	struct request *r, struct aggregate *a, struct phone *p, const struct blob *chain)
 {
 	const struct wire_phone_verify_req *q = r->body;
 	struct wire_phone_verify_rep *rep = r->reply;
@@ -272,4 +280,3 @@ void phone_verify_settle(struct request *r)
 			throttle_day(r->now), -1);
 	}
 }
-
