@@ -122,7 +122,7 @@ int settings_load(const char *file, void *const *shared, struct settings **setti
 
 	err[0] = '\0';
 	if (!s)
-		return r;
+		goto out;
 	r = opt_load(file, dropin_dir(file, dropins, sizeof dropins), schema, &tree, err);
 	if (r < 0)
 		goto out;

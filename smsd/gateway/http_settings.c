@@ -82,7 +82,7 @@ static int fault_at(const struct reading *r, const struct opt_value *v, const ch
 
 static int read_var(const struct opt_value *v, void *arg)
 {
-	static const struct opt secret_row = { "var", OPT_SECRET, NULL, 0, 0, NULL, 0,
+	const struct opt secret_row = { v->key, OPT_SECRET, NULL, 0, 0, NULL, 0,
 		sizeof(struct mag_secret), NULL };
 	struct reading *r = arg;
 	struct ph_vars *vars = &r->s->vars;
@@ -100,8 +100,10 @@ static int read_var(const struct opt_value *v, void *arg)
 		vars->n += e == 0;
 		return e;
 	}
-	if (opt_set(&secret_row, v->text, &vars->var[vars->n].value, err) < 0)
-		return fault_at(r, v, err, MAG_ESYNTAX);
+	if (opt_set(&secret_row, v->text, &vars->var[vars->n].value, err) < 0) {
+		snprintf(r->err, OPT_ERROR_MAX, "%s:%d: %.400s", v->file, v->line, err);
+		return MAG_ESYNTAX;
+	}
 	vars->n++;
 	return 0;
 }

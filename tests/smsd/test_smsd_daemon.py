@@ -62,6 +62,19 @@ def test_outbox_of_a_closed_directory_is_closed(outbox):
     assert stat.S_IMODE((outbox.outbox / "x.json").stat().st_mode) == 0o600
 
 
+def test_outbox_that_cannot_be_written_is_not_sent(smsd):
+    smsd.configure(smsd.outbox_gateway(), smsd.outbox_gateway("second", priority=20,
+                                                              ).replace("/outbox\n", "/none\n"))
+    os.chmod(smsd.outbox, 0o500)
+    smsd.start()
+    reply = smsd.outcome(expires_at=int(time.time()) + 2)
+    if os.geteuid() == 0:
+        assert smsd.gateways()["outbox"]["last_error"] == "outbox: Permission denied"
+    assert smsd.gateways()["second"]["last_error"] == "outbox: No such file or directory"
+    assert reply["outcome"] == EXPIRED
+    assert smsd.outbox_messages() == []
+
+
 def test_P10_outbox_call_speaks_twice(outbox):
     outbox.outcome(channel="voice")
     (message,) = outbox.outbox_messages()
@@ -347,3 +360,20 @@ def test_every_option_stands_in_the_manual():
     assert len(keys) > 30
     page = (TOP / "docs/smsd.conf.5").read_text()
     assert set(re.findall(r"^\.It Ic ([a-z0-9_.*]+)", page, re.M)) == keys
+
+
+def test_shipped_smsd_conf_is_right_and_shows_the_defaults(smsd):
+    import re
+    from smsd import TOP
+    text = (TOP / "conf/smsd.conf").read_text()
+    smsd.config.write_text(text)
+    assert smsd.check().returncode == 0
+    shown = dict(re.findall(r"^# (\w+) = (.*)$", text.split("For trying things out")[0], re.M))
+    source = (TOP / "smsd/settings.c").read_text()
+    defaults = dict(re.findall(r'\{ "(\w+)", OPT_\w+, (?:RUNDIR )?"([^"]*)"', source))
+    defaults["socket"] = "/run" + defaults["socket"]
+    assert shown == defaults
+    # The example at its end is right as well.
+    example = text[text.index("# [gateway outbox]"):].replace("\n# ", "\n").removeprefix("# ")
+    smsd.configure(example)
+    assert smsd.check().returncode == 0

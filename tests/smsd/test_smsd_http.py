@@ -143,6 +143,36 @@ def test_aws_signature_is_right(smsd, api, password):
                                          "us-east-1", "sns", parts["SignedHeaders"])
 
 
+def test_threat_22_a_text_that_a_header_cannot_carry_is_not_sent(smsd, api):
+    smsd.configure(f"""[gateway g]
+driver = http
+url = {api.url}/x
+header.X-Text = {{text}}
+field.to = {{to}}
+""")
+    smsd.start()
+    reply = smsd.outcome(template="", code="", text="a\r\nX-Evil: 1")
+    assert (reply["outcome"], api.requests) == (PERMANENT, [])
+    assert "cannot make the request" in reply["error"]
+    assert smsd.outcome(template="", code="", text="harmless")["outcome"] == ACCEPTED
+    assert api.requests[0].headers["X-Text"] == "harmless"
+
+
+def test_put_and_own_content_type(smsd, api):
+    smsd.configure(f"""[gateway g]
+driver = http
+url = {api.url}/x
+method = PUT
+encode = json
+header.Content-Type = application/x-test
+field./to = {{to}}
+""")
+    smsd.start()
+    assert smsd.outcome()["outcome"] == ACCEPTED
+    (request,) = api.requests
+    assert (request.method, request.headers.get_all("Content-Type")) == ("PUT", ["application/x-test"])
+
+
 def test_secret_variables_come_from_files(smsd, api, password):
     smsd.configure(f"""[gateway g]
 driver = http
@@ -167,6 +197,21 @@ field.a = {{var.key}} {{{{literal}}}}
     ("field.x = {to", "brace"),
     ("header.Bad Name = x", "no name of a header"),
     ("auth = basic", "password: is missing"),
+    ("var.key = file:/nonexistent", "conf:5: var.key = (not shown): cannot be read"),
+    ("password = plain text", "password"),
+    ("header.X = {nonsense}", "unknown placeholder"),
+    ("field.{nonsense} = x", "unknown placeholder"),
+    ("username = {username}", "unknown placeholder"),
+    ("url = https://example.org/#x", "fragment"),
+    ("url = https://exa mple.org/", "not a URL"),
+    ("url = https://example.org/{", "brace"),
+    ("retry = none", "no HTTP status"),
+    ("retry_match = x", "neither"),
+    ("error = message", "no JSON pointer"),
+    ("field.to = {to", "brace"),
+    ("driver = outbox", "has no"),
+    ("timeout = 0s", "timeout"),
+    ("weight = 0", "weight"),
     ("success = 2000", "no HTTP status"),
     ("success_match = status ok", "neither"),
     ("id = sid", "no JSON pointer"),
@@ -186,6 +231,41 @@ def test_mistakes_are_named(smsd, line, complaint):
     assert done.returncode == 1
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("lines, complaint", [
+    (["auth = basic", "PASSWORD"], "username: is missing"),
+    (["auth = sigv4", "username = u", "PASSWORD"], "sigv4: is missing"),
+    (["auth = header", "PASSWORD"], "header.Authorization"),
+    (["encode = json", "field./to/x = y"], "no JSON pointer"),
+    ([f"var.v{i} = x" for i in range(17)], "too many values"),
+    ([f"header.X-{i} = x" for i in range(17)], "too many headers"),
+    (["encode = json"] + [f"field./f{i} = x" for i in range(33)], "too many fields"),
+])
+def test_mistakes_of_several_lines_are_named(smsd, password, lines, complaint):
+    text = "\n".join(lines).replace("PASSWORD", f"password = {password}")
+    smsd.configure("[gateway g]\ndriver = http\nurl = https://api.example.org/x\n"
+                   f"field.to = {{to}}\n{text}\n")
+    done = smsd.check()
+    assert done.returncode == 1
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize("text, complaint", [
+    ("[gateway g]\nchannels = sms\n", "driver is missing"),
+    ("[gateway g]\ndriver = http\nurl = https://a.example/\n", "what is to be sent?"),
+    ("[gateway g]\ndriver = outbox\ndirectory = relative\n", "absolute path"),
+    (f"[gateway {'g' * 40}]\ndriver = outbox\ndirectory = /tmp\n", "too long"),
+    ("".join(f"[gateway g{i}]\ndriver = outbox\ndirectory = /tmp\n" for i in range(33)), "at most"),
+    ("[smsd]\nallowed_countries = US Atlantis\n", "is no country"),
+    ("[gateway]\ndriver = outbox\n", "name"),
+    ("[smsd]\nsockett = /x\n", "socket"),
+])
+def test_mistakes_of_sections_are_named(smsd, text, complaint):
+    smsd.configure(text)
+    done = smsd.check()
+    assert done.returncode == 1
+    assert complaint in done.stderr
 
 
 def test_every_preset_is_right(smsd, password):
