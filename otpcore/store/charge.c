@@ -288,8 +288,12 @@ int store_charge(struct store_tick *t, size_t request, enum throttle_kind kind, 
 		return MAG_ENOMEM;
 	}
 	c = &list->items[list->n];
-	*c = (struct charge){ .kind = kind, .subject = subject, .period = period,
-		.amount = amount, .request = request, .order = list->n };
+	*c = (struct charge){ .kind = kind,
+		.subject = subject,
+		.period = period,
+		.amount = amount,
+		.request = request,
+		.order = list->n };
 	if (!decide) /* behind decide's own of the same key */
 		c->order += t->charges.n;
 	/* Over every cap until the database has said otherwise. */

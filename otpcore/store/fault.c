@@ -21,7 +21,7 @@ enum action { ACTION_FAIL, ACTION_KILL, ACTION_DELAY };
 struct arm {
 	char name[48];
 	enum action action;
-	long ms;     /* of a delay */
+	long ms; /* of a delay */
 	long nth;
 	bool onward; /* "N+" */
 	long passed;

@@ -30,8 +30,9 @@ static int schema_found(sqlite3 *db, int64_t *schema_r)
 
 	if (r != 0)
 		return r;
-	r = ask_number(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'",
-		0, &meta);
+	r = ask_number(db,
+		"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'", 0,
+		&meta);
 	if (r != 0)
 		return r;
 	if (meta == 0) {
@@ -80,7 +81,8 @@ static int apply(sqlite3 *db, const char *text, int number)
 
 	snprintf(set, sizeof set,
 		"INSERT INTO meta (name, value) VALUES ('schema', %d) "
-		"ON CONFLICT (name) DO UPDATE SET value = excluded.value", number);
+		"ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+		number);
 	if (sql != NULL)
 		code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 	if (code == SQLITE_OK)

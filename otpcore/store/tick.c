@@ -104,8 +104,9 @@ struct store_call *tick_call(struct store_tick *t, int statement, const char *po
 		t->error = MAG_ENOMEM;
 		return NULL;
 	}
-	b->calls[b->n] = (struct store_call){ .statement = statement, .point = point,
-		.values = values, .n_values = n_values };
+	b->calls[b->n] = (struct store_call){
+		.statement = statement, .point = point, .values = values, .n_values = n_values
+	};
 	*values_r = values;
 	return &b->calls[b->n++];
 }

@@ -176,8 +176,10 @@ static void test_a_row_that_cannot_be_read_fails_only_who_needs_it(void **state)
 
 	make_account(f, "alice");
 	make_account(f, "bob");
-	assert_int_equal(fault_sql(f->s, "UPDATE phone SET masked = 'far too long for this field'"
-		" WHERE account = (SELECT id FROM account WHERE name = 'alice')"), 0);
+	assert_int_equal(
+		fault_sql(f->s, "UPDATE phone SET masked = 'far too long for this field'"
+				" WHERE account = (SELECT id FROM account WHERE name = 'alice')"),
+		0);
 	t = begin(f, 2);
 	store_want_account(t, "alice");
 	store_want_account(t, "bob");
@@ -434,7 +436,8 @@ static void test_threat_31_a_full_database_denies_and_loses_nothing(void **state
 	struct aggregate *a = NULL;
 
 	make_account(f, "alice");
-	assert_int_equal(fault_sql(f->s, "PRAGMA max_page_count = 1"), 0); /* as many as there are */
+	assert_int_equal(
+		fault_sql(f->s, "PRAGMA max_page_count = 1"), 0); /* as many as there are */
 	t = begin(f, 4);
 	store_want_account(t, "alice");
 	run(t, &s);
@@ -466,7 +469,8 @@ static int full_tmpfs(const char *dir)
 	struct script s = { .decide = decide_big };
 	int denied = 0, committed = 0;
 
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 		mount("tmpfs", dir, "tmpfs", 0, "size=600k") != 0)
 		return 77;
 	snprintf(url, sizeof url, "sqlite:%s/full.db", dir);

@@ -80,8 +80,13 @@ static void test_a_uid_two_accounts_have_finds_none(void **state)
 
 static void fill_session(struct session *row, int64_t sid, int64_t account)
 {
-	*row = (struct session){ .row.id = store_new_id(), .sid = sid, .account = account,
-		.loginuid = 1000, .since = NOW, .expires_at = NOW + 86400, .strength = 3 };
+	*row = (struct session){ .row.id = store_new_id(),
+		.sid = sid,
+		.account = account,
+		.loginuid = 1000,
+		.since = NOW,
+		.expires_at = NOW + 86400,
+		.strength = 3 };
 	strcpy(row->boot, "boot");
 	strcpy(row->host, "host");
 }
