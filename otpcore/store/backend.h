@@ -56,6 +56,7 @@ struct backend_ops {
 	int (*migrate)(
 		void *backend, const char *const *texts, int wanted, char err[STORE_ERROR_MAX]);
 	/* 0, BACKEND_PENDING, or an error: then there is no transaction any more.
+	 *   MAG_EBUSY: somebody else holds the database, trying on would take long
 	 *   reads: errors are in the calls; an error here means none was made
 	 *   writes: the first error, or MAG_ECONFLICT (all calls were made, so that
 	 *   every loser is known) */

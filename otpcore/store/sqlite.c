@@ -43,7 +43,7 @@ static const char *const word_texts[WORD_COUNT] = {
 static int say(struct sqlite *q, enum sqlite_word word)
 {
 	sqlite3_stmt *s = q->words[word];
-	int code = SQLITE_ERROR;
+	int code = SQLITE_ERROR, r = 0;
 
 	if (s == NULL)
 		s = q->words[word] = prepare(q, strdup(word_texts[word]));
@@ -51,9 +51,9 @@ static int say(struct sqlite *q, enum sqlite_word word)
 		return MAG_ESTORE;
 	code = sqlite3_step(s);
 	if (code != SQLITE_DONE)
-		sqlite_failed(q, word_texts[word]);
+		r = sqlite_failed(q, word_texts[word]);
 	sqlite3_reset(s);
-	return code == SQLITE_DONE ? 0 : MAG_ESTORE;
+	return r;
 }
 
 static int bind_value(sqlite3_stmt *s, int i, const struct store_value *v)

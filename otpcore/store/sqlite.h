@@ -23,6 +23,8 @@ void sqlite_close(void *backend);
 /* Remember and tell what failed; an I/O error or a damaged file makes the
  * connection unfit for the next transaction. Returns the error. */
 int sqlite_failed(struct sqlite *q, const char *what);
+/* Only once it is known that the database is ours: the mode stays in the file. */
+int sqlite_use_wal(struct sqlite *q);
 /* Opens the file again if it has to be. 0 or MAG_ESTORE. */
 int sqlite_usable(struct sqlite *q);
 

@@ -37,6 +37,8 @@ int sqlite_failed(struct sqlite *q, const char *what)
 		sqlite3_extended_errcode(q->db));
 	if (code == SQLITE_IOERR || code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
 		q->broken = true;
+	if (code == SQLITE_BUSY)
+		return MAG_EBUSY;
 	return code == SQLITE_NOMEM ? MAG_ENOMEM : MAG_ESTORE;
 }
 
@@ -72,9 +74,17 @@ static int journal_is_wal(void *arg, int n, char **values, char **names)
 	return 0;
 }
 
-static int connect_file(struct sqlite *q)
+int sqlite_use_wal(struct sqlite *q)
 {
 	bool wal = false;
+	int code = sqlite3_exec(q->db, "PRAGMA journal_mode=WAL", journal_is_wal, &wal, NULL);
+
+	q->wal_pages = 0;
+	return code == SQLITE_OK && wal ? 0 : MAG_ESTORE;
+}
+
+static int connect_file(struct sqlite *q)
+{
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 
 	if (in_memory(q))
@@ -83,12 +93,9 @@ static int connect_file(struct sqlite *q)
 		goto fail;
 	sqlite3_busy_timeout(q->db, BUSY_MS);
 	sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	if (sqlite3_exec(q->db, "PRAGMA journal_mode=WAL", journal_is_wal, &wal, NULL) !=
-			SQLITE_OK ||
-		!wal || sqlite3_exec(q->db, settings_sql, NULL, NULL, NULL) != SQLITE_OK)
+	if (sqlite3_exec(q->db, settings_sql, NULL, NULL, NULL) != SQLITE_OK)
 		goto fail;
 	sqlite3_wal_hook(q->db, wal_grew, q);
-	q->wal_pages = 0;
 	q->broken = false;
 	return 0;
 fail:
@@ -112,7 +119,7 @@ static int reopen(struct sqlite *q)
 	sqlite3_close_v2(q->db);
 	q->db = NULL;
 	mag_log(MAG_LOG_WARNING, "store: %s is opened again after an error", q->path);
-	return connect_file(q);
+	return connect_file(q) == 0 && sqlite_use_wal(q) == 0 ? 0 : MAG_ESTORE;
 }
 
 int sqlite_usable(struct sqlite *q)
@@ -165,8 +172,7 @@ int sqlite_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX])
 	}
 	r = connect_file(q);
 	if (r != 0) {
-		snprintf(err, STORE_ERROR_MAX,
-			"%s: cannot be opened as an SQLite database in WAL mode", where);
+		snprintf(err, STORE_ERROR_MAX, "%s: cannot be opened as an SQLite database", where);
 		sqlite_close(q);
 		return r;
 	}

@@ -111,6 +111,8 @@ int sqlite_migrate(void *backend, const char *const *texts, int wanted, char err
 		r = apply(q->db, texts[n], (int)n + 1);
 	if (r == 0 && sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		r = MAG_ESTORE;
+	if (r == 0)
+		r = sqlite_use_wal(q);
 out:
 	if (r == MAG_ESCHEMA && found < 0)
 		snprintf(err, STORE_ERROR_MAX, "%s: not a store of magotp", q->path);

@@ -302,8 +302,6 @@ static void test_without_a_database_all_fail(void **state)
 	}
 }
 
-/* ---- COMMIT ---- */
-
 static struct store_tick *work(struct fixture *f)
 {
 	struct store_tick *t = begin(f, 2);
@@ -313,6 +311,29 @@ static struct store_tick *work(struct fixture *f)
 	store_want_login(t, 11);
 	return t;
 }
+
+/* Somebody holds the database: nobody is let in, and nobody waits for each of
+ * the others. */
+static void test_a_held_database_is_an_error_to_all_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct script s = { .decide = decide_work, .settle = settle_work };
+	sqlite3 *db = NULL;
+
+	make_account(f, "alice");
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	run(work(f), &s);
+	assert_int_equal(s.r, MAG_EBUSY);
+	assert_true(s.failed[0] && s.failed[1]);
+	assert_int_equal(s.decided, 1);
+	sqlite3_close(db);
+	run(work(f), &s);
+	assert_int_equal(s.r, 0);
+	assert_int_equal(counter(f, THROTTLE_CHAIN, 1, 0), 2);
+}
+
+/* ---- COMMIT ---- */
 
 static void test_a_failed_commit_is_an_error_to_all(void **state)
 {
@@ -562,6 +583,7 @@ int main(void)
 		BOTH(test_a_passing_fault_costs_nobody_anything),
 		BOTH(test_a_lasting_fault_denies_and_charges),
 		BOTH(test_without_a_database_all_fail),
+		FILE_ONLY(test_a_held_database_is_an_error_to_all_at_once),
 		BOTH(test_a_failed_commit_is_an_error_to_all),
 		BOTH(test_an_unknown_outcome_is_an_error_though_it_is_durable),
 		FILE_ONLY(test_threat_29_a_failed_sync_opens_the_store_again),
