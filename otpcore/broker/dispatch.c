@@ -296,7 +296,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		order_free(o);
 		return;
 	}
-	if (hold_left(o) == 0)
+	/* The loop's clock is a coarse one: a timer may come some milliseconds early. */
+	left = hold_left(o);
+	if (left > 0 && o->io) {
+		order_timer(o, left);
+		return;
+	}
+	if (left == 0)
 		answer_all(o, DELIVERY_PENDING);
 	if (!o->io) {
 		attempt(o);
