@@ -216,3 +216,10 @@ def test_missing_store_or_key_is_said(tmp_path, word):
         os.unlink(os.path.join(house.dir, "db", "otpcore.db"))
         done = house.run("otpcored", "--config", house.conf_file, word, check=False)
         assert done.returncode == 1 and "otpcore.db" in done.stderr
+
+
+def test_without_the_algorithms_that_are_wanted_it_does_not_start(house):
+    house.conf(broker={"crypto": "provider=there-is-none"})
+    house.setup()
+    done = house.run("otpcored", "--config", house.conf_file, "--foreground", check=False)
+    assert done.returncode == 1 and "cryptographic operation failed" in done.stderr
