@@ -338,23 +338,6 @@ static int add_if_missing(struct cli *c)
 	return r;
 }
 
-static int use_key(struct cli *c, const char *key)
-{
-	struct wire_activate_req q = { 0 };
-	struct wire_activate_rep p = { 0 };
-	char day[32];
-	int r = cli_secret(c, key, "", "the key", &q.key);
-
-	mag_copy(q.user, sizeof q.user, c->user);
-	if (r == CLI_DONE)
-		r = cli_request(c, WIRE_MSG_ACTIVATE, &q, &p);
-	if (r == CLI_DONE)
-		cli_note(c, "Key accepted: %s, until %s", p.product,
-			mag_time_day(p.expires, day, sizeof day));
-	wire_clear(&wire_activate_req, &q);
-	return r;
-}
-
 int cmd_enroll(struct cli *c)
 {
 	const char *phone = cli_opt(c, "--phone"), *key = cli_opt(c, "--key");
@@ -365,7 +348,7 @@ int cmd_enroll(struct cli *c)
 	if (r == CLI_DONE)
 		r = add_if_missing(c);
 	if (r == CLI_DONE && key)
-		r = use_key(c, key);
+		r = phone_licence(c, key);
 	if (r == CLI_DONE && (phone || ask)) {
 		r = cli_secret(
 			c, phone, "Phone number (like +12025550134): ", "the number", &typed);
