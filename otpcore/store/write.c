@@ -196,7 +196,7 @@ static int add_call(struct store_tick *t, struct write *w, const char *point)
 
 int write_calls(struct store_tick *t, struct write_list *list, const char *point)
 {
-	struct write **sorted = arena_get(&t->batch_arena, (list->n + 1) * sizeof *sorted);
+	struct write **sorted = arena_get(&t->batch_arena, (list->n + 1) * sizeof(struct write *));
 	size_t n = 0;
 	int r = 0;
 
@@ -206,7 +206,7 @@ int write_calls(struct store_tick *t, struct write_list *list, const char *point
 		if (list->items[i].fate != ROW_CLEAN)
 			sorted[n++] = &list->items[i];
 	}
-	qsort(sorted, n, sizeof *sorted, order);
+	qsort(sorted, n, sizeof(struct write *), order);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = add_call(t, sorted[i], point);
 	return r;

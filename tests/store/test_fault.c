@@ -333,6 +333,71 @@ static void test_a_held_database_is_an_error_to_all_at_once(void **state)
 	assert_int_equal(counter(f, THROTTLE_CHAIN, 1, 0), 2);
 }
 
+/* ---- a damaged file ---- */
+
+static unsigned char *slurp(const char *path, size_t *len_r)
+{
+	FILE *in = fopen(path, "rb");
+	unsigned char *data = malloc(1 << 20);
+
+	assert_non_null(in);
+	assert_non_null(data);
+	*len_r = fread(data, 1, 1 << 20, in);
+	fclose(in);
+	assert_in_range(*len_r, 4096, (1 << 20) - 1);
+	return data;
+}
+
+static void spill(const char *path, const unsigned char *data, size_t len)
+{
+	FILE *out = fopen(path, "wb");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(data, 1, len, out), len);
+	fclose(out);
+}
+
+/* Whatever bit is wrong: an answer, in good order, from the same process. */
+static void test_threat_32_flipped_bits_end_in_an_answer(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = 0;
+	unsigned char *data = NULL;
+	uint64_t x = 88172645463325252u;
+	int refused = 0, failed = 0;
+
+	make_challenge(f, "alice");
+	store_close(&f->s);
+	data = slurp(f->path, &len);
+	for (int i = 0; i < 400; i++) {
+		char err[STORE_ERROR_MAX] = "";
+		struct script s = { .decide = decide_work, .settle = settle_work };
+		size_t bit = 0;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		bit = x % (len * 8);
+		data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+		spill(f->path, data, len);
+		data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+		if (store_open(f->url, &f->s, err) != 0) {
+			assert_true(err[0] != '\0');
+			refused++;
+			continue;
+		}
+		run(work(f), &s);
+		failed += s.r != 0 || s.failed[0];
+		store_close(&f->s);
+	}
+	assert_true(refused > 0);
+	assert_true(refused + failed < 400); /* most bits of a young store are unused */
+	spill(f->path, data, len);
+	free(data);
+	reopen(f);
+	run(work(f), &(struct script){ .decide = decide_work, .settle = settle_work });
+}
+
 /* ---- COMMIT ---- */
 
 static void test_a_failed_commit_is_an_error_to_all(void **state)
@@ -584,6 +649,7 @@ int main(void)
 		BOTH(test_a_lasting_fault_denies_and_charges),
 		BOTH(test_without_a_database_all_fail),
 		FILE_ONLY(test_a_held_database_is_an_error_to_all_at_once),
+		FILE_ONLY(test_threat_32_flipped_bits_end_in_an_answer),
 		BOTH(test_a_failed_commit_is_an_error_to_all),
 		BOTH(test_an_unknown_outcome_is_an_error_though_it_is_durable),
 		FILE_ONLY(test_threat_29_a_failed_sync_opens_the_store_again),
