@@ -14,7 +14,6 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
-#include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
 #include "otpcore/store/fault.h"
 
@@ -132,10 +131,9 @@ static int background(int *tell_r)
 	return 0;
 }
 
-static void detach(int tell)
+/* `null` was opened before the sandbox closed. */
+static void detach(int tell, int null)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
 	if (chdir("/") == 0 && null >= 0)
 		for (int fd = 0; fd < 3; fd++)
 			dup2(null, fd);
@@ -188,10 +186,8 @@ static int complain(int r, const char *what)
 static int open_all(struct broker *b, int *fd_r, bool *made_r)
 {
 	char err[STORE_ERROR_MAX] = "";
-	int r = crypto_set_properties(b->settings->crypto);
+	int r = keyring_open(b->settings->master_key, &b->keyring);
 
-	if (!r)
-		r = keyring_open(b->settings->master_key, &b->keyring);
 	if (r)
 		return complain(r, b->settings->master_key);
 	r = listen_open(b->settings->socket, fd_r, made_r);
@@ -209,7 +205,7 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 
 static int serve(struct broker *b, const struct arguments *a)
 {
-	int fd = -1, tell = -1, r = 0;
+	int fd = -1, tell = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
 	bool made = false;
 
 	if (!a->foreground && (r = background(&tell)))
@@ -220,9 +216,13 @@ static int serve(struct broker *b, const struct arguments *a)
 	r = open_all(b, &fd, &made);
 	if (!r) {
 		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
-		if (tell >= 0)
-			detach(tell);
-		r = server_run(b, fd);
+		r = sandbox_close(b->settings);
+		if (r)
+			complain(r, "the sandbox does not close");
+		if (!r && tell >= 0)
+			detach(tell, null);
+		if (!r)
+			r = server_run(b, fd);
 	}
 	/* Another broker's socket is not ours to remove; nor one that cannot be
 	 * removed any more because its directory is root's: the next start will. */

@@ -17,6 +17,11 @@ int priv_drop(const char *user);
 /* Uid and gid of a user. 0 or MAG_ENOTFOUND. */
 int priv_user(const char *user, uid_t *uid_r, gid_t *gid_r);
 
+/* ---- sandbox.c: and less still, once everything is open ---- */
+
+/* 0, also where the kernel or the build has less; MAG_ESYS, MAG_ENOMEM. */
+int sandbox_close(const struct settings *s);
+
 /* ---- setup.c: --setup ---- */
 
 /* Make master key and store, owned by the configured user; says on stderr what

@@ -1,5 +1,7 @@
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,18 @@ from house import House  # noqa: E402
 
 
 @pytest.fixture
-def house(tmp_path):
+def open_dir():
+    """A directory that other users may enter: pytest keeps its own closed."""
+    path = tempfile.mkdtemp(prefix="magotp-test-")
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def house(open_dir):
     """Ready to start; say house.conf(...) before house.start() for other settings."""
-    os.chmod(tmp_path, 0o755)  # for tests that speak as somebody else
-    for up in list(tmp_path.parents)[:2]:
-        if up.stat().st_uid == os.geteuid() and up != Path("/tmp"):
-            os.chmod(up, up.stat().st_mode | 0o055)
-    with House(tmp_path) as h:
+    with House(open_dir) as h:
         yield h
         for name in ("broker", "smsd"):
             if os.path.exists(h.log_file(name)):

@@ -2,7 +2,9 @@
 
 import os
 import pwd
+import shutil
 import signal
+import socket as sockets
 import subprocess
 import threading
 import time
@@ -52,11 +54,8 @@ def test_setup_refuses_to_overwrite(house):
 
 
 @needs_root
-def test_rights_are_given_up(tmp_path):
-    os.chmod(tmp_path, 0o755)
-    for up in list(tmp_path.parents)[:2]:
-        os.chmod(up, os.stat(up).st_mode | 0o055)
-    with House(tmp_path, user="nobody") as house:
+def test_rights_are_given_up(open_dir):
+    with House(open_dir, user="nobody") as house:
         house.start_broker()
         pid = house.processes["broker"].pid
         s, nobody = status_of(pid), pwd.getpwnam("nobody")
@@ -218,8 +217,69 @@ def test_missing_store_or_key_is_said(tmp_path, word):
         assert done.returncode == 1 and "otpcore.db" in done.stderr
 
 
-def test_without_the_algorithms_that_are_wanted_it_does_not_start(house):
-    house.conf(broker={"crypto": "provider=there-is-none"})
+class Manager:
+    """A service manager's notification socket."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.socket = sockets.socket(sockets.AF_UNIX, sockets.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(10)
+
+    def hear(self, word):
+        heard = []
+        while word not in heard:
+            heard += self.socket.recv(4096).decode().split("\n")
+        return heard
+
+
+def start_with(house, command, **env):
     house.setup()
-    done = house.run("otpcored", "--config", house.conf_file, "--foreground", check=False)
-    assert done.returncode == 1 and "cryptographic operation failed" in done.stderr
+    log = open(house.log_file("broker"), "ab")
+    house.processes["broker"] = subprocess.Popen(command, env={**house._env(), **env}, stdout=log,
+                                                 stderr=log, stdin=subprocess.DEVNULL)
+    log.close()
+
+
+def test_service_manager_is_told(house, tmp_path):
+    manager = Manager(tmp_path / "notify")
+    start_with(house, [house.program("otpcored"), "--config", house.conf_file, "--foreground"],
+               NOTIFY_SOCKET=manager.path)
+    manager.hear("READY=1")
+    assert house.call("ping")[0].verdict == "ok"
+    house.processes["broker"].send_signal(signal.SIGHUP)
+    manager.hear("RELOADING=1")
+    manager.hear("READY=1")
+    assert house.stop("broker") == 0
+    manager.hear("STOPPING=1")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-socket-activate"),
+                    reason="systemd-socket-activate is not installed")
+def test_socket_activation(house):
+    start_with(house, ["systemd-socket-activate", "--seqpacket", "-l", house.socket,
+                       house.program("otpcored"), "--config", house.conf_file, "--foreground"])
+    for _ in range(300):
+        if os.path.exists(house.socket):
+            break
+        time.sleep(0.01)
+    assert house.call("ping")[0].verdict == "ok"
+    assert house.stop("broker") == 0
+    assert os.path.exists(house.socket)  # the manager's, not ours to remove
+
+
+def test_sandbox_is_closed(house):
+    """No new rights, a filter for system calls, and the daemon still does its
+    work: it reads settings again, writes its store, removes its socket."""
+    house.start()
+    assert house.call("ping")[0].verdict == "ok"
+    status = status_of(house.processes["broker"].pid)
+    assert status["NoNewPrivs"] == "1"
+    if "libseccomp" in subprocess.run(["ldd", house.program("otpcored")], capture_output=True,
+                                      text=True).stdout:
+        assert status["Seccomp"] == "2"
+    house.account("anna")
+    house.phone("anna")
+    house.processes["broker"].send_signal(signal.SIGHUP)
+    wait_log(house, "settings were read again")
+    assert house.stop("broker") == 0 and not os.path.exists(house.socket)

@@ -302,6 +302,7 @@ struct listing {
 	char last[257];
 };
 
+#define CENTURY ((int64_t)36525 * 86400)
 #define LIST_PAGE                                                                                  \
 	(sizeof((struct wire_account_list_rep *)0)->accounts / sizeof(struct wire_account))
 
@@ -344,6 +345,9 @@ static void list_after(struct request *r)
 	struct listing l = { .r = r, .p = r->reply };
 	const struct account *admin = admin_account(r);
 	int64_t state = handle_value(states, q->state);
+	/* Within a century; what a client says further off is that. */
+	int64_t expiring = q->expiring <= 0 ? 0 :
+		r->now + (q->expiring < CENTURY ? q->expiring : CENTURY);
 	int res;
 
 	l.pending = mag_streq(q->state, "pending");
@@ -358,7 +362,7 @@ static void list_after(struct request *r)
 		l.seen = 0;
 		mag_copy(from, sizeof from, l.last);
 		res = store_list_accounts(r->broker->store, from, state,
-			q->expiring ? r->now + q->expiring : 0, LIST_PAGE, list_row, &l);
+			expiring, LIST_PAGE, list_row, &l);
 	} while (res >= 0 && l.seen == LIST_PAGE && l.p->n_accounts < LIST_PAGE);
 	if (res < 0) {
 		request_error(r, res);
