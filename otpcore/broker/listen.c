@@ -16,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
@@ -51,6 +52,8 @@ struct listener {
 	int64_t n_conns;
 	size_t n_busy;
 	int fd;
+	int spare;        /* given up to take, and end, a connection when none is left */
+	int64_t warned_at; /* mag_ticks_ms: a flood does not fill the log too */
 	unsigned char frame[WIRE_FRAME_MAX + 1];
 };
 
@@ -160,12 +163,14 @@ static struct share *share_of(struct listener *l, uint32_t uid)
 static bool admit(struct listener *l, const struct peer *p)
 {
 	const struct settings *set = l->broker->settings;
-	struct share *s = share_of(l, p->uid);
+	int64_t most = set->max_clients - (p->uid != 0 ? set->max_clients / ROOT_SHARE : 0);
+	struct share *s;
 
-	if (!s || l->n_conns >= set->max_clients)
+	/* First, so that who is refused here leaves no share behind. */
+	if (l->n_conns >= most)
 		return false;
-	if (p->uid != 0 && (s->n >= set->max_clients_per_uid ||
-		l->n_conns >= set->max_clients - set->max_clients / ROOT_SHARE))
+	s = share_of(l, p->uid);
+	if (!s || (p->uid != 0 && s->n >= set->max_clients_per_uid))
 		return false;
 	s->n++;
 	l->n_conns++;
@@ -337,6 +342,17 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	take(c, msg.msg_flags & MSG_TRUNC ? sizeof l->frame : (size_t)n);
 }
 
+/* At most one line a second about clients that are too many. */
+static void warn(struct listener *l, const char *what, unsigned uid)
+{
+	int64_t now = mag_ticks_ms();
+
+	if (l->warned_at && now - l->warned_at < 1000)
+		return;
+	l->warned_at = now;
+	mag_log(MAG_LOG_WARNING, "%s (uid %u)", what, uid);
+}
+
 static void conn_new(struct listener *l, int fd)
 {
 	struct peer peer;
@@ -347,7 +363,7 @@ static void conn_new(struct listener *l, int fd)
 		return;
 	}
 	if (!admit(l, &peer)) {
-		mag_log(MAG_LOG_WARNING, "too many connections of uid %u", peer.uid);
+		warn(l, "too many connections", peer.uid);
 		goto refuse;
 	}
 	c = calloc(1, sizeof *c);
@@ -377,6 +393,20 @@ refuse:
 	close(fd);
 }
 
+/* No descriptor is left. A connection that stays in the backlog would wake us
+ * for ever, so the next one is taken with the spare one, and ended. */
+static void turn_away(struct listener *l, int fd)
+{
+	int c;
+
+	close(l->spare);
+	c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (c >= 0)
+		close(c);
+	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	warn(l, "no descriptor for a connection", WIRE_UID_UNKNOWN);
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *l = arg;
@@ -385,12 +415,12 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
 		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-		if (c < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				mag_log(MAG_LOG_ERROR, "no descriptor for a connection");
+		if (c >= 0)
+			conn_new(l, c);
+		else if ((errno == EMFILE || errno == ENFILE) && l->spare >= 0)
+			turn_away(l, fd);
+		else
 			return;
-		}
-		conn_new(l, c);
 	}
 }
 
@@ -405,11 +435,14 @@ int listener_new(struct broker *b, int fd, struct listener **l_r)
 		return MAG_ENOMEM;
 	l->broker = b;
 	l->fd = fd;
+	l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	l->idle = event_base_init_common_timeout(b->base, &idle);
 	l->event = event_new(b->base, fd, EV_READ | EV_PERSIST, on_accept, l);
 	if (!l->event || event_add(l->event, NULL)) {
 		if (l->event)
 			event_free(l->event);
+		if (l->spare >= 0)
+			close(l->spare);
 		free(l);
 		return MAG_ENOMEM;
 	}
@@ -447,6 +480,8 @@ void listener_free(struct listener **l)
 	if ((*l)->fd >= 0)
 		close((*l)->fd);
 	event_free((*l)->event);
+	if ((*l)->spare >= 0)
+		close((*l)->spare);
 	free((*l)->shares);
 	free(*l);
 	*l = NULL;

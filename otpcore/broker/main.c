@@ -213,6 +213,7 @@ static int serve(struct broker *b, const struct arguments *a)
 	r = know_host(b, a->config);
 	if (r)
 		return complain(r, "cannot learn about this host");
+	priv_descriptors(b->settings->max_clients);
 	r = open_all(b, &fd, &made);
 	if (!r) {
 		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);

@@ -11,6 +11,8 @@
 
 /* No core files, no ptrace by the same uid, umask 077. */
 void priv_harden(void);
+/* Descriptors enough for so many clients; warns when they cannot be had. */
+void priv_descriptors(int64_t clients);
 /* Become `user` for good when started as root; stay who we are otherwise.
  * 0; MAG_ENOTFOUND (no such user), MAG_ESYS; MAG_EPERM: a way back was left. */
 int priv_drop(const char *user);

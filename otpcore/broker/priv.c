@@ -22,6 +22,24 @@ void priv_harden(void)
 	umask(077);
 }
 
+/* Two for each client (socket and pidfd), and some for the store, the clock of
+ * the kernel, smsd. Not enough: connections are turned away, see listen.c. */
+void priv_descriptors(int64_t clients)
+{
+	rlim_t want = (rlim_t)(2 * clients + 64);
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= want)
+		return;
+	if (l.rlim_max < want && geteuid() == 0)
+		l.rlim_max = want;
+	l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur < want)
+		mag_log(MAG_LOG_WARNING, "%lld descriptors are not to be had for %lld clients: "
+			"raise the limit (LimitNOFILE) or lower [broker] max_clients",
+			(long long)want, (long long)clients);
+}
+
 int priv_user(const char *user, uid_t *uid_r, gid_t *gid_r)
 {
 	const struct passwd *pw = getpwnam(user);

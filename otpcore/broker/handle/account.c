@@ -6,6 +6,9 @@
 #include "otpcore/engine/policy.h"
 #include "otpcore/broker/handle/handle.h"
 
+#define EXPIRING_MAX (100LL * 366 * 86400)
+#define UID_PERSON 1000 /* below: the system's own, login.defs(5) UID_MIN */
+
 static const struct handle_word states[] = {
 	{ ACCOUNT_PENDING_REGISTRATION, "pending-registration" },
 	{ ACCOUNT_ACTIVE, "active" },
@@ -144,6 +147,23 @@ static bool confined(struct request *r, const struct fields *f)
 	return !*f->organisation || mag_streq(f->organisation, admin->organisation);
 }
 
+/* An administrator enrols people, not the system's users: whoever binds a phone
+ * to root's name holds the second half of root's login. Nor a person twice: the
+ * uid says who somebody is when they ask. */
+static bool person(struct request *r, uint32_t uid)
+{
+	return r->standing.root || (uid >= UID_PERSON && uid != WIRE_UID_UNKNOWN &&
+		!store_account_uid(r->tick, uid)->exists);
+}
+
+static int add_want(struct request *r)
+{
+	const struct wire_account_add_req *q = r->body;
+	int res = admin_want(r);
+
+	return res ? res : store_want_account_uid(r->tick, q->uid);
+}
+
 static void add_decide(struct request *r)
 {
 	const struct wire_account_add_req *q = r->body;
@@ -167,6 +187,11 @@ static void add_decide(struct request *r)
 	if (!confined(r, &f)) {
 		handle_refuse(
 			r, VERDICT_NOT_ALLOWED, "only root gives roles or other organisations");
+		return;
+	}
+	if (!person(r, q->uid)) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED,
+			"only root adds users of the system, or one that has an account");
 		return;
 	}
 	row.uid = q->uid;
@@ -336,6 +361,10 @@ static void list_decide(struct request *r)
 		handle_invalid(r, "state: active, pending, pending-registration or locked");
 		return;
 	}
+	if (q->expiring < 0 || q->expiring > EXPIRING_MAX) {
+		handle_invalid(r, "expiring: at most a hundred years");
+		return;
+	}
 	request_verdict(r, VERDICT_OK);
 }
 
@@ -405,7 +434,7 @@ static void ping_decide(struct request *r)
 
 const struct handler handle_account[] = {
 	{ WIRE_MSG_PING, NULL, ping_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_ACCOUNT_ADD, admin_want, add_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_ACCOUNT_ADD, add_want, add_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_SET, admin_want, set_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_SHOW, admin_want, show_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_LIST, admin_want, list_decide, NULL, NULL, list_after },
