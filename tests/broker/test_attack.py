@@ -15,8 +15,7 @@ import time
 import pytest
 
 import wirepy
-from conftest import needs_root
-from house import House, UID_UNKNOWN
+from house import House, UID_UNKNOWN, needs_root
 
 LONG = int(os.environ.get("MAGOTP_LONG", "0"))
 ANNA, BOSS, BLUE, STRANGER = 12001, 12003, 12004, 12005
