@@ -9,7 +9,7 @@
 packages_build=(
 	gcc g++ make libc6-dev autoconf automake libtool pkg-config mawk
 	libpam0g-dev libssl-dev libsqlite3-dev libevent-dev libjson-c-dev
-	libcurl4-openssl-dev libphonenumber-dev libprotobuf-dev libsystemd-dev
+	libcurl4-openssl-dev libphonenumber-dev libprotobuf-dev libsystemd-dev libseccomp-dev
 )
 
 # What ./demo needs besides: a real sshd, a client that types, a token.

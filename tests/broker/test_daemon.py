@@ -57,6 +57,8 @@ def test_setup_refuses_to_overwrite(house):
 def test_rights_are_given_up(open_dir):
     with House(open_dir, user="nobody") as house:
         house.start_broker()
+        # It listens before it gives its rights up, and serves afterwards.
+        assert house.call("ping")[0].verdict == "ok"
         pid = house.processes["broker"].pid
         s, nobody = status_of(pid), pwd.getpwnam("nobody")
         assert set(s["Uid"].split()) == {str(nobody.pw_uid)}
