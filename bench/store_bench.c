@@ -14,11 +14,11 @@
 #include "otpcore/base/err.h"
 #include "otpcore/store/store.h"
 
-#define NOW 1795000000
-#define DAY_NUMBER (NOW / 86400)
+#define NOW         1795000000
+#define DAY_NUMBER  (NOW / 86400)
 #define HOUR_NUMBER (NOW / 3600)
-#define PER_TICK 32
-#define ROUNDS_MAX 64
+#define PER_TICK    32
+#define ROUNDS_MAX  64
 
 struct bench {
 	struct store *store;
@@ -52,8 +52,11 @@ static void make_account(struct store_tick *t, size_t request, const char *name)
 	struct subscription *s = NULL;
 	struct challenge *c = NULL;
 
-	a->account = (struct account){ .row.id = store_new_id(), .uid = 1000,
-		.state = ACCOUNT_ACTIVE, .role = ROLE_USER, .created_at = NOW };
+	a->account = (struct account){ .row.id = store_new_id(),
+		.uid = 1000,
+		.state = ACCOUNT_ACTIVE,
+		.role = ROLE_USER,
+		.created_at = NOW };
 	snprintf(a->account.name, sizeof a->account.name, "%s", name);
 	a->account.email.len = 60;
 	p = store_add_phone(t, a);
@@ -235,7 +238,8 @@ static double bare_rate(struct bench *b, size_t n)
 {
 	sqlite3_stmt *s[3] = { 0 };
 	static const char *const texts[] = { "BEGIN IMMEDIATE",
-		"UPDATE token SET counter = counter + 1, version = version + 1 WHERE id = ?1", "COMMIT" };
+		"UPDATE token SET counter = counter + 1, version = version + 1 WHERE id = ?1",
+		"COMMIT" };
 	double start = 0, end = 0;
 	long done_n = 0;
 
@@ -280,8 +284,9 @@ static void report(struct bench *b, size_t n, int rounds)
 	qsort(bare, (size_t)rounds, sizeof *bare, by_value);
 	qsort(ratio, (size_t)rounds, sizeof *ratio, by_value);
 	printf("%2zu per commit: store %8.0f verify/s (%7.0f ticks/s), bare updates %8.0f/s, "
-	       "ratio %.2f (%.2f-%.2f)\n", n, store[rounds / 2], store[rounds / 2] / (double)n,
-		bare[rounds / 2], ratio[rounds / 2], ratio[0], ratio[rounds - 1]);
+	       "ratio %.2f (%.2f-%.2f)\n",
+		n, store[rounds / 2], store[rounds / 2] / (double)n, bare[rounds / 2],
+		ratio[rounds / 2], ratio[0], ratio[rounds - 1]);
 }
 
 static int prepare(struct bench *b, const char *dir)

@@ -46,6 +46,8 @@ int cmd_config_edit(struct cli *c);
 /* Register a number from here: shows name and number, tells of charges, sends,
  * asks for the code. `ask`: on a terminal; else the phone stays pending. */
 int phone_register(struct cli *c, const char *number, bool ask);
+/* Use a licence key for the account: as given, "-" = stdin, NULL = asked for. */
+int phone_licence(struct cli *c, const char *key);
 /* An account from the user database: uid and the name of the GECOS field. */
 struct wire_account_add_req;
 bool account_from_passwd(const char *user, struct wire_account_add_req *q);

@@ -34,7 +34,7 @@ static void full_name(const struct wire_account *a, struct mag_buf *b)
 
 static void row(const struct cli *c, struct table *t, const struct wire_account *a)
 {
-	char name[256];
+	char name[256] = "";
 	struct mag_buf b = MAG_BUF(name);
 
 	full_name(a, &b);
@@ -171,7 +171,7 @@ int cmd_account_set(struct cli *c)
 static struct json_object *json_account(const struct wire_account *a)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
-	char name[256];
+	char name[256] = "";
 	struct mag_buf b = MAG_BUF(name);
 	const struct {
 		const char *key, *value;
@@ -197,7 +197,7 @@ static struct json_object *json_account(const struct wire_account *a)
 
 static void say_account(const struct cli *c, const struct wire_account *a)
 {
-	char name[256], uid[16] = "-", seen[32], ends[32], made[32];
+	char name[256] = "", uid[16] = "-", seen[32], ends[32], made[32];
 	struct mag_buf b = MAG_BUF(name), u = MAG_BUF(uid);
 
 	full_name(a, &b);
@@ -251,18 +251,21 @@ int cmd_account_show(struct cli *c)
 int cmd_account_list(struct cli *c)
 {
 	struct wire_account_list_req q = { 0 };
-	struct wire_account_list_rep *p = calloc(1, sizeof *p);
-	struct table *t = table_new(columns);
+	static struct wire_account_list_rep page; /* a page is large: not on the stack */
+	struct wire_account_list_rep *p = &page;
+	struct table *t;
 	const char *state = cli_opt(c, "--state"), *days = cli_opt(c, "--expiring");
 	int64_t n = 0;
-	int r = cli_settings(c);
+	int r;
 
-	if (!p || !t)
-		r = cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	else if (state && mag_copy(q.state, sizeof q.state, state))
-		r = cli_usage(c, "--state %s: there is no such state", state);
-	else if (days && mag_int_parse(days, 1, 36500, &n))
-		r = cli_usage(c, "--expiring %s: a number of days", days);
+	if (state && mag_copy(q.state, sizeof q.state, state))
+		return cli_usage(c, "--state %s: there is no such state", state);
+	if (days && mag_int_parse(days, 1, 36500, &n))
+		return cli_usage(c, "--expiring %s: a number of days", days);
+	t = table_new(columns);
+	if (!t)
+		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
+	r = cli_settings(c);
 	q.expiring = n * 86400;
 	do {
 		if (r == CLI_DONE) {
@@ -277,7 +280,6 @@ int cmd_account_list(struct cli *c)
 	if (r == CLI_DONE)
 		r = table_print(c, t);
 	table_free(&t);
-	free(p);
 	return r;
 }
 
@@ -336,23 +338,6 @@ static int add_if_missing(struct cli *c)
 	return r;
 }
 
-static int use_key(struct cli *c, const char *key)
-{
-	struct wire_activate_req q = { 0 };
-	struct wire_activate_rep p = { 0 };
-	char day[32];
-	int r = cli_secret(c, key, "", "the key", &q.key);
-
-	mag_copy(q.user, sizeof q.user, c->user);
-	if (r == CLI_DONE)
-		r = cli_request(c, WIRE_MSG_ACTIVATE, &q, &p);
-	if (r == CLI_DONE)
-		cli_note(c, "Key accepted: %s, until %s", p.product,
-			mag_time_day(p.expires, day, sizeof day));
-	wire_clear(&wire_activate_req, &q);
-	return r;
-}
-
 int cmd_enroll(struct cli *c)
 {
 	const char *phone = cli_opt(c, "--phone"), *key = cli_opt(c, "--key");
@@ -363,7 +348,7 @@ int cmd_enroll(struct cli *c)
 	if (r == CLI_DONE)
 		r = add_if_missing(c);
 	if (r == CLI_DONE && key)
-		r = use_key(c, key);
+		r = phone_licence(c, key);
 	if (r == CLI_DONE && (phone || ask)) {
 		r = cli_secret(
 			c, phone, "Phone number (like +12025550134): ", "the number", &typed);

@@ -47,7 +47,7 @@ static const struct opt_value *value_of(
 
 static void show_key(struct showing *s, const struct opt *o, const char *instance)
 {
-	char key[256], source[300] = "default";
+	char key[256] = "", source[300] = "default";
 	struct mag_buf k = MAG_BUF(key), src = MAG_BUF(source);
 	const struct opt_value *v = value_of(s, o, instance);
 	const char *def = o->def ? o->def : "";

@@ -54,7 +54,7 @@ static void headline(const struct cli *c, const struct explained *e)
 
 static void say_offers(const struct cli *c, const struct explained *e)
 {
-	char line[512];
+	char line[512] = "";
 	struct mag_buf b = MAG_BUF(line);
 
 	for (size_t i = 0; i < e->p.n_offers; i++)
@@ -79,7 +79,7 @@ static const char *sends(const struct wire_explain_rep *p)
 
 static void say_people(const struct cli *c, const struct explained *e)
 {
-	char source[600] = "", needs[64];
+	char source[600] = "", needs[64] = "";
 	struct mag_buf b = MAG_BUF(source), n = MAG_BUF(needs);
 	const struct wire_explain_rep *p = &e->p;
 
@@ -151,7 +151,7 @@ static void print_json(const struct explained *e)
 {
 	struct json_object *o = json_object_new_object(), *require = json_object_new_object();
 	struct json_object *variants = json_object_new_object();
-	char source[600];
+	char source[600] = "";
 	struct mag_buf b = MAG_BUF(source);
 
 	place(e, e->p.source, &b);

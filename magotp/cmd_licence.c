@@ -1,7 +1,6 @@
 /* magotpctl license (licence): keys are issued, released, listed, voided. */
 #include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,11 +50,12 @@ static void put_keys(
 
 static int issue_all(struct cli *c, struct wire_licence_issue_req *q, int64_t count)
 {
-	struct wire_licence_issue_rep *p = calloc(1, sizeof *p);
+	static struct wire_licence_issue_rep page; /* large: not on the stack */
+	struct wire_licence_issue_rep *p = &page;
 	struct json_object *list = json_object_new_array();
 	bool progress = count > BATCH && !isatty(STDOUT_FILENO);
 	int64_t done = 0;
-	int r = p ? CLI_DONE : cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
+	int r = CLI_DONE;
 
 	while (r == CLI_DONE && done < count) {
 		q->count = (uint32_t)(count - done > BATCH ? BATCH : count - done);
@@ -70,11 +70,11 @@ static int issue_all(struct cli *c, struct wire_licence_issue_req *q, int64_t co
 	}
 	if (progress)
 		cli_progress(c, 0, 0);
-	if (c->json)
+	/* Keys of messages that went well are not lost with a later one. */
+	if (c->json && json_object_array_length(list) > 0)
 		cli_json_print(&list);
 	else
 		json_object_put(list);
-	free(p);
 	return r;
 }
 
@@ -165,17 +165,20 @@ static void row(struct table *t, const struct wire_licence *l)
 int cmd_licence_list(struct cli *c)
 {
 	struct wire_licence_list_req q = { 0 };
-	struct wire_licence_list_rep *p = calloc(1, sizeof *p);
-	struct table *t = table_new(columns);
+	static struct wire_licence_list_rep page; /* large: not on the stack */
+	struct wire_licence_list_rep *p = &page;
+	struct table *t;
 	const char *order = cli_opt(c, "--order"), *state = cli_opt(c, "--state");
-	int r = cli_settings(c);
+	int r;
 
-	if (!p || !t)
-		r = cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	else if (mag_copy(q.order, sizeof q.order, order ? order : ""))
-		r = cli_usage(c, "--order: 64 bytes at most");
-	else if (mag_copy(q.state, sizeof q.state, state ? state : ""))
-		r = cli_usage(c, "--state %s: free, held, used or void", state);
+	if (mag_copy(q.order, sizeof q.order, order ? order : ""))
+		return cli_usage(c, "--order: 64 bytes at most");
+	if (mag_copy(q.state, sizeof q.state, state ? state : ""))
+		return cli_usage(c, "--state %s: free, held, used or void", state);
+	t = table_new(columns);
+	if (!t)
+		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
+	r = cli_settings(c);
 	do {
 		if (r == CLI_DONE) {
 			memset(p, 0, sizeof *p);
@@ -189,7 +192,6 @@ int cmd_licence_list(struct cli *c)
 	if (r == CLI_DONE)
 		r = table_print(c, t);
 	table_free(&t);
-	free(p);
 	return r;
 }
 

@@ -179,15 +179,54 @@ static int fill_add(struct cli *c, const char *number, struct wire_phone_add_req
 	return CLI_DONE;
 }
 
+int phone_licence(struct cli *c, const char *key)
+{
+	struct wire_activate_req q = { 0 };
+	struct wire_activate_rep p = { 0 };
+	char day[32];
+	int r = cli_secret(c, key, "Licence key: ", "the key", &q.key);
+
+	mag_copy(q.user, sizeof q.user, c->user);
+	if (r == CLI_DONE)
+		r = cli_request(c, WIRE_MSG_ACTIVATE, &q, &p);
+	if (r == CLI_DONE)
+		cli_note(c, "Key accepted: %s, until %s", p.product,
+			mag_time_day(p.expires, day, sizeof day));
+	wire_clear(&wire_activate_req, &q);
+	return r;
+}
+
+/* Nothing is written: may this number be added? Where a licence is missing, a
+ * terminal asks for its key. */
+static int check(
+	struct cli *c, struct wire_phone_add_req *q, struct wire_phone_add_rep *p, bool ask)
+{
+	int r;
+
+	q->check_only = 1;
+	if (ask) {
+		r = cli_call(c, WIRE_MSG_PHONE_ADD, q, p);
+		if (r == CLI_DONE && c->result.verdict == VERDICT_LICENCE_NEEDED) {
+			cli_note(c, "A phone needs a licence key.");
+			r = phone_licence(c, NULL);
+		}
+		if (r != CLI_DONE)
+			return r;
+		memset(p, 0, sizeof *p);
+	}
+	r = cli_request_grant(c, WIRE_MSG_PHONE_ADD, q, &q->grant, p);
+	q->check_only = 0;
+	return r;
+}
+
 int phone_register(struct cli *c, const char *number, bool ask)
 {
 	struct wire_phone_add_req q = { 0 };
 	struct wire_phone_add_rep p = { 0 };
 	int r = fill_add(c, number, &q);
 
-	q.check_only = 1;
 	if (r == CLI_DONE)
-		r = cli_request_grant(c, WIRE_MSG_PHONE_ADD, &q, &q.grant, &p);
+		r = check(c, &q, &p, ask);
 	if (r == CLI_DONE && ask) {
 		r = confirm(c, &p);
 		if (r == CLI_REFUSED)
@@ -195,7 +234,6 @@ int phone_register(struct cli *c, const char *number, bool ask)
 	} else if (r == CLI_DONE) {
 		cli_note(c, "%s", charge);
 	}
-	q.check_only = 0;
 	if (r == CLI_DONE)
 		r = cli_request_grant(c, WIRE_MSG_PHONE_ADD, &q, &q.grant, &p);
 	if (r == CLI_DONE && ask) {

@@ -101,7 +101,7 @@ static size_t list_presets(const char *dir, struct mag_buf *b)
 static int ask_gateway(struct cli *c)
 {
 	const char *conf = conf_file(c), *slash = strrchr(conf, '/');
-	char dir[400], from[700], to[700], names[512];
+	char dir[400], from[700], to[700], names[512] = "";
 	struct mag_buf b = MAG_BUF(names);
 	struct mag_secret answer = { 0 };
 	const char *name;

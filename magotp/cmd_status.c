@@ -81,7 +81,7 @@ static int print_factors(const struct cli *c, const struct wire_status_rep *s)
 		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
 	for (size_t i = 0; i < s->n_factors; i++) {
 		const struct wire_status_factor *f = &s->factors[i];
-		char name[64];
+		char name[64] = "";
 		struct mag_buf b = MAG_BUF(name);
 
 		factor_name(f, &b);
@@ -99,7 +99,7 @@ static int print_factors(const struct cli *c, const struct wire_status_rep *s)
 
 static void print_session(const struct cli *c, const struct wire_status_rep *s)
 {
-	char at[32], from[257], line[512];
+	char at[32], from[257], line[512] = "";
 	struct mag_buf b = MAG_BUF(line);
 	enum strength st = strength_from_id(s->strength);
 
@@ -135,7 +135,7 @@ static int print_people(const struct cli *c, const struct wire_status_rep *s)
 		cli_say(c, "Factors   none");
 	}
 	for (size_t i = 0; r == CLI_DONE && i < s->n_notices; i++) {
-		char text[256];
+		char text[256] = "";
 		struct mag_buf b = MAG_BUF(text);
 		const char *command;
 
@@ -197,7 +197,7 @@ static struct json_object *json_hints(const struct wire_status_rep *s)
 
 	for (size_t i = 0; i < s->n_notices; i++) {
 		struct json_object *o = json_object_new_object();
-		char text[256];
+		char text[256] = "";
 		struct mag_buf b = MAG_BUF(text);
 		const char *command;
 

@@ -60,7 +60,8 @@ int phase_open(struct visit *v)
 
 	if (code == PAM_SUCCESS)
 		code = txn_remove(v);
-	if (code == PAM_SUCCESS && !visit_needs_no_broker(v, &txn))
+	/* A session as somebody else (sudo) is not the login's: nothing to record. */
+	if (code == PAM_SUCCESS && txn_same_user(v) && !visit_needs_no_broker(v, &txn))
 		code = record(v, &txn);
 	mag_secret_free(&txn);
 	return code;
@@ -75,7 +76,7 @@ int phase_close(struct visit *v)
 
 	if (txn_take(v, &txn) != PAM_SUCCESS)
 		return PAM_BUF_ERR;
-	bool alone = visit_needs_no_broker(v, &txn);
+	bool alone = visit_needs_no_broker(v, &txn) || !txn_same_user(v);
 	mag_secret_free(&txn);
 	if (alone)
 		return PAM_SUCCESS;

@@ -9,6 +9,7 @@
 
 #define VARIABLE "MAGOTP_TXN"
 #define DATA_NAME "magotp-txn"
+#define USER_NAME "magotp-user"
 #define TXN_MAX 1536
 #define ENCODED_MAX (TXN_MAX * 4 / 3 + 4)
 
@@ -21,15 +22,30 @@ static void forget(pam_handle_t *pamh, void *data, int error_status)
 	free(data);
 }
 
-static int keep(struct visit *v, const char *encoded)
+static int keep(struct visit *v, const char *name, const char *text)
 {
-	char *copy = strdup(encoded);
+	char *copy = strdup(text);
 	if (!copy)
 		return PAM_BUF_ERR;
-	int r = pam_set_data(v->pamh, DATA_NAME, copy, forget);
+	int r = pam_set_data(v->pamh, name, copy, forget);
 	if (r != PAM_SUCCESS)
 		forget(v->pamh, copy, 0);
 	return r;
+}
+
+static const char *kept(const struct visit *v, const char *name)
+{
+	const void *text = NULL;
+	return pam_get_data(v->pamh, name, &text) == PAM_SUCCESS ? text : NULL;
+}
+
+static bool one_process(const struct visit *v)
+{
+	static const char *const services[] = { "login", "su", "su-l", "sudo", "sudo-i" };
+	for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+		if (mag_streq(v->pam_service, services[i]))
+			return true;
+	return false;
 }
 
 int txn_leave(struct visit *v, const struct mag_secret *txn)
@@ -41,21 +57,27 @@ int txn_leave(struct visit *v, const struct mag_secret *txn)
 	if (!txn->len)
 		return PAM_SUCCESS;
 	if (!mag_base64_encode(txn->data, txn->len, line + at, sizeof line - at))
-		r = pam_putenv(v->pamh, line);
+		r = one_process(v) ? PAM_SUCCESS : pam_putenv(v->pamh, line);
 	if (r == PAM_SUCCESS)
-		r = keep(v, line + at);
+		r = keep(v, DATA_NAME, line + at);
+	if (r == PAM_SUCCESS)
+		r = keep(v, USER_NAME, v->user);
 	mag_wipe(line, sizeof line);
 	return r;
 }
 
 /* What somebody wrote there is no ticket: then there is none, and the broker
  * judges a login without one. */
-static const char *find(struct visit *v)
+static const char *find(const struct visit *v)
 {
-	const void *kept = NULL;
-	if (pam_get_data(v->pamh, DATA_NAME, &kept) == PAM_SUCCESS && kept)
-		return kept;
-	return pam_getenv(v->pamh, VARIABLE);
+	const char *encoded = kept(v, DATA_NAME);
+	return encoded ? encoded : pam_getenv(v->pamh, VARIABLE);
+}
+
+bool txn_same_user(struct visit *v)
+{
+	const char *user = kept(v, USER_NAME);
+	return !user || mag_streq(user, v->user);
 }
 
 int txn_take(struct visit *v, struct mag_secret *txn_r)
@@ -75,14 +97,11 @@ int txn_take(struct visit *v, struct mag_secret *txn_r)
 
 int txn_keep(struct visit *v)
 {
-	const void *kept = NULL;
 	const char *encoded = pam_getenv(v->pamh, VARIABLE);
 
-	if (!encoded || !*encoded || strlen(encoded) > ENCODED_MAX)
+	if (kept(v, DATA_NAME) || !encoded || !*encoded || strlen(encoded) > ENCODED_MAX)
 		return PAM_SUCCESS;
-	if (pam_get_data(v->pamh, DATA_NAME, &kept) == PAM_SUCCESS && kept)
-		return PAM_SUCCESS;
-	return keep(v, encoded);
+	return keep(v, DATA_NAME, encoded);
 }
 
 int txn_remove(struct visit *v)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,8 +17,12 @@
 #include "otpcore/base/text.h"
 #include "smsd/listen.h"
 
-#define CONNECTIONS_MAX 1024
-#define BACKLOG         128
+#define CONNECTIONS_MAX 4096
+#define BACKLOG         1024
+/* Descriptors that stay free for requests to gateways. */
+#define DESCRIPTORS_SPARE 256
+/* No descriptor or memory for another connection: look again after this. */
+#define ACCEPT_PAUSE_MS 50
 
 struct connection {
 	struct listener *listener;
@@ -31,8 +36,8 @@ struct connection {
 struct listener {
 	const struct listen_config *config;
 	int fd;
-	struct event *event;
-	size_t n_connections;
+	struct event *event, *pause;
+	size_t n_connections, max_connections;
 	TAILQ_HEAD(connections, connection) connections;
 	/* One frame in, one out at a time; wiped after use, they hold codes. */
 	unsigned char in[WIRE_FRAME_MAX], out[WIRE_FRAME_MAX];
@@ -50,7 +55,7 @@ static void connection_free(struct connection *c)
 	close(c->fd);
 	free(c);
 	/* There is room for one more again. */
-	if (l->event && l->n_connections == CONNECTIONS_MAX - 1)
+	if (l->event && l->n_connections == l->max_connections - 1)
 		event_add(l->event, NULL);
 }
 
@@ -204,6 +209,25 @@ static bool may_speak(const struct listen_config *config, int fd)
 	return false;
 }
 
+/* The socket stays readable while nobody can be let in: do not spin on it. */
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	if (l->event && l->n_connections < l->max_connections)
+		event_add(l->event, NULL);
+}
+
+static void pause_accepting(struct listener *l)
+{
+	const struct timeval tv = { 0, ACCEPT_PAUSE_MS * 1000 };
+
+	if (event_add(l->pause, &tv) == 0)
+		event_del(l->event);
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *l = arg;
@@ -211,8 +235,11 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
-	if (peer < 0)
+	if (peer < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			pause_accepting(l);
 		return;
+	}
 	c = may_speak(l->config, peer) ? calloc(1, sizeof *c) : NULL;
 	if (!c) {
 		close(peer);
@@ -228,7 +255,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	/* Full: the others wait in the backlog. */
-	if (l->n_connections == CONNECTIONS_MAX)
+	if (l->n_connections == l->max_connections)
 		event_del(l->event);
 }
 
@@ -271,6 +298,18 @@ int listen_open(const char *path)
 	return r;
 }
 
+/* As many as the limit of descriptors allows, and leaves room for. */
+static size_t connections_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+		limit.rlim_cur >= CONNECTIONS_MAX + DESCRIPTORS_SPARE)
+		return CONNECTIONS_MAX;
+	return limit.rlim_cur > 2 * DESCRIPTORS_SPARE ? limit.rlim_cur - DESCRIPTORS_SPARE
+						      : limit.rlim_cur / 2 + 1;
+}
+
 int listen_start(int fd, const struct listen_config *config, struct listener **listener_r)
 {
 	struct listener *l = calloc(1, sizeof *l);
@@ -280,8 +319,10 @@ int listen_start(int fd, const struct listen_config *config, struct listener **l
 	l->config = config;
 	l->fd = fd;
 	TAILQ_INIT(&l->connections);
+	l->max_connections = connections_max();
 	l->event = event_new(config->base, fd, EV_READ | EV_PERSIST, on_accept, l);
-	if (!l->event || event_add(l->event, NULL) < 0) {
+	l->pause = evtimer_new(config->base, on_pause_over, l);
+	if (!l->pause || !l->event || event_add(l->event, NULL) < 0) {
 		listen_free(&l);
 		return MAG_ENOMEM;
 	}
@@ -294,6 +335,9 @@ void listen_stop_accepting(struct listener *l)
 	if (l->event)
 		event_free(l->event);
 	l->event = NULL;
+	if (l->pause)
+		event_free(l->pause);
+	l->pause = NULL;
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = -1;

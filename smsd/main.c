@@ -24,6 +24,7 @@
 #include "smsd/settings.h"
 
 #define CONFIG_DEFAULT SYSCONFDIR "/magotp/smsd.conf"
+#define DESCRIPTORS    8192
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
@@ -177,6 +178,17 @@ static int drop_privileges(const char *user)
 	return 0;
 }
 
+/* A waiting message holds a connection: many need many descriptors. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /* Codes stay out of core files and out of other processes' reach. */
 static void shut_windows(void)
 {
@@ -273,6 +285,7 @@ static int serve(const struct arguments *a)
 		mag_log(MAG_LOG_ERROR, "cannot go into the background: %s", strerror(errno));
 		return EXIT_REFUSED;
 	}
+	raise_limits();
 	if ((r = daemon_new(a->config, &d, err)) < 0) {
 		mag_log(MAG_LOG_ERROR, "%s", err);
 		goto out;

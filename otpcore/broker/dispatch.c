@@ -296,15 +296,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		order_free(o);
 		return;
 	}
+	/* The loop's clock is a coarse one: a timer may come some milliseconds early. */
 	left = hold_left(o);
+	if (left > 0 && o->io) {
+		order_timer(o, left);
+		return;
+	}
 	if (left == 0)
 		answer_all(o, DELIVERY_PENDING);
 	if (!o->io) {
 		attempt(o);
-		return;
-	}
-	if (o->waiting) { /* the two clocks round differently: a moment early */
-		order_timer(o, left);
 		return;
 	}
 	/* Nobody waits any more, but the row wants to know, until it is over. */

@@ -14,6 +14,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
+#include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
 #include "otpcore/store/fault.h"
 
@@ -186,8 +187,10 @@ static int complain(int r, const char *what)
 static int open_all(struct broker *b, int *fd_r, bool *made_r)
 {
 	char err[STORE_ERROR_MAX] = "";
-	int r = keyring_open(b->settings->master_key, &b->keyring);
+	int r = crypto_set_properties(b->settings->crypto);
 
+	if (!r)
+		r = keyring_open(b->settings->master_key, &b->keyring);
 	if (r)
 		return complain(r, b->settings->master_key);
 	r = listen_open(b->settings->socket, fd_r, made_r);

@@ -1,20 +1,25 @@
+#include <string.h>
+
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
 #include "otpcore/engine/crypto.h"
 
-static const char *properties;
+static char properties[128];
 
-void crypto_set_properties(const char *query)
+int crypto_set_properties(const char *query)
 {
-	properties = query && *query ? query : NULL;
+	if (query && strlen(query) >= sizeof(properties))
+		return MAG_ENOSPACE;
+	return mag_copy(properties, sizeof(properties), query ? query : "");
 }
 
 const char *crypto_properties(void)
 {
-	return properties;
+	return *properties ? properties : NULL;
 }
 
 int crypto_hmac(const char *digest, struct crypto_text key, struct crypto_text text,
@@ -30,12 +35,12 @@ int crypto_hmac(const char *digest, struct crypto_text key, struct crypto_text t
 		return MAG_EINVAL;
 	params[n++] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0);
 	/* The digest is looked up by the MAC, which does not inherit our query. */
-	if (properties)
-		params[n++] = OSSL_PARAM_construct_utf8_string(
-			OSSL_MAC_PARAM_PROPERTIES, (char *)properties, 0);
+	if (*properties)
+		params[n++] =
+			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_PROPERTIES, properties, 0);
 	params[n] = OSSL_PARAM_construct_end();
 
-	mac = EVP_MAC_fetch(NULL, "HMAC", properties);
+	mac = EVP_MAC_fetch(NULL, "HMAC", crypto_properties());
 	if (!mac)
 		goto out;
 	ctx = EVP_MAC_CTX_new(mac);
@@ -54,7 +59,7 @@ int crypto_sha256(struct crypto_text text, unsigned char hash_r[32])
 {
 	size_t len = 0;
 
-	if (!EVP_Q_digest(NULL, "SHA2-256", properties, text.data, text.len, hash_r, &len))
+	if (!EVP_Q_digest(NULL, "SHA2-256", crypto_properties(), text.data, text.len, hash_r, &len))
 		return MAG_ECRYPTO;
 	return len == 32 ? 0 : MAG_ECRYPTO;
 }

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /* Set once, before anything else of the engine or of seal is used; NULL or "":
- * the library's default. Borrowed: must outlive its use. */
-void crypto_set_properties(const char *query);
+ * the library's default. 0; MAG_ENOSPACE (128 bytes or more: nothing changes). */
+int crypto_set_properties(const char *query);
 const char *crypto_properties(void); /* NULL: none */
 
 /* HMAC with a named digest ("SHA1", "SHA2-256" ...). out holds `cap`, *len_r

@@ -25,6 +25,7 @@ struct settings {
 	char url[512], master_key[512];
 	/* [broker] */
 	char socket[108], user[64], verifiers[1024], upstream[256], host_identity[256];
+	char crypto[128]; /* OpenSSL property query, "fips=yes" */
 	int64_t max_clients, max_clients_per_uid;
 	/* [licences] */
 	int mode; /* enum licence_mode */

@@ -49,6 +49,8 @@ static const struct opt broker_opts[] = {
 		"the broker behind a relay (not in this version)" },
 	{ "host_identity", OPT_TEXT, NULL, 0, 0, NULL, AT(host_identity),
 		"the name of this host; its host name if empty" },
+	{ "crypto", OPT_TEXT, NULL, 0, 0, NULL, AT(crypto),
+		"which of OpenSSL's algorithms to use, as a property query: fips=yes" },
 	{ 0 },
 };
 

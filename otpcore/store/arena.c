@@ -7,7 +7,7 @@
 
 #include "otpcore/base/err.h"
 
-#define BLOCK 65536
+#define BLOCK    65536
 #define POOL_MAX 64 /* 4 MB */
 
 struct arena_block {

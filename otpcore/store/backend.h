@@ -14,20 +14,20 @@ enum query {
 	QUERY_COUNT
 };
 /* Statements that rows.c makes follow the written ones. */
-#define STATEMENT_ROW(table, verb) (QUERY_COUNT + (int)(table) * ROW_VERBS + (int)(verb))
-#define STATEMENT_COUNT (QUERY_COUNT + TABLE_COUNT * ROW_VERBS)
+#define STATEMENT_ROW(table, verb) (QUERY_COUNT + (int)(table)*ROW_VERBS + (int)(verb))
+#define STATEMENT_COUNT            (QUERY_COUNT + TABLE_COUNT * ROW_VERBS)
 
 struct store_call {
 	int statement;
-	const char *point;                /* its fault point */
+	const char *point; /* its fault point */
 	const struct store_value *values;
 	size_t n_values;
 	/* Once per row of the result; not 0 ends the call with that. */
 	int (*row)(const struct store_cells *cells, void *arg);
 	void *arg;
-	bool must_change;   /* 0 rows changed: the batch is a lost race */
-	int64_t changed;    /* out */
-	int r;              /* out */
+	bool must_change; /* 0 rows changed: the batch is a lost race */
+	int64_t changed;  /* out */
+	int r;            /* out */
 };
 
 #define BACKEND_PENDING 1 /* not ready: resume() will be called */
@@ -53,9 +53,10 @@ struct backend_ops {
 	void (*close)(void *backend);
 	/* Bring the schema to that of the program in one transaction; texts[n] leads
 	 * from schema n to n + 1. 0, MAG_ESCHEMA, MAG_ESTORE. */
-	int (*migrate)(void *backend, const char *const *texts, int wanted,
-		char err[STORE_ERROR_MAX]);
+	int (*migrate)(
+		void *backend, const char *const *texts, int wanted, char err[STORE_ERROR_MAX]);
 	/* 0, BACKEND_PENDING, or an error: then there is no transaction any more.
+	 *   MAG_EBUSY: somebody else holds the database, trying on would take long
 	 *   reads: errors are in the calls; an error here means none was made
 	 *   writes: the first error, or MAG_ECONFLICT (all calls were made, so that
 	 *   every loser is known) */
@@ -80,6 +81,5 @@ struct store {
  * $N parameters: malloc'd. */
 const char *statement_types(int statement);
 char *statement_text(int statement);
-
 
 #endif

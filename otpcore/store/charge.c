@@ -99,7 +99,8 @@ static int add_run(struct store_tick *t, struct charge **first, size_t n)
 
 int charge_calls(struct store_tick *t, struct charge_list *list)
 {
-	struct charge **sorted = arena_get(&t->batch_arena, (list->n + 1) * sizeof *sorted);
+	struct charge **sorted =
+		arena_get(&t->batch_arena, (list->n + 1) * sizeof(struct charge *));
 	size_t n = 0;
 	int r = 0;
 
@@ -107,7 +108,7 @@ int charge_calls(struct store_tick *t, struct charge_list *list)
 		return MAG_ENOMEM;
 	for (size_t i = 0; i < list->n; i++)
 		sorted[i] = &list->items[i];
-	qsort(sorted, list->n, sizeof *sorted, order);
+	qsort(sorted, list->n, sizeof(struct charge *), order);
 	for (size_t i = 0; r == 0 && i < list->n; i += n) {
 		n = 1;
 		while (i + n < list->n && same_key(sorted[i], sorted[i + n]) &&
@@ -130,13 +131,13 @@ static int on_base(const struct store_cells *cells, void *arg)
 static struct charge **sort_all(struct store_tick *t, size_t *n_r)
 {
 	size_t n = t->charges.n + t->refunds.n;
-	struct charge **sorted = arena_get(&t->batch_arena, (n + 1) * sizeof *sorted);
+	struct charge **sorted = arena_get(&t->batch_arena, (n + 1) * sizeof(struct charge *));
 
 	for (size_t i = 0; sorted != NULL && i < n; i++)
 		sorted[i] = i < t->charges.n ? &t->charges.items[i]
 					     : &t->refunds.items[i - t->charges.n];
 	if (sorted != NULL)
-		qsort(sorted, n, sizeof *sorted, order);
+		qsort(sorted, n, sizeof(struct charge *), order);
 	*n_r = n;
 	return sorted;
 }
@@ -202,7 +203,7 @@ int charge_claimed(struct store_tick *t)
 static int add_net(struct store_tick *t, struct charge **first, size_t n)
 {
 	int64_t count = first[0]->base;
-	struct charge **one = arena_get(&t->batch_arena, sizeof *one);
+	struct charge **one = arena_get(&t->batch_arena, sizeof(struct charge *));
 	struct charge *net = arena_get(&t->batch_arena, sizeof *net);
 
 	if (one == NULL || net == NULL)
@@ -242,7 +243,7 @@ int charge_commit_calls(struct store_tick *t)
 
 int charge_decoy_call(struct store_tick *t)
 {
-	struct charge **one = arena_get(&t->batch_arena, sizeof *one);
+	struct charge **one = arena_get(&t->batch_arena, sizeof(struct charge *));
 	struct charge *c = arena_get(&t->batch_arena, sizeof *c);
 
 	if (one == NULL || c == NULL)
@@ -288,8 +289,12 @@ int store_charge(struct store_tick *t, size_t request, enum throttle_kind kind, 
 		return MAG_ENOMEM;
 	}
 	c = &list->items[list->n];
-	*c = (struct charge){ .kind = kind, .subject = subject, .period = period,
-		.amount = amount, .request = request, .order = list->n };
+	*c = (struct charge){ .kind = kind,
+		.subject = subject,
+		.period = period,
+		.amount = amount,
+		.request = request,
+		.order = list->n };
 	if (!decide) /* behind decide's own of the same key */
 		c->order += t->charges.n;
 	/* Over every cap until the database has said otherwise. */

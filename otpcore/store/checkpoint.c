@@ -5,7 +5,7 @@
 #include "otpcore/base/log.h"
 #include "otpcore/store/sqlite.h"
 
-#define PAGES_IDLE 512 /* nobody waits */
+#define PAGES_IDLE 512  /* nobody waits */
 #define PAGES_FULL 2000 /* 8 MB: now, even if somebody waits */
 
 void sqlite_checkpoint(void *backend, bool idle)

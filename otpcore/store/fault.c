@@ -20,11 +20,10 @@ enum action { ACTION_FAIL, ACTION_KILL, ACTION_DELAY };
 
 struct arm {
 	char name[48];
+	long ms; /* of a delay */
+	long nth, passed;
 	enum action action;
-	long ms;     /* of a delay */
-	long nth;
 	bool onward; /* "N+" */
-	long passed;
 };
 static struct arm arms[ARMS_MAX];
 static size_t n_arms;

@@ -9,8 +9,8 @@
 
 struct column {
 	const char *name;
-	char type;    /* 'i' int64_t, 't' char[], 'b' struct blob */
-	bool fixed;   /* written once: it names the row or is its place in an index */
+	char type;  /* 'i' int64_t, 't' char[], 'b' struct blob */
+	bool fixed; /* written once: it names the row or is its place in an index */
 	size_t offset, size;
 };
 
@@ -20,64 +20,127 @@ struct table {
 	const struct column *columns; /* after id and version, which every row has */
 };
 
-#define SIZE_OF(s, f)  sizeof(((struct s *)0)->f)
-#define INT(s, f)      { #f, 'i', false, offsetof(struct s, f), SIZE_OF(s, f) }
-#define FIXED_INT(s, f){ #f, 'i', true, offsetof(struct s, f), SIZE_OF(s, f) }
-#define AS(s, f, name) { name, 't', false, offsetof(struct s, f), SIZE_OF(s, f) }
-#define TEXT(s, f)     { #f, 't', false, offsetof(struct s, f), SIZE_OF(s, f) }
-#define FIXED_TEXT(s, f){ #f, 't', true, offsetof(struct s, f), SIZE_OF(s, f) }
-#define BLOB(s, f)     { #f, 'b', false, offsetof(struct s, f), SIZE_OF(s, f) }
-#define FIXED_BLOB(s, f){ #f, 'b', true, offsetof(struct s, f), SIZE_OF(s, f) }
+/* clang-format off */
+#define SIZE_OF(s, f)    sizeof(((struct s *)0)->f)
+#define COLUMN(name, type, fixed, s, f) { name, type, fixed, offsetof(struct s, f), SIZE_OF(s, f) }
+#define INT(s, f)        COLUMN(#f, 'i', false, s, f)
+#define TEXT(s, f)       COLUMN(#f, 't', false, s, f)
+#define BLOB(s, f)       COLUMN(#f, 'b', false, s, f)
+#define AS(s, f, name)   COLUMN(name, 't', false, s, f)
+#define FIXED_INT(s, f)  COLUMN(#f, 'i', true, s, f)
+#define FIXED_TEXT(s, f) COLUMN(#f, 't', true, s, f)
+#define FIXED_BLOB(s, f) COLUMN(#f, 'b', true, s, f)
+/* clang-format on */
 
 static const struct column account_columns[] = {
-	FIXED_TEXT(account, name), INT(account, uid), INT(account, state), INT(account, role),
-	BLOB(account, email), BLOB(account, email_hash), AS(account, first, "first_name"),
-	AS(account, middle, "middle_name"), AS(account, last, "last_name"),
-	TEXT(account, postal), TEXT(account, language), TEXT(account, organisation),
+	FIXED_TEXT(account, name),
+	INT(account, uid),
+	INT(account, state),
+	INT(account, role),
+	BLOB(account, email),
+	BLOB(account, email_hash),
+	AS(account, first, "first_name"),
+	AS(account, middle, "middle_name"),
+	AS(account, last, "last_name"),
+	TEXT(account, postal),
+	TEXT(account, language),
+	TEXT(account, organisation),
 	FIXED_INT(account, created_at),
 };
 static const struct column subscription_columns[] = {
-	FIXED_INT(subscription, account), INT(subscription, product), INT(subscription, state),
-	INT(subscription, level), INT(subscription, licence), INT(subscription, started_at),
-	INT(subscription, purchased_at), INT(subscription, expires_at),
+	FIXED_INT(subscription, account),
+	INT(subscription, product),
+	INT(subscription, state),
+	INT(subscription, level),
+	INT(subscription, licence),
+	INT(subscription, started_at),
+	INT(subscription, purchased_at),
+	INT(subscription, expires_at),
 };
 static const struct column phone_columns[] = {
-	FIXED_INT(phone, account), INT(phone, subscription), INT(phone, slot),
-	BLOB(phone, number), BLOB(phone, number_hash), TEXT(phone, masked),
-	TEXT(phone, country), INT(phone, channel), INT(phone, voice_only),
-	INT(phone, is_default), INT(phone, state), INT(phone, state_since),
-	INT(phone, last_used_at), FIXED_INT(phone, created_at), TEXT(phone, label),
+	FIXED_INT(phone, account),
+	INT(phone, subscription),
+	INT(phone, slot),
+	BLOB(phone, number),
+	BLOB(phone, number_hash),
+	TEXT(phone, masked),
+	TEXT(phone, country),
+	INT(phone, channel),
+	INT(phone, voice_only),
+	INT(phone, is_default),
+	INT(phone, state),
+	INT(phone, state_since),
+	INT(phone, last_used_at),
+	FIXED_INT(phone, created_at),
+	TEXT(phone, label),
 };
 static const struct column challenge_columns[] = {
-	FIXED_INT(challenge, account), INT(challenge, phone), INT(challenge, kind),
-	INT(challenge, state), BLOB(challenge, chain), INT(challenge, chain_id),
-	BLOB(challenge, nonce), INT(challenge, pepper_id), INT(challenge, channel),
-	FIXED_INT(challenge, created_at), INT(challenge, expires_at),
-	INT(challenge, delivery), INT(challenge, used_at),
+	FIXED_INT(challenge, account),
+	INT(challenge, phone),
+	INT(challenge, kind),
+	INT(challenge, state),
+	BLOB(challenge, chain),
+	INT(challenge, chain_id),
+	BLOB(challenge, nonce),
+	INT(challenge, pepper_id),
+	INT(challenge, channel),
+	FIXED_INT(challenge, created_at),
+	INT(challenge, expires_at),
+	INT(challenge, delivery),
+	INT(challenge, used_at),
 };
 static const struct column login_columns[] = {
-	FIXED_INT(login, account), TEXT(login, service), TEXT(login, host),
-	TEXT(login, rhost), INT(login, peer_uid), INT(login, state), INT(login, strength),
-	INT(login, level), INT(login, phone), INT(login, last_seq), INT(login, verdict),
-	BLOB(login, answer), FIXED_INT(login, started_at), INT(login, verified_at),
+	FIXED_INT(login, account),
+	TEXT(login, service),
+	TEXT(login, host),
+	TEXT(login, rhost),
+	INT(login, peer_uid),
+	INT(login, state),
+	INT(login, strength),
+	INT(login, level),
+	INT(login, phone),
+	INT(login, last_seq),
+	INT(login, verdict),
+	BLOB(login, answer),
+	FIXED_INT(login, started_at),
+	INT(login, verified_at),
 	INT(login, opened_at),
 };
 static const struct column session_columns[] = {
-	FIXED_TEXT(session, boot), FIXED_TEXT(session, host), FIXED_INT(session, sid),
-	INT(session, loginuid), INT(session, account), INT(session, login),
-	INT(session, leader_pid), INT(session, leader_start), TEXT(session, service),
-	TEXT(session, rhost), TEXT(session, tty), INT(session, strength),
-	INT(session, level), INT(session, phone), INT(session, since),
-	INT(session, ended_at), INT(session, expires_at),
+	FIXED_TEXT(session, boot),
+	FIXED_TEXT(session, host),
+	FIXED_INT(session, sid),
+	INT(session, loginuid),
+	INT(session, account),
+	INT(session, login),
+	INT(session, leader_pid),
+	INT(session, leader_start),
+	TEXT(session, service),
+	TEXT(session, rhost),
+	TEXT(session, tty),
+	INT(session, strength),
+	INT(session, level),
+	INT(session, phone),
+	INT(session, since),
+	INT(session, ended_at),
+	INT(session, expires_at),
 };
 static const struct column licence_columns[] = {
-	FIXED_BLOB(licence, hash), AS(licence, group, "key_group"), INT(licence, product),
-	INT(licence, proofing), INT(licence, state), TEXT(licence, order_ref),
-	INT(licence, issued_at), INT(licence, purchased_at), INT(licence, account),
+	FIXED_BLOB(licence, hash),
+	AS(licence, group, "key_group"),
+	INT(licence, product),
+	INT(licence, proofing),
+	INT(licence, state),
+	TEXT(licence, order_ref),
+	INT(licence, issued_at),
+	INT(licence, purchased_at),
+	INT(licence, account),
 	INT(licence, used_at),
 };
 
+/* clang-format off */
 #define TABLE(s) { #s, sizeof(struct s), sizeof s##_columns / sizeof s##_columns[0], s##_columns }
+/* clang-format on */
 static const struct table tables[TABLE_COUNT] = {
 	[TABLE_ACCOUNT] = TABLE(account),
 	[TABLE_SUBSCRIPTION] = TABLE(subscription),

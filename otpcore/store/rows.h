@@ -22,9 +22,9 @@ enum row_verb { ROW_INSERT, ROW_UPDATE, ROW_DELETE, ROW_VERBS };
 
 /* A parameter of a statement. */
 struct store_value {
-	char type;       /* 'i', 't', 'b' */
-	int64_t i;       /* 'i' */
-	const void *p;   /* 't', 'b': borrowed */
+	char type;     /* 'i', 't', 'b' */
+	int64_t i;     /* 'i' */
+	const void *p; /* 't', 'b': borrowed */
 	size_t len;
 };
 

@@ -11,14 +11,25 @@ enum sqlite_word { WORD_READ, WORD_WRITE, WORD_COMMIT, WORD_ROLLBACK, WORD_COUNT
 struct sqlite {
 	sqlite3 *db; /* NULL: could not be opened again */
 	char *path;
-	bool broken; /* to be opened again before the next transaction */
+	bool broken;   /* to be opened again before the next transaction */
 	int wal_pages; /* in the log since the last checkpoint that emptied it */
 	sqlite3_stmt *statements[STATEMENT_COUNT], *words[WORD_COUNT];
 };
 
-/* sqlite_schema.c, checkpoint.c */
-int sqlite_migrate(void *backend, const char *const *texts, int wanted,
-	char err[STORE_ERROR_MAX]);
+/* ---- sqlite_open.c ---- */
+int sqlite_create(const char *where, char err[STORE_ERROR_MAX]);
+int sqlite_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX]);
+void sqlite_close(void *backend);
+/* Remember and tell what failed; an I/O error or a damaged file makes the
+ * connection unfit for the next transaction. Returns the error. */
+int sqlite_failed(struct sqlite *q, const char *what);
+/* Only once it is known that the database is ours: the mode stays in the file. */
+int sqlite_use_wal(struct sqlite *q);
+/* Opens the file again if it has to be. 0 or MAG_ESTORE. */
+int sqlite_usable(struct sqlite *q);
+
+/* ---- sqlite_schema.c, checkpoint.c ---- */
+int sqlite_migrate(void *backend, const char *const *texts, int wanted, char err[STORE_ERROR_MAX]);
 void sqlite_checkpoint(void *backend, bool idle);
 
 #endif

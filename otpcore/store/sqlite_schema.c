@@ -30,8 +30,9 @@ static int schema_found(sqlite3 *db, int64_t *schema_r)
 
 	if (r != 0)
 		return r;
-	r = ask_number(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'",
-		0, &meta);
+	r = ask_number(db,
+		"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'meta'", 0,
+		&meta);
 	if (r != 0)
 		return r;
 	if (meta == 0) {
@@ -80,7 +81,8 @@ static int apply(sqlite3 *db, const char *text, int number)
 
 	snprintf(set, sizeof set,
 		"INSERT INTO meta (name, value) VALUES ('schema', %d) "
-		"ON CONFLICT (name) DO UPDATE SET value = excluded.value", number);
+		"ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+		number);
 	if (sql != NULL)
 		code = sqlite3_exec(db, sql, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
@@ -109,6 +111,8 @@ int sqlite_migrate(void *backend, const char *const *texts, int wanted, char err
 		r = apply(q->db, texts[n], (int)n + 1);
 	if (r == 0 && sqlite3_exec(q->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		r = MAG_ESTORE;
+	if (r == 0)
+		r = sqlite_use_wal(q);
 out:
 	if (r == MAG_ESCHEMA && found < 0)
 		snprintf(err, STORE_ERROR_MAX, "%s: not a store of magotp", q->path);

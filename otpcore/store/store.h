@@ -41,7 +41,7 @@
 struct store;
 struct store_tick;
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA    1
 #define STORE_ERROR_MAX 256
 
 /* url: "sqlite:/path" or "sqlite::memory:". The database must exist and have
@@ -92,8 +92,8 @@ int store_want_session(struct store_tick *t, const char *boot, const char *host,
 int store_want_sessions_of(struct store_tick *t, const char *account);
 int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LEN]);
-int store_want_throttle(struct store_tick *t, enum throttle_kind kind, int64_t subject,
-	int64_t period);
+int store_want_throttle(
+	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period);
 
 /* The rows, from decide on. NULL only for what was not wanted: a row that is not
  * in the database has row.id 0 (aggregate: exists false; throttle: count 0),
@@ -114,8 +114,8 @@ struct licence *store_licence(struct store_tick *t, const unsigned char hash[HAS
  * most 64 are counted. */
 size_t store_phone_owners(
 	struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account);
-struct throttle *store_throttle(struct store_tick *t, enum throttle_kind kind,
-	int64_t subject, int64_t period);
+struct throttle *store_throttle(
+	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period);
 
 /* Mark a row that this request changed. Which table it is follows from the
  * function. New rows need row.id != 0 (store_new_id). A row new or changed in
@@ -125,13 +125,18 @@ struct throttle *store_throttle(struct store_tick *t, enum throttle_kind kind,
  * (account of a child, boot/host/sid, hash, created_at, started_at) are written
  * once: changing them later is not saved.
  * Space for new rows of an aggregate: store_add_*; NULL when it is full. */
-void store_mark_account(struct store_tick *t, size_t request, struct account *row, enum row_fate fate);
-void store_mark_subscription(struct store_tick *t, size_t request, struct subscription *row, enum row_fate fate);
+void store_mark_account(
+	struct store_tick *t, size_t request, struct account *row, enum row_fate fate);
+void store_mark_subscription(
+	struct store_tick *t, size_t request, struct subscription *row, enum row_fate fate);
 void store_mark_phone(struct store_tick *t, size_t request, struct phone *row, enum row_fate fate);
-void store_mark_challenge(struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
+void store_mark_challenge(
+	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
 void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate);
-void store_mark_session(struct store_tick *t, size_t request, struct session *row, enum row_fate fate);
-void store_mark_licence(struct store_tick *t, size_t request, struct licence *row, enum row_fate fate);
+void store_mark_session(
+	struct store_tick *t, size_t request, struct session *row, enum row_fate fate);
+void store_mark_licence(
+	struct store_tick *t, size_t request, struct licence *row, enum row_fate fate);
 struct subscription *store_add_subscription(struct store_tick *t, struct aggregate *a);
 struct phone *store_add_phone(struct store_tick *t, struct aggregate *a);
 struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a);
@@ -144,12 +149,12 @@ struct licence *store_add_licence(struct store_tick *t); /* issued in bulk; owne
  * before COMMIT, returns 0, no handle. Never below 0. Reset: amount STORE_RESET
  * sets 0. MAG_ENOMEM fails the tick. An unknown handle has the count INT64_MAX. */
 #define STORE_RESET INT64_MIN
-int store_charge(struct store_tick *t, size_t request, enum throttle_kind kind,
-	int64_t subject, int64_t period, int64_t amount);
+int store_charge(struct store_tick *t, size_t request, enum throttle_kind kind, int64_t subject,
+	int64_t period, int64_t amount);
 int64_t store_charged(const struct store_tick *t, int charge);
 
-bool store_lost(const struct store_tick *t, size_t request);  /* decide again in a later tick */
-bool store_failed(const struct store_tick *t, size_t request);/* only its charges are committed */
+bool store_lost(const struct store_tick *t, size_t request);   /* decide again in a later tick */
+bool store_failed(const struct store_tick *t, size_t request); /* only its charges are committed */
 
 /* Have at least one write in this tick, so that every login commits (rule L10). */
 void store_touch(struct store_tick *t);
@@ -166,8 +171,8 @@ typedef int store_account_fn(const struct store_account_row *row, void *arg);
 typedef int store_licence_fn(const struct licence *row, const char *account, void *arg);
 
 /* In order of name, after `after`, at most `limit`; state 0: all. fn != 0 stops. */
-int store_list_accounts(struct store *s, const char *after, int64_t state,
-	int64_t expiring_before, size_t limit, store_account_fn *fn, void *arg);
+int store_list_accounts(struct store *s, const char *after, int64_t state, int64_t expiring_before,
+	size_t limit, store_account_fn *fn, void *arg);
 int store_list_licences(struct store *s, int64_t after_id, const char *order, int64_t state,
 	size_t limit, store_licence_fn *fn, void *arg);
 

@@ -104,8 +104,9 @@ struct store_call *tick_call(struct store_tick *t, int statement, const char *po
 		t->error = MAG_ENOMEM;
 		return NULL;
 	}
-	b->calls[b->n] = (struct store_call){ .statement = statement, .point = point,
-		.values = values, .n_values = n_values };
+	b->calls[b->n] = (struct store_call){
+		.statement = statement, .point = point, .values = values, .n_values = n_values
+	};
 	*values_r = values;
 	return &b->calls[b->n++];
 }
@@ -176,8 +177,9 @@ static enum tick_phase after_failure(struct store_tick *t, int r)
 		s->ops->rollback(s->backend);
 	t->open = false;
 	want_forget_handed(t);
-	/* Durable or not, nobody knows; or no memory to go on with. */
-	if (t->batch.unknown || t->error != 0)
+	/* Durable or not, nobody knows; or no memory to go on with; or each request
+	 * alone would wait as long again. */
+	if (t->batch.unknown || t->error != 0 || r == MAG_EBUSY)
 		return give_up(t, r);
 	if (r == MAG_ECONFLICT)
 		return after_conflict(t);

@@ -46,9 +46,9 @@ struct want {
 	struct want *same;  /* an account by uid that is also wanted by name */
 	bool used;          /* the row may hold something: not zeroed any more */
 	bool loaded;
-	bool handed;        /* a handler had it: load again before deciding again */
-	int r;              /* could not be read */
-	struct want *home;  /* nodes: the want whose rows hold it */
+	bool handed;       /* a handler had it: load again before deciding again */
+	int r;             /* could not be read */
+	struct want *home; /* nodes: the want whose rows hold it */
 };
 
 #define INDEX_BUCKETS 1024
@@ -94,8 +94,8 @@ enum tick_phase {
 	PHASE_CLAIM,
 	PHASE_SETTLE,
 	PHASE_COMMIT,
-	PHASE_KEPT,   /* committed: who is next? */
-	PHASE_CHARGES,/* only the charges of a request that failed alone */
+	PHASE_KEPT,    /* committed: who is next? */
+	PHASE_CHARGES, /* only the charges of a request that failed alone */
 	PHASE_END,
 };
 
@@ -111,18 +111,18 @@ struct store_tick {
 
 	struct arena arena; /* rows, keys */
 	struct want *wants, **wants_end;
-	struct want_index by_key;  /* wants */
-	struct want_index by_row;  /* nodes; made anew after every read */
+	struct want_index by_key; /* wants */
+	struct want_index by_row; /* nodes; made anew after every read */
 
 	enum tick_phase phase;
-	size_t alone;    /* the request that runs alone, or NOBODY */
-	bool open;       /* a write transaction is open */
-	bool any_kept;   /* something was committed */
-	int result;      /* what done is told */
-	bool touched;    /* store_touch */
-	bool wrote;      /* the claim changed something */
-	bool suspect;    /* a handler used a row that could not be read, or marked nonsense */
-	int error;       /* no memory */
+	size_t alone;  /* the request that runs alone, or NOBODY */
+	bool open;     /* a write transaction is open */
+	bool any_kept; /* something was committed */
+	int result;    /* what done is told */
+	bool touched;  /* store_touch */
+	bool wrote;    /* the claim changed something */
+	bool suspect;  /* a handler used a row that could not be read, or marked nonsense */
+	int error;     /* no memory */
 
 	struct charge_list charges, refunds; /* of decide, of settle */
 	struct write_list claims, settled;
@@ -143,8 +143,8 @@ void want_forget_handed(struct store_tick *t);
 int want_node(struct store_tick *t, struct want_key key, void *row, struct want *home);
 /* The counter among the tick's rows, made in the aggregate that owns the
  * subject; NULL: not wanted. */
-struct throttle *want_throttle_row(struct store_tick *t, int64_t kind, int64_t subject,
-	int64_t period);
+struct throttle *want_throttle_row(
+	struct store_tick *t, int64_t kind, int64_t subject, int64_t period);
 
 #define OWNERS_MAX 64
 

@@ -138,8 +138,7 @@ struct login *store_login(struct store_tick *t, int64_t id)
 	return hand_row(t, (struct want_key){ WANT_LOGIN, "", "", { id }, NULL });
 }
 
-struct session *store_session(
-	struct store_tick *t, const char *boot, const char *host, int64_t sid)
+struct session *store_session(struct store_tick *t, const char *boot, const char *host, int64_t sid)
 {
 	struct session *row =
 		hand_row(t, (struct want_key){ WANT_SESSION, boot, host, { sid }, NULL });
@@ -154,8 +153,8 @@ struct session *store_session(
 
 struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r)
 {
-	struct want *w = hand_out(
-		t, (struct want_key){ WANT_SESSIONS_OF, account, "", { 0 }, NULL });
+	struct want *w =
+		hand_out(t, (struct want_key){ WANT_SESSIONS_OF, account, "", { 0 }, NULL });
 
 	*n_r = w != NULL ? w->n : 0;
 	return w != NULL ? w->row : NULL;
@@ -166,11 +165,9 @@ struct licence *store_licence(struct store_tick *t, const unsigned char hash[HAS
 	return hand_row(t, (struct want_key){ WANT_LICENCE, "", "", { 0 }, hash });
 }
 
-size_t store_phone_owners(
-	struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account)
+size_t store_phone_owners(struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account)
 {
-	struct want *w =
-		hand_out(t, (struct want_key){ WANT_PHONE_OWNERS, "", "", { 0 }, hash });
+	struct want *w = hand_out(t, (struct want_key){ WANT_PHONE_OWNERS, "", "", { 0 }, hash });
 	const int64_t *owners = w != NULL ? w->row : NULL;
 	size_t n = 0;
 

@@ -4,13 +4,12 @@
 #include "otpcore/base/err.h"
 #include "otpcore/store/tick.h"
 
-#define DAY 86400
-#define WINDOW (31 * DAY)    /* counters by the day, and without period */
-#define HOURS (2 * 3600)     /* counters by the hour */
+#define DAY       86400
+#define WINDOW    (31 * DAY) /* counters by the day, and without period */
+#define HOURS     (2 * 3600) /* counters by the hour */
 #define UID_LIMIT 4294967295 /* this one means "unknown" and finds nobody */
 
 /* ---- rows as they come ---- */
-
 
 static int load_throttle(const struct store_cells *c, struct throttle *row)
 {
@@ -213,8 +212,9 @@ static void forget_rows(struct want *w)
 		memset(w->row, 0, want_row_size(w->key.kind));
 	w->used = true;
 	if (w->key.kind == WANT_THROTTLE)
-		*(struct throttle *)w->row = (struct throttle){ .kind = w->key.i[0],
-			.subject = w->key.i[1], .period = w->key.i[2] };
+		*(struct throttle *)w->row = (struct throttle){
+			.kind = w->key.i[0], .subject = w->key.i[1], .period = w->key.i[2]
+		};
 	w->n = 0;
 	w->r = 0;
 	w->same = NULL;
@@ -230,7 +230,8 @@ int want_read_calls(struct store_tick *t)
 			continue;
 		forget_rows(w);
 		w->loaded = true;
-		if (w->key.kind == WANT_ACCOUNT_UID && (w->key.i[0] < 0 || w->key.i[0] >= UID_LIMIT))
+		if (w->key.kind == WANT_ACCOUNT_UID &&
+			(w->key.i[0] < 0 || w->key.i[0] >= UID_LIMIT))
 			continue;
 		for (size_t i = 0; r == 0 && i < sizeof parts / sizeof parts[0]; i++) {
 			if (parts[i].kind == w->key.kind)

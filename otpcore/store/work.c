@@ -74,14 +74,18 @@ static size_t bounded(size_t limit)
 	return limit < 1000000 ? limit : 1000000;
 }
 
-int store_list_accounts(struct store *s, const char *after, int64_t state,
-	int64_t expiring_before, size_t limit, store_account_fn *fn, void *arg)
+int store_list_accounts(struct store *s, const char *after, int64_t state, int64_t expiring_before,
+	size_t limit, store_account_fn *fn, void *arg)
 {
 	struct list list = { fn, NULL, arg };
 	struct store_value values[] = { text(after != NULL ? after : ""), integer(state),
 		integer(expiring_before), integer((int64_t)bounded(limit)) };
-	struct store_call call = { .statement = QUERY_LIST_ACCOUNTS, .point = "store.read",
-		.values = values, .n_values = 4, .row = on_account, .arg = &list };
+	struct store_call call = { .statement = QUERY_LIST_ACCOUNTS,
+		.point = "store.read",
+		.values = values,
+		.n_values = 4,
+		.row = on_account,
+		.arg = &list };
 	struct store_batch batch = { .calls = &call, .n = 1 };
 
 	return run(s, &batch);
@@ -93,8 +97,12 @@ int store_list_licences(struct store *s, int64_t after_id, const char *order, in
 	struct list list = { NULL, fn, arg };
 	struct store_value values[] = { integer(after_id), text(order != NULL ? order : ""),
 		integer(state), integer((int64_t)bounded(limit)) };
-	struct store_call call = { .statement = QUERY_LIST_LICENCES, .point = "store.read",
-		.values = values, .n_values = 4, .row = on_licence, .arg = &list };
+	struct store_call call = { .statement = QUERY_LIST_LICENCES,
+		.point = "store.read",
+		.values = values,
+		.n_values = 4,
+		.row = on_licence,
+		.arg = &list };
 	struct store_batch batch = { .calls = &call, .n = 1 };
 
 	return run(s, &batch);
@@ -105,8 +113,10 @@ int store_list_licences(struct store *s, int64_t after_id, const char *order, in
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r)
 {
 	struct store_value values[] = { text(order), integer(now) };
-	struct store_call call = { .statement = QUERY_RELEASE_LICENCES, .point = "store.claim",
-		.values = values, .n_values = 2 };
+	struct store_call call = { .statement = QUERY_RELEASE_LICENCES,
+		.point = "store.claim",
+		.values = values,
+		.n_values = 2 };
 	struct store_batch batch = { .calls = &call, .n = 1, .begin = true, .commit = true };
 	int r = run(s, &batch);
 
@@ -127,8 +137,10 @@ int store_delete_account(struct store *s, const char *name)
 	int r = MAG_ESTORE;
 
 	for (size_t i = 0; i < N; i++)
-		calls[i] = (struct store_call){ .statement = statements[i], .point = "store.claim",
-			.values = &value, .n_values = 1 };
+		calls[i] = (struct store_call){ .statement = statements[i],
+			.point = "store.claim",
+			.values = &value,
+			.n_values = 1 };
 	calls[N - 1].must_change = true; /* the account itself */
 	r = run(s, &batch);
 	return r == MAG_ECONFLICT ? MAG_ENOTFOUND : r;
@@ -144,8 +156,9 @@ int store_purge(struct store *s, const char *boot, const char *host, int64_t now
 		{ .statement = QUERY_PURGE_LOGINS, .values = &month, .n_values = 1 },
 		{ .statement = QUERY_PURGE_SESSIONS, .values = place, .n_values = 2 },
 	};
-	struct store_batch batch = { .calls = calls, .n = sizeof calls / sizeof calls[0],
-		.begin = true, .commit = true };
+	struct store_batch batch = {
+		.calls = calls, .n = sizeof calls / sizeof calls[0], .begin = true, .commit = true
+	};
 
 	for (size_t i = 0; i < batch.n; i++)
 		calls[i].point = "store.claim";

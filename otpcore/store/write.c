@@ -39,8 +39,8 @@ static int add_touch(struct write_list *list, size_t write, size_t request)
 	return 0;
 }
 
-static int add_write(struct write_list *list, enum row_table table, struct row *row,
-	enum row_fate fate)
+static int add_write(
+	struct write_list *list, enum row_table table, struct row *row, enum row_fate fate)
 {
 	if (array_grow(&list->items, sizeof *list->items, list->n, &list->cap) != 0)
 		return MAG_ENOMEM;
@@ -68,8 +68,9 @@ static void mark(struct store_tick *t, size_t request, enum row_table table, str
 	else
 		r = add_write(list, table, row, fate);
 	if (r == 0)
-		r = add_touch(list, (size_t)((w != NULL ? w : &list->items[list->n - 1]) -
-			list->items), request);
+		r = add_touch(list,
+			(size_t)((w != NULL ? w : &list->items[list->n - 1]) - list->items),
+			request);
 	if (r != 0)
 		t->error = r;
 	row->fate = fate == ROW_DELETED ? ROW_DELETED : (w != NULL ? w->fate : fate);
@@ -175,8 +176,9 @@ static int order(const void *a, const void *b)
 
 static int add_call(struct store_tick *t, struct write *w, const char *point)
 {
-	static const enum row_verb verbs[] = { [ROW_NEW] = ROW_INSERT, [ROW_CHANGED] = ROW_UPDATE,
-		[ROW_DELETED] = ROW_DELETE };
+	static const enum row_verb verbs[] = {
+		[ROW_NEW] = ROW_INSERT, [ROW_CHANGED] = ROW_UPDATE, [ROW_DELETED] = ROW_DELETE
+	};
 	enum row_verb verb = verbs[w->fate];
 	struct store_value *values = NULL;
 	struct store_call *c =
@@ -194,7 +196,7 @@ static int add_call(struct store_tick *t, struct write *w, const char *point)
 
 int write_calls(struct store_tick *t, struct write_list *list, const char *point)
 {
-	struct write **sorted = arena_get(&t->batch_arena, (list->n + 1) * sizeof *sorted);
+	struct write **sorted = arena_get(&t->batch_arena, (list->n + 1) * sizeof(struct write *));
 	size_t n = 0;
 	int r = 0;
 
@@ -204,7 +206,7 @@ int write_calls(struct store_tick *t, struct write_list *list, const char *point
 		if (list->items[i].fate != ROW_CLEAN)
 			sorted[n++] = &list->items[i];
 	}
-	qsort(sorted, n, sizeof *sorted, order);
+	qsort(sorted, n, sizeof(struct write *), order);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = add_call(t, sorted[i], point);
 	return r;

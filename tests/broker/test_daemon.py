@@ -219,6 +219,13 @@ def test_missing_store_or_key_is_said(tmp_path, word):
         assert done.returncode == 1 and "otpcore.db" in done.stderr
 
 
+def test_without_the_algorithms_that_are_wanted_it_does_not_start(house):
+    house.conf(broker={"crypto": "provider=there-is-none"})
+    house.setup()
+    done = house.run("otpcored", "--config", house.conf_file, "--foreground", check=False)
+    assert done.returncode == 1 and "cryptographic operation failed" in done.stderr
+
+
 class Manager:
     """A service manager's notification socket."""
 

@@ -211,3 +211,22 @@ def test_setup_asks_nothing_in_a_pipe(make_desk):
     desk.ctl("setup")
     desk.start()
     desk.person("games")
+
+
+def test_P6_a_missing_licence_is_asked_for(desk):
+    number = desk.number()
+    child = desk.terminal("magotpctl", "enroll", "games", "--phone", number)
+    child.expect("Licence key: ")
+    child.sendline("nonsense")
+    child.expect("key-mistyped")
+    finish(child, 1)
+    child = desk.terminal("magotp", "phone", "add", number, user="games")
+    child.expect("Licence key: ")
+    child.sendline(desk.key())
+    child.expect("Key accepted")
+    child.expect("Y/n")
+    child.sendline("")
+    child.expect("Code: ")
+    child.sendline(desk.code(number))
+    child.expect("is active until")
+    finish(child)

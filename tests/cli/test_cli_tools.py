@@ -196,3 +196,42 @@ def shutil_copy(desk):
     """setup looks for otpcored beside itself."""
     import shutil
     shutil.copy(desk.program("otpcored"), desk.bin)
+
+
+def test_explain_says_what_begin_does(make_desk):
+    """Every shape of policy against every kind of account: no second opinion."""
+    services = {
+        "plain": {"require": "phone-otp"},
+        "password": {"require": "password"},
+        "skip": {"require": "password", "skip": "yes"},
+        "token": {"require": "hardware-otp"},
+        "level": {"require": "password", "level": "3"},
+        "open": {"require": "phone-otp", "unenrolled": "allow"},
+        "exempt": {"require": "phone-otp", "exempt_users": "games irc"},
+        "net": {"require": "phone-otp", "exempt_networks": "203.0.113.0/24"},
+        "watched": {"require": "hardware-otp", "observe": "yes"},
+        "silent": {"require": "phone-otp", "mode": "none"},
+        "twice": {"require": "phone-otp", "level": "2"},
+    }
+    desk = make_desk(**{"service " + k: v for k, v in services.items()})
+    desk.with_phone("games")
+    desk.person("news")
+    words = {1: "ask", 2: "pass", 3: "exempt", 4: "deny", 5: "enroll"}
+    for service in services:
+        for user in ("games", "news", "irc"):
+            for address in ("203.0.113.7", "198.51.100.1"):
+                begin = desk.login(user, service, rhost=address).begin
+                said = desk.json("explain", service, user, "--from", address, "--pam-dir", "/")
+                did = words[begin["decision"]]
+                if did == "ask" and user != "games":
+                    did = "deny"  # a made-up account (L10): asked, never let in
+                if did == "exempt" and service == "open":
+                    did = "pass"  # let in with the password for want of a factor
+                assert said["decision"] == did, (service, user, address, said)
+                assert len(said["offers"]) == len(begin["factors"]) or user != "games" or \
+                    did != "ask"
+
+
+def test_a_refused_issue_prints_no_list(desk):
+    p = desk.ctl("license", "issue", "--product", "gold", "--json", code=1)
+    assert p.stdout == "" and json.loads(p.stderr)["error"] == "product-wrong"

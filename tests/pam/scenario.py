@@ -22,6 +22,7 @@ then what the person reads and types, and how it ends.
       !  lines of an error message, -  of an information
       =  the result
     env NAME VALUE                    of the PAM environment; - : not there, * : any
+    become USER                       PAM_USER changes
     remember NAME                     {remembered} in a later putenv
     messages N                        sent since the start
     broker stop | start | kill        kill: -9, and started again
@@ -156,6 +157,9 @@ class Scenario:
 
     def _putenv(self, n, rest, turns, word):
         self.pam.ask("putenv " + rest.replace("{remembered}", self.remembered))
+
+    def _become(self, n, rest, turns, word):
+        self.pam.ask("item user " + rest)
 
     def _remember(self, n, rest, turns, word):
         self.remembered = self.pam.env(rest)

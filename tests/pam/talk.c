@@ -2,7 +2,7 @@
  * module says, line by line. Run under pam_wrapper.
  *
  *   start SERVICE USER [noconv]      pam_start
- *   item NAME VALUE                  NAME: rhost tty ruser
+ *   item NAME VALUE                  NAME: rhost tty ruser user
  *   putenv NAME=VALUE                into the PAM environment
  *   do authenticate|account|setcred|open|close              -> = CODE
  *   env NAME                         -> v VALUE, or -
@@ -124,7 +124,8 @@ static void set_item(char *words)
 	static const struct {
 		const char *name;
 		int item;
-	} items[] = { { "rhost", PAM_RHOST }, { "tty", PAM_TTY }, { "ruser", PAM_RUSER } };
+	} items[] = { { "rhost", PAM_RHOST }, { "tty", PAM_TTY }, { "ruser", PAM_RUSER },
+		{ "user", PAM_USER } };
 	char *value = strchr(words, ' ');
 	*value++ = '\0';
 	unescape(value);

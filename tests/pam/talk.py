@@ -36,6 +36,13 @@ def unescape(text):
     return re.sub(r"\\n|\\x[0-9a-f]{2}|\\.", one, text)
 
 
+def sanitized(build):
+    """Is it a build with AddressSanitizer?"""
+    done = subprocess.run(["ldd", os.path.join(build, ".libs/pam_magotp.so")],
+                          stdout=subprocess.PIPE, text=True)
+    return "libasan" in done.stdout
+
+
 class Pam:
     def __init__(self, directory, build, services, preload=()):
         """services: name -> lines; `pam_magotp.so` and the modules of
@@ -52,7 +59,11 @@ class Pam:
         program = os.path.join(build, ".libs/pam_talk")
         if not os.path.exists(program):
             program = os.path.join(build, "pam_talk")
-        env = {"PATH": "/usr/bin:/bin", "LD_PRELOAD": " ".join([WRAPPER[0], *preload]),
+        # The runtime of a sanitizer has to come before pam_wrapper.
+        asan = re.findall(r"(/\S*/libasan\.so\S*)", subprocess.run(
+            ["ldd", program], stdout=subprocess.PIPE, text=True).stdout)
+        env = {"PATH": "/usr/bin:/bin", "LD_PRELOAD": " ".join([*asan, WRAPPER[0], *preload]),
+               "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1",
                "PAM_WRAPPER": "1", "PAM_WRAPPER_SERVICE_DIR": self.dir}
         self.p = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   env=env, text=True, encoding="latin-1", cwd="/")
@@ -60,11 +71,12 @@ class Pam:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
         self.p.stdin.close()
-        self.p.wait(10)
+        status = self.p.wait(10)
         self.p.stdout.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+        assert failure or status == 0, "the application ended with %s" % status
 
     def _say(self, line):
         self.p.stdin.write(line + "\n")

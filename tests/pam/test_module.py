@@ -7,7 +7,7 @@ import re
 import pytest
 
 import house as houses
-from talk import Pam
+from talk import Pam, sanitized
 
 PASSWORD = "correct horse"
 NESTED = {
@@ -119,6 +119,14 @@ def answers_of(house, number, texts):
     return [lambda t=t: one(t) for t in texts]
 
 
+@pytest.fixture
+def failing(house):
+    """The preload that makes allocations fail."""
+    if sanitized(house.build):
+        pytest.skip("the sanitizer has its own malloc")
+    return [os.path.join(house.build, ".libs/alloc_fail.so")]
+
+
 def phases(pam, answers, fail_in, nth):
     """Runs all phases; the nth allocation in phase `fail_in` fails. The results,
     and whether one did fail."""
@@ -133,14 +141,13 @@ def phases(pam, answers, fail_in, nth):
 
 
 @pytest.mark.parametrize("phase", ["authenticate", "account", "open", "close"])
-def test_threat_35_each_allocation_fails_once(house, phase):
+def test_threat_35_each_allocation_fails_once(house, failing, phase):
     """The module's own allocations, one after the other: a phase in which one
     failed never succeeds, and afterwards everything works again."""
     house.conf(phone={"resend_wait": "1s", "sends_per_hour": 1000})
-    preload = [os.path.join(house.build, ".libs/alloc_fail.so")]
     house.account("alice")
     number = house.phone("alice")
-    with application(house, ["alice"], preload=preload) as pam:
+    with application(house, ["alice"], preload=failing) as pam:
         for nth in range(1, 400):
             pam.start("sshd", "alice", rhost="203.0.113.%d" % (nth % 250))
             answers = answers_of(house, number, STACKS["right"][0])
@@ -153,10 +160,9 @@ def test_threat_35_each_allocation_fails_once(house, phase):
         assert 1 < nth < 400
 
 
-def test_threat_35_setcred_keeps_the_ticket_or_fails(house):
+def test_threat_35_setcred_keeps_the_ticket_or_fails(house, failing):
     """sshd's parent: setcred without the auth of the same process."""
-    preload = [os.path.join(house.build, ".libs/alloc_fail.so")]
-    with application(house, [], preload=preload) as pam:
+    with application(house, [], preload=failing) as pam:
         for nth, want in ((1, "CRED_ERR"), (0, "SUCCESS")):
             pam.start("sshd", "alice")
             pam.ask("putenv MAGOTP_TXN=AAAA")
@@ -166,12 +172,11 @@ def test_threat_35_setcred_keeps_the_ticket_or_fails(house):
 
 
 @pytest.mark.parametrize("what", ["wrong", "junk"])
-def test_threat_35_failures_do_not_turn_a_refusal(house, what):
-    preload = [os.path.join(house.build, ".libs/alloc_fail.so")]
+def test_threat_35_failures_do_not_turn_a_refusal(house, failing, what):
     texts, end = STACKS[what]
     house.account("alice")
     number = house.phone("alice")
-    with application(house, ["alice"], preload=preload) as pam:
+    with application(house, ["alice"], preload=failing) as pam:
         for nth in range(1, 60):
             pam.start("sshd", "alice", rhost="203.0.113.%d" % nth)
             pam.ask("arm %d" % nth)

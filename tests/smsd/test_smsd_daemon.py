@@ -377,3 +377,51 @@ def test_shipped_smsd_conf_is_right_and_shows_the_defaults(smsd):
     example = text[text.index("# [gateway outbox]"):].replace("\n# ", "\n").removeprefix("# ")
     smsd.configure(example)
     assert smsd.check().returncode == 0
+
+
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_threat_31_without_descriptors_it_neither_spins_nor_dies(smsd):
+    smsd.wrapper = ["prlimit", "--nofile=40:40"]
+    smsd.configure(smsd.outbox_gateway())
+    smsd.start()
+    many = []
+    for _ in range(120):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        s.setblocking(False)
+        s.connect(smsd.socket)
+        many.append(s)
+    before = cpu_seconds(smsd.process.pid)
+    time.sleep(1)
+    assert cpu_seconds(smsd.process.pid) - before < 0.3
+    for s in many:
+        s.close()
+    assert smsd.outcome()["outcome"] == ACCEPTED
+
+
+def test_threat_31_many_waiting_messages_have_room(smsd, slow):
+    """Each waiting client is a connection; more of them than the usual 1024 descriptors."""
+    smsd.configure(slow.gateway(), parallel=4)
+    smsd.start()
+    slow.hang.set()
+    clients = []
+    try:
+        for i in range(900):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            clients.append(s)
+            s.connect(smsd.socket)
+            s.send(wirepy.encode_request("submit", {
+                "id": f"w{i}", "to": NUMBER, "channel": "sms", "template": "code", "code": CODE,
+                "expires_at": int(time.time()) + 60}))
+        assert smsd.gateways()["slow"]["waiting"] == 4
+        slow.hang.clear()
+        for s in clients:
+            s.settimeout(30)
+            assert s.recv(65536)
+    finally:
+        for s in clients:
+            s.close()
+    assert smsd.gateways()["slow"]["accepted"] == 900

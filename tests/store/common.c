@@ -126,15 +126,22 @@ void run(struct store_tick *t, struct script *s)
 
 void fill_account(struct account *a, const char *name)
 {
-	*a = (struct account){ .row.id = store_new_id(), .uid = 1000, .state = ACCOUNT_ACTIVE,
-		.role = ROLE_USER, .created_at = NOW };
+	*a = (struct account){ .row.id = store_new_id(),
+		.uid = 1000,
+		.state = ACCOUNT_ACTIVE,
+		.role = ROLE_USER,
+		.created_at = NOW };
 	snprintf(a->name, sizeof a->name, "%s", name);
 }
 
 void fill_phone(struct phone *p, const struct account *a, int64_t slot)
 {
-	*p = (struct phone){ .row.id = store_new_id(), .account = a->row.id, .slot = slot,
-		.channel = CHANNEL_SMS, .state = PHONE_ACTIVE, .created_at = NOW };
+	*p = (struct phone){ .row.id = store_new_id(),
+		.account = a->row.id,
+		.slot = slot,
+		.channel = CHANNEL_SMS,
+		.state = PHONE_ACTIVE,
+		.created_at = NOW };
 	p->number_hash.len = HASH_LEN;
 	memset(p->number_hash.data, 'h', HASH_LEN);
 	strcpy(p->masked, "0142");
@@ -143,17 +150,23 @@ void fill_phone(struct phone *p, const struct account *a, int64_t slot)
 
 void fill_challenge(struct challenge *c, const struct account *a, const struct phone *p)
 {
-	*c = (struct challenge){ .row.id = store_new_id(), .account = a->row.id,
-		.phone = p->row.id, .kind = CHALLENGE_LOGIN, .state = CHALLENGE_LIVE,
-		.created_at = NOW, .expires_at = NOW + 120, .channel = CHANNEL_SMS };
+	*c = (struct challenge){ .row.id = store_new_id(),
+		.account = a->row.id,
+		.phone = p->row.id,
+		.kind = CHALLENGE_LOGIN,
+		.state = CHALLENGE_LIVE,
+		.created_at = NOW,
+		.expires_at = NOW + 120,
+		.channel = CHANNEL_SMS };
 	c->chain_id = c->row.id;
 	c->nonce.len = NONCE_LEN;
 }
 
 void fill_login(struct login *l, int64_t account, int64_t id)
 {
-	*l = (struct login){ .row.id = id, .account = account, .state = LOGIN_AUTH,
-		.started_at = NOW };
+	*l = (struct login){
+		.row.id = id, .account = account, .state = LOGIN_AUTH, .started_at = NOW
+	};
 	strcpy(l->service, "sshd");
 	strcpy(l->rhost, "192.0.2.7");
 }

@@ -65,10 +65,10 @@ void fill_challenge(struct challenge *c, const struct account *a, const struct p
 void fill_login(struct login *l, int64_t account, int64_t id);
 
 /* The same test over both. */
-#define BOTH(test) \
-	cmocka_unit_test_setup_teardown(test, setup_memory, teardown), \
-	cmocka_unit_test_setup_teardown(test, setup_file, teardown)
-#define FILE_ONLY(test) cmocka_unit_test_setup_teardown(test, setup_file, teardown)
+#define BOTH(test)                                                                                 \
+	cmocka_unit_test_setup_teardown(test, setup_memory, teardown),                             \
+		cmocka_unit_test_setup_teardown(test, setup_file, teardown)
+#define FILE_ONLY(test)   cmocka_unit_test_setup_teardown(test, setup_file, teardown)
 #define MEMORY_ONLY(test) cmocka_unit_test_setup_teardown(test, setup_memory, teardown)
 
 #endif

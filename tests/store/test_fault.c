@@ -132,7 +132,7 @@ static void test_threat_29_poisoned_tick(void **state)
 	struct fixture *f = *state;
 	struct script s = { .decide = decide_poisoned, .settle = settle_bystander };
 	struct store_tick *t = NULL;
-	int64_t seen = 0;
+	uint64_t seen = 0;
 
 	make_account(f, "alice");
 	t = begin(f, 64);
@@ -143,10 +143,10 @@ static void test_threat_29_poisoned_tick(void **state)
 	for (size_t i = 0; i < 64; i++) {
 		assert_int_equal(s.failed[i], i == POISONED);
 		assert_false(s.lost[i]);
-		seen |= i == POISONED ? 0 : (int64_t)1 << (s.charged[i] - 1);
+		seen |= i == POISONED ? 0 : (uint64_t)1 << (s.charged[i] - 1);
 	}
 	/* Each has its own count, and none is given twice. */
-	assert_int_equal(seen, ~((int64_t)1 << POISONED));
+	assert_true(seen == ~((uint64_t)1 << POISONED));
 	assert_int_equal(counter(f, THROTTLE_CHAIN, 7, 0), 64);
 	s = (struct script){ 0 };
 	t = begin(f, 1);
@@ -176,8 +176,10 @@ static void test_a_row_that_cannot_be_read_fails_only_who_needs_it(void **state)
 
 	make_account(f, "alice");
 	make_account(f, "bob");
-	assert_int_equal(fault_sql(f->s, "UPDATE phone SET masked = 'far too long for this field'"
-		" WHERE account = (SELECT id FROM account WHERE name = 'alice')"), 0);
+	assert_int_equal(
+		fault_sql(f->s, "UPDATE phone SET masked = 'far too long for this field'"
+				" WHERE account = (SELECT id FROM account WHERE name = 'alice')"),
+		0);
 	t = begin(f, 2);
 	store_want_account(t, "alice");
 	store_want_account(t, "bob");
@@ -300,8 +302,6 @@ static void test_without_a_database_all_fail(void **state)
 	}
 }
 
-/* ---- COMMIT ---- */
-
 static struct store_tick *work(struct fixture *f)
 {
 	struct store_tick *t = begin(f, 2);
@@ -311,6 +311,94 @@ static struct store_tick *work(struct fixture *f)
 	store_want_login(t, 11);
 	return t;
 }
+
+/* Somebody holds the database: nobody is let in, and nobody waits for each of
+ * the others. */
+static void test_a_held_database_is_an_error_to_all_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct script s = { .decide = decide_work, .settle = settle_work };
+	sqlite3 *db = NULL;
+
+	make_account(f, "alice");
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	run(work(f), &s);
+	assert_int_equal(s.r, MAG_EBUSY);
+	assert_true(s.failed[0] && s.failed[1]);
+	assert_int_equal(s.decided, 1);
+	sqlite3_close(db);
+	run(work(f), &s);
+	assert_int_equal(s.r, 0);
+	assert_int_equal(counter(f, THROTTLE_CHAIN, 1, 0), 2);
+}
+
+/* ---- a damaged file ---- */
+
+static unsigned char *slurp(const char *path, size_t *len_r)
+{
+	FILE *in = fopen(path, "rb");
+	unsigned char *data = malloc(1 << 20);
+
+	assert_non_null(in);
+	assert_non_null(data);
+	*len_r = fread(data, 1, 1 << 20, in);
+	fclose(in);
+	assert_in_range(*len_r, 4096, (1 << 20) - 1);
+	return data;
+}
+
+static void spill(const char *path, const unsigned char *data, size_t len)
+{
+	FILE *out = fopen(path, "wb");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(data, 1, len, out), len);
+	fclose(out);
+}
+
+/* Whatever bit is wrong: an answer, in good order, from the same process. */
+static void test_threat_32_flipped_bits_end_in_an_answer(void **state)
+{
+	struct fixture *f = *state;
+	size_t len = 0;
+	unsigned char *data = NULL;
+	uint64_t x = 88172645463325252u;
+	int refused = 0, failed = 0;
+
+	make_challenge(f, "alice");
+	store_close(&f->s);
+	data = slurp(f->path, &len);
+	for (int i = 0; i < 400; i++) {
+		char err[STORE_ERROR_MAX] = "";
+		struct script s = { .decide = decide_work, .settle = settle_work };
+		size_t bit = 0;
+
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		bit = x % (len * 8);
+		data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+		spill(f->path, data, len);
+		data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+		if (store_open(f->url, &f->s, err) != 0) {
+			assert_true(err[0] != '\0');
+			refused++;
+			continue;
+		}
+		run(work(f), &s);
+		failed += s.r != 0 || s.failed[0];
+		store_close(&f->s);
+	}
+	assert_true(refused > 0);
+	assert_true(refused + failed < 400); /* most bits of a young store are unused */
+	spill(f->path, data, len);
+	free(data);
+	reopen(f);
+	run(work(f), &(struct script){ .decide = decide_work, .settle = settle_work });
+}
+
+/* ---- COMMIT ---- */
 
 static void test_a_failed_commit_is_an_error_to_all(void **state)
 {
@@ -434,7 +522,8 @@ static void test_threat_31_a_full_database_denies_and_loses_nothing(void **state
 	struct aggregate *a = NULL;
 
 	make_account(f, "alice");
-	assert_int_equal(fault_sql(f->s, "PRAGMA max_page_count = 1"), 0); /* as many as there are */
+	assert_int_equal(
+		fault_sql(f->s, "PRAGMA max_page_count = 1"), 0); /* as many as there are */
 	t = begin(f, 4);
 	store_want_account(t, "alice");
 	run(t, &s);
@@ -466,7 +555,8 @@ static int full_tmpfs(const char *dir)
 	struct script s = { .decide = decide_big };
 	int denied = 0, committed = 0;
 
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 		mount("tmpfs", dir, "tmpfs", 0, "size=600k") != 0)
 		return 77;
 	snprintf(url, sizeof url, "sqlite:%s/full.db", dir);
@@ -558,6 +648,8 @@ int main(void)
 		BOTH(test_a_passing_fault_costs_nobody_anything),
 		BOTH(test_a_lasting_fault_denies_and_charges),
 		BOTH(test_without_a_database_all_fail),
+		FILE_ONLY(test_a_held_database_is_an_error_to_all_at_once),
+		FILE_ONLY(test_threat_32_flipped_bits_end_in_an_answer),
 		BOTH(test_a_failed_commit_is_an_error_to_all),
 		BOTH(test_an_unknown_outcome_is_an_error_though_it_is_durable),
 		FILE_ONLY(test_threat_29_a_failed_sync_opens_the_store_again),

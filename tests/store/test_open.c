@@ -149,6 +149,10 @@ static void test_another_programs_database_is_refused(void **state)
 	sql(other, "CREATE TABLE moz_places (id INTEGER PRIMARY KEY)");
 	assert_int_equal(store_open(url, &s, err), MAG_ESCHEMA);
 	assert_non_null(strstr(err, "not a store of magotp"));
+	assert_int_equal(access(other, F_OK), 0);
+	snprintf(url, sizeof url, "%s-wal", other); /* nothing of it was changed */
+	assert_int_equal(access(url, F_OK), -1);
+	snprintf(url, sizeof url, "sqlite:%s", other);
 	sql(other, "CREATE TABLE meta (name TEXT, value INTEGER)"); /* no row of ours */
 	assert_int_equal(store_open(url, &s, err), MAG_ESCHEMA);
 }

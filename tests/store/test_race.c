@@ -7,9 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BROKERS 4
+#define BROKERS  4
 #define REQUESTS 16 /* each: 64 clients in all */
-#define ROUNDS 50
+#define ROUNDS   50
 
 struct shared {
 	volatile int ready[ROUNDS], won[ROUNDS];
@@ -121,8 +121,8 @@ static void test_threat_04_concurrent_replay(void **state)
 {
 	struct fixture *f = *state;
 	pid_t pids[BROKERS];
-	struct shared *sh = mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *sh =
+		mmap(NULL, sizeof *sh, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(sh, MAP_FAILED);
 	make_account(f, "alice");

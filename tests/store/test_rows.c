@@ -24,8 +24,11 @@ static void fill_blob(struct blob *b, size_t len, unsigned seed)
 
 static struct account full_account(void)
 {
-	struct account a = { .row.id = 11, .uid = 12, .state = ACCOUNT_LOCKED,
-		.role = ROLE_PROOFING_AGENT, .created_at = 13 };
+	struct account a = { .row.id = 11,
+		.uid = 12,
+		.state = ACCOUNT_LOCKED,
+		.role = ROLE_PROOFING_AGENT,
+		.created_at = 13 };
 
 	fill_text(a.name, sizeof a.name, 1);
 	fill_blob(&a.email, SEALED_MAX, 2);
@@ -41,9 +44,17 @@ static struct account full_account(void)
 
 static struct phone full_phone(void)
 {
-	struct phone p = { .row.id = 31, .account = 11, .subscription = 21, .slot = 2,
-		.channel = CHANNEL_VOICE, .voice_only = 1, .is_default = 2, .state = PHONE_ACTIVE,
-		.state_since = 34, .last_used_at = 35, .created_at = 36 };
+	struct phone p = { .row.id = 31,
+		.account = 11,
+		.subscription = 21,
+		.slot = 2,
+		.channel = CHANNEL_VOICE,
+		.voice_only = 1,
+		.is_default = 2,
+		.state = PHONE_ACTIVE,
+		.state_since = 34,
+		.last_used_at = 35,
+		.created_at = 36 };
 
 	fill_blob(&p.number, SEALED_MAX - 1, 1);
 	fill_blob(&p.number_hash, HASH_LEN, 2);
@@ -55,9 +66,18 @@ static struct phone full_phone(void)
 
 static struct challenge full_challenge(void)
 {
-	struct challenge c = { .row.id = 41, .account = 11, .phone = 31, .kind = CHALLENGE_REGISTER,
-		.state = CHALLENGE_DEAD, .chain_id = 42, .pepper_id = 43, .channel = 44,
-		.created_at = NOW - 45, .expires_at = 46, .delivery = 47, .used_at = 48 };
+	struct challenge c = { .row.id = 41,
+		.account = 11,
+		.phone = 31,
+		.kind = CHALLENGE_REGISTER,
+		.state = CHALLENGE_DEAD,
+		.chain_id = 42,
+		.pepper_id = 43,
+		.channel = 44,
+		.created_at = NOW - 45,
+		.expires_at = 46,
+		.delivery = 47,
+		.used_at = 48 };
 
 	fill_blob(&c.chain, HASH_LEN, 1);
 	fill_blob(&c.nonce, NONCE_LEN, 2);
@@ -66,9 +86,18 @@ static struct challenge full_challenge(void)
 
 static struct login full_login(void)
 {
-	struct login l = { .row.id = 51, .account = 11, .peer_uid = 52, .state = LOGIN_OPEN,
-		.strength = 53, .level = 54, .phone = 55, .last_seq = 56, .verdict = 57,
-		.started_at = 58, .verified_at = 59, .opened_at = 60 };
+	struct login l = { .row.id = 51,
+		.account = 11,
+		.peer_uid = 52,
+		.state = LOGIN_OPEN,
+		.strength = 53,
+		.level = 54,
+		.phone = 55,
+		.last_seq = 56,
+		.verdict = 57,
+		.started_at = 58,
+		.verified_at = 59,
+		.opened_at = 60 };
 
 	fill_text(l.service, sizeof l.service, 1);
 	fill_text(l.host, sizeof l.host, 2);
@@ -79,9 +108,19 @@ static struct login full_login(void)
 
 static struct session full_session(void)
 {
-	struct session s = { .row.id = 61, .sid = 62, .loginuid = 63, .account = 11, .login = 64,
-		.leader_pid = 65, .leader_start = 66, .strength = 67, .level = 68, .phone = 69,
-		.since = 70, .ended_at = 71, .expires_at = 72 };
+	struct session s = { .row.id = 61,
+		.sid = 62,
+		.loginuid = 63,
+		.account = 11,
+		.login = 64,
+		.leader_pid = 65,
+		.leader_start = 66,
+		.strength = 67,
+		.level = 68,
+		.phone = 69,
+		.since = 70,
+		.ended_at = 71,
+		.expires_at = 72 };
 
 	fill_text(s.boot, sizeof s.boot, 1);
 	fill_text(s.host, sizeof s.host, 2);
@@ -93,8 +132,13 @@ static struct session full_session(void)
 
 static struct licence full_licence(void)
 {
-	struct licence l = { .row.id = 81, .product = PRODUCT_MOBILE_HARDWARE, .proofing = 82,
-		.state = LICENCE_VOID, .issued_at = 83, .purchased_at = 84, .account = 11,
+	struct licence l = { .row.id = 81,
+		.product = PRODUCT_MOBILE_HARDWARE,
+		.proofing = 82,
+		.state = LICENCE_VOID,
+		.issued_at = 83,
+		.purchased_at = 84,
+		.account = 11,
 		.used_at = 85 };
 
 	fill_blob(&l.hash, HASH_LEN, 1);
@@ -103,9 +147,15 @@ static struct licence full_licence(void)
 	return l;
 }
 
-static const struct subscription full_subscription = { .row.id = 21, .account = 11,
-	.product = PRODUCT_MOBILE, .state = SUBSCRIPTION_REVOKED, .level = 22, .licence = 23,
-	.started_at = 24, .purchased_at = 25, .expires_at = 26 };
+static const struct subscription full_subscription = { .row.id = 21,
+	.account = 11,
+	.product = PRODUCT_MOBILE,
+	.state = SUBSCRIPTION_REVOKED,
+	.level = 22,
+	.licence = 23,
+	.started_at = 24,
+	.purchased_at = 25,
+	.expires_at = 26 };
 
 static void want_all(struct store_tick *t)
 {
@@ -148,11 +198,11 @@ static void decide_put(struct store_tick *t, struct script *s)
 	store_mark_licence(t, 0, k, ROW_NEW);
 }
 
-#define SAME(type, row_read, row_meant) \
-	do { \
-		type x = (row_meant); \
-		x.row.version = *(int64_t *)s->arg; \
-		assert_same_row(&x, (row_read), sizeof x); \
+#define SAME(type, row_read, row_meant)                                                            \
+	do {                                                                                       \
+		type x = (row_meant);                                                              \
+		x.row.version = *(int64_t *)s->arg;                                                \
+		assert_same_row(&x, (row_read), sizeof x);                                         \
 	} while (0)
 
 static void assert_same_row(const void *meant, const void *found, size_t size)
@@ -194,14 +244,14 @@ static void decide_scramble(struct store_tick *t, struct script *s)
 	struct licence *k = store_licence(t, licence.hash.data);
 	bool full = *(int64_t *)s->arg == 2;
 
-#define PUT(target, kept, meant, ...) \
-	do { \
-		struct row head = (target)->row; \
-		if (full) \
-			*(target) = (meant); \
-		else \
-			*(target) = (kept){ __VA_ARGS__ }; \
-		(target)->row = head; \
+#define PUT(target, kept, meant, ...)                                                              \
+	do {                                                                                       \
+		struct row head = (target)->row;                                                   \
+		if (full)                                                                          \
+			*(target) = (meant);                                                       \
+		else                                                                               \
+			*(target) = (kept){ __VA_ARGS__ };                                         \
+		(target)->row = head;                                                              \
 	} while (0)
 	PUT(&a->account, struct account, account, .state = 1, .role = 1);
 	PUT(&a->subscriptions[0], struct subscription, full_subscription, .product = 1, .state = 1);
@@ -223,8 +273,8 @@ static void test_every_column_comes_back(void **state)
 {
 	struct fixture *f = *state;
 	int64_t version = 1;
-	void (*const steps[])(struct store_tick *, struct script *) = { decide_put,
-		decide_compare, decide_scramble, decide_scramble, decide_compare };
+	void (*const steps[])(struct store_tick *, struct script *) = { decide_put, decide_compare,
+		decide_scramble, decide_scramble, decide_compare };
 
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
 		struct script s = { .decide = steps[i], .arg = &version };
@@ -358,7 +408,7 @@ static void test_K6_held_keys_are_released_by_order(void **state)
 	assert_int_equal(n, 0);
 	p.n = 0;
 	assert_int_equal(store_list_licences(f->s, 100, NULL, LICENCE_FREE, 10, on_licence, &p), 0);
-	assert_int_equal(p.n, 3); /* 101, 102, 103 */
+	assert_int_equal(p.n, 3);                          /* 101, 102, 103 */
 	assert_int_equal(p.licences[0].purchased_at, NOW); /* K7: the year counts from now */
 	assert_int_equal(p.licences[0].row.version, 2);
 	assert_string_equal(p.names[0], "");
@@ -377,7 +427,9 @@ static void decide_trace(struct store_tick *t, struct script *s)
 	store_charge(t, 0, THROTTLE_CHAIN, a->challenges[0].chain_id, 0, 1);
 	fill_login(l, a->account.row.id, 9);
 	store_mark_login(t, 0, l, ROW_NEW);
-	*e = (struct session){ .row.id = 10, .sid = 3, .account = a->account.row.id, .strength = 3 };
+	*e = (struct session){
+		.row.id = 10, .sid = 3, .account = a->account.row.id, .strength = 3
+	};
 	strcpy(e->boot, "boot");
 	strcpy(e->host, "host");
 	store_mark_session(t, 0, e, ROW_NEW);
@@ -439,8 +491,8 @@ static void decide_history(struct store_tick *t, struct script *s)
 		store_mark_login(t, 0, l, ROW_NEW);
 	}
 	for (int64_t sid = 1; sid <= 3; sid++) {
-		struct session *e = store_session(t, sid == 1 ? "old" : "new",
-			sid == 3 ? "elsewhere" : "host", sid);
+		struct session *e = store_session(
+			t, sid == 1 ? "old" : "new", sid == 3 ? "elsewhere" : "host", sid);
 
 		*e = (struct session){ .row.id = 100 + sid, .sid = sid };
 		strcpy(e->boot, sid == 1 ? "old" : "new");
@@ -469,8 +521,8 @@ static void test_purge_takes_what_no_longer_matters(void **state)
 {
 	struct fixture *f = *state;
 	struct script s = { 0 };
-	void (*const steps[])(struct store_tick *, struct script *) = { decide_history,
-		decide_purged };
+	void (*const steps[])(
+		struct store_tick *, struct script *) = { decide_history, decide_purged };
 
 	make_challenge(f, "alice");
 	for (int i = 0; i < 2; i++) {

@@ -23,6 +23,54 @@ static void test_account_comes_back(void **state)
 	free(a);
 }
 
+/* Much happens to one account: it stays readable, and there is room for more. */
+static void decide_busy_account(struct store_tick *t, struct script *s)
+{
+	struct aggregate *a = store_account(t, "alice");
+	struct challenge *c = store_add_challenge(t, a);
+	struct subscription *sub = store_add_subscription(t, a);
+	int64_t i = *(int64_t *)s->arg;
+
+	assert_non_null(c);
+	assert_non_null(sub);
+	fill_challenge(c, &a->account, &a->phones[0]);
+	c->created_at = NOW - 1000 + i;
+	sub->row.id = store_new_id();
+	sub->product = PRODUCT_PHONE_US;
+	sub->state = i == 3 ? SUBSCRIPTION_ACTIVE : SUBSCRIPTION_EXPIRED;
+	sub->expires_at = NOW + i;
+	store_mark_challenge(t, 0, c, ROW_NEW);
+	store_mark_subscription(t, 0, sub, ROW_NEW);
+	store_charge(t, 0, THROTTLE_CHAIN, c->chain_id, 0, 1);
+	store_charge(t, 0, THROTTLE_SEND_ACCOUNT, a->account.row.id, NOW / 3600 - i, 1);
+}
+
+static void test_a_busy_account_stays_readable(void **state)
+{
+	struct fixture *f = *state;
+	int64_t i = 0;
+	struct script s = { .decide = decide_busy_account, .arg = &i };
+	struct aggregate *a = NULL;
+
+	make_account(f, "alice");
+	for (i = 0; i < 300; i++) {
+		struct store_tick *t = begin(f, 1);
+
+		store_want_account(t, "alice");
+		run(t, &s);
+		assert_int_equal(s.r, 0);
+		assert_false(s.failed[0] || s.lost[0]);
+		/* An hour goes by, for the counters. */
+		fault_sql(f->s, "UPDATE throttle SET last_at = last_at - 3600 WHERE kind = 7");
+	}
+	a = load(f, "alice");
+	assert_true(a->exists);
+	assert_int_equal(a->challenges[0].created_at, NOW - 1000 + 299); /* the newest first */
+	assert_int_equal(a->subscriptions[0].state, SUBSCRIPTION_ACTIVE);
+	assert_true(a->n_throttles >= 12 && a->n_challenges >= 12);
+	free(a);
+}
+
 /* ---- one row, one pointer ---- */
 
 static void decide_same(struct store_tick *t, struct script *s)
@@ -80,8 +128,13 @@ static void test_a_uid_two_accounts_have_finds_none(void **state)
 
 static void fill_session(struct session *row, int64_t sid, int64_t account)
 {
-	*row = (struct session){ .row.id = store_new_id(), .sid = sid, .account = account,
-		.loginuid = 1000, .since = NOW, .expires_at = NOW + 86400, .strength = 3 };
+	*row = (struct session){ .row.id = store_new_id(),
+		.sid = sid,
+		.account = account,
+		.loginuid = 1000,
+		.since = NOW,
+		.expires_at = NOW + 86400,
+		.strength = 3 };
 	strcpy(row->boot, "boot");
 	strcpy(row->host, "host");
 }
@@ -496,6 +549,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_account_comes_back),
+		BOTH(test_a_busy_account_stays_readable),
 		BOTH(test_account_by_name_and_by_uid_is_one),
 		BOTH(test_a_uid_two_accounts_have_finds_none),
 		BOTH(test_a_session_found_two_ways_is_one_row),

@@ -177,7 +177,13 @@ static void test_property_query_is_honoured(void **state)
 	crypto_set_properties("provider=default");
 	assert_int_equal(hotp_code(seed, 20, 0, 6, OTP_SHA1, code), 0);
 	assert_string_equal(code, "755224");
-	crypto_set_properties("");
+	char long_query[129];
+
+	memset(long_query, 'x', 128);
+	long_query[128] = '\0';
+	assert_int_equal(crypto_set_properties(long_query), MAG_ENOSPACE);
+	assert_string_equal(crypto_properties(), "provider=default");
+	assert_int_equal(crypto_set_properties(""), 0);
 	assert_null(crypto_properties());
 }
 

@@ -6,8 +6,10 @@
 --: account t
 SELECT {account} FROM account WHERE id = {account_id};
 
+-- The active ones first: one place stays free.
 --: subscriptions t
-SELECT {subscription} FROM subscription WHERE account = {account_id} LIMIT 9;
+SELECT {subscription} FROM subscription WHERE account = {account_id}
+ORDER BY state, expires_at DESC LIMIT 7;
 
 --: phones t
 SELECT {phone} FROM phone WHERE account = {account_id} ORDER BY slot LIMIT 4;
