@@ -265,7 +265,7 @@ size_t policy_offers(struct aggregate *a, const struct policy *p, const char *fa
 	struct offer *offers_r, size_t max)
 {
 	bool listed = lists_phone(factors);
-	struct offer offers[PHONES_MAX], *first = NULL;
+	struct offer offers[PHONES_MAX] = { 0 }, *first = NULL;
 	size_t n = 0, i, at;
 
 	for (i = 0; i < a->n_phones && i < PHONES_MAX; i++) {
