@@ -19,6 +19,8 @@
 #define PHONES_MAX 3
 #define SUBSCRIPTIONS_MAX 8
 #define CHALLENGES_MAX 16
+#define TOKENS_MAX 4
+#define RECOVERIES_MAX 16
 #define THROTTLES_MAX 256
 
 struct blob {
@@ -82,6 +84,57 @@ struct phone {
 	char label[65];
 };
 
+/* An OATH credential: a hardware token, or an app (mobile). Without an account
+ * it lies in the inventory (H1). An account holds one of each kind that is not
+ * revoked; the aggregate also has the latest revoked ones. */
+enum token_kind { TOKEN_HARDWARE = 1, TOKEN_MOBILE };
+enum token_type { TOKEN_HOTP = 1, TOKEN_TOTP };
+enum token_state { /* H3; the moves between them are lifecycle.def's */
+	TOKEN_STAGED = 1, /* an import that is not committed yet */
+	TOKEN_STOCK,      /* in the inventory */
+	TOKEN_PENDING_APPROVAL, TOKEN_PENDING_ACTIVATION, TOKEN_ACTIVE, TOKEN_LOCKED,
+	TOKEN_SUSPENDED, TOKEN_EXPIRED, TOKEN_REVOKED, TOKEN_STATE_N };
+enum actor { ACTOR_USER = 1, ACTOR_ADMIN, ACTOR_CALENDAR, ACTOR_BROKER };
+
+struct token {
+	struct row row;
+	int64_t kind, type, algorithm /* enum otp_algorithm */, digits, period /* seconds, TOTP */;
+	char serial[65];     /* printed on it; of an app: "M" and its id */
+	struct blob secret;  /* sealed, "token.secret" */
+	/* HOTP: the next counter that may be accepted. TOTP: the last step that was,
+	 * -1 none. Never falls (security.md 28). */
+	int64_t moving;
+	int64_t drift;       /* TOTP: steps that its clock is ahead of ours */
+	int64_t account, subscription;
+	int64_t state, state_since;
+	int64_t suspended_by; /* enum actor; 0 */
+	int64_t batch;       /* of the import */
+	char organisation[65], label[65];
+	int64_t created_at, last_used_at;
+};
+
+/* Codes for when everything is lost: a person's ten, an administrator's one. */
+enum recovery_kind { RECOVERY_CODE = 1, RECOVERY_BREAK_GLASS };
+struct recovery {
+	struct row row;
+	int64_t account, kind;
+	struct blob hash;    /* SHA-256 of the normal form: 80 random bits */
+	int64_t created_at, used_at, expires_at; /* expires_at 0: never */
+	char reason[129], made_by[65];
+};
+
+/* An e-mail that is due. Written in the same transaction as what it tells of,
+ * handed to smsd until one takes it; the unique key makes each notice go once. */
+enum mail_state { MAIL_WAITING = 1, MAIL_SENT, MAIL_GIVEN_UP };
+struct mail {
+	struct row row;
+	int64_t account;
+	char once[97];       /* "expiry-30:<subscription id>:<date>"; unique */
+	char template[33];   /* conf/templates/<template> */
+	char args[513];      /* name=value lines for the template; no secrets */
+	int64_t state, created_at, next_at, attempts, sent_at;
+};
+
 enum challenge_kind { CHALLENGE_LOGIN = 1, CHALLENGE_REGISTER };
 enum challenge_state { CHALLENGE_LIVE = 1, CHALLENGE_USED, CHALLENGE_DEAD };
 
@@ -113,6 +166,9 @@ enum throttle_kind {
 	THROTTLE_SEND_ACCOUNT,  /* messages; period = hour number */
 	THROTTLE_SEND_NUMBER,   /* messages; subject phone, period = hour number */
 	THROTTLE_KEY,           /* licence keys that were wrong; subject account, period = hour */
+	THROTTLE_TOKEN,         /* wrong codes in a row; subject token, period 0 (H4) */
+	THROTTLE_RESYNC,        /* failed resyncs; subject token, period 0 (H4) */
+	THROTTLE_ACTIVATION,    /* wrong activation pairs; subject account, period 0 (H13) */
 	THROTTLE_DECOY,         /* subject 0: what unknown accounts charge (rule L10) */
 };
 
@@ -133,7 +189,8 @@ struct login {
 	int64_t account;
 	char service[65], host[65], rhost[257];
 	int64_t peer_uid, state, strength, level;
-	int64_t phone;              /* that proved the second factor */
+	int64_t phone;              /* that proved the second factor; */
+	int64_t token;              /* or this token; 0 */
 	int64_t last_seq, verdict;
 	struct blob answer;         /* encoded reply of last_seq (<= 256 bytes) */
 	int64_t started_at, verified_at, opened_at;
@@ -147,7 +204,7 @@ struct session {
 	int64_t account, login; /* account 0: the id was seen, no session rests on it */
 	int64_t leader_pid, leader_start;
 	char service[65], rhost[257], tty[65];
-	int64_t strength, level, phone;
+	int64_t strength, level, phone, token;
 	int64_t since, ended_at, expires_at;
 };
 
@@ -167,9 +224,11 @@ struct licence {
 struct aggregate {
 	bool exists; /* false: the account is not there; all else is empty */
 	struct account account;
-	size_t n_subscriptions, n_phones, n_challenges, n_throttles;
+	size_t n_subscriptions, n_phones, n_tokens, n_recoveries, n_challenges, n_throttles;
 	struct subscription subscriptions[SUBSCRIPTIONS_MAX];
 	struct phone phones[PHONES_MAX];
+	struct token tokens[TOKENS_MAX];             /* not revoked first, then the latest */
+	struct recovery recoveries[RECOVERIES_MAX];  /* not used and not expired */
 	struct challenge challenges[CHALLENGES_MAX]; /* not older than a day */
 	struct throttle throttles[THROTTLES_MAX];    /* of the account, its phones and chains:
 	                                                those of the last 30 days */

@@ -1,0 +1,28 @@
+/* The life of a token as a table (lifecycle.def). One function writes a state. */
+#ifndef ENGINE_LIFECYCLE_H
+#define ENGINE_LIFECYCLE_H
+
+#include "otpcore/engine/model.h"
+
+enum life_event { LIFE_ASSIGN = 1, LIFE_APPROVE, LIFE_ACTIVATE, LIFE_LOCK, LIFE_RESYNC,
+	LIFE_UNLOCK, LIFE_SUSPEND, LIFE_RESUME, LIFE_EXPIRE, LIFE_RENEW, LIFE_REVOKE,
+	LIFE_TIME_OUT, LIFE_EVENT_N };
+
+/* What the caller has seen to: bits. A guard without its bit refuses. */
+enum life_guard { LIFE_HAS_NOTHING = 0, LIFE_HAS_CODE = 1, LIFE_HAS_PAIR = 2, LIFE_HAS_PAID = 4 };
+
+/* May this happen now? VERDICT_OK; else why not: VERDICT_NOT_ALLOWED,
+ * VERDICT_TOKEN_SUSPENDED_BY_ADMIN, VERDICT_TOKEN_REVOKED ... Changes nothing. */
+enum verdict lifecycle_allows(
+	const struct token *t, enum life_event e, enum actor who, unsigned guards);
+/* The same, and if allowed writes state, state_since, suspended_by. The only
+ * writer of token.state. */
+enum verdict lifecycle_move(
+	struct token *t, enum life_event e, enum actor who, unsigned guards, int64_t now);
+
+const char *lifecycle_state_id(int64_t state);   /* "pending-activation" */
+const char *lifecycle_event_id(enum life_event e);
+/* What this actor may do now, as words for people ("suspend revoke"); L12. */
+char *lifecycle_actions(const struct token *t, enum actor who, char *buf, size_t cap);
+
+#endif
