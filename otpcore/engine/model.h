@@ -234,6 +234,7 @@ struct aggregate {
 	                                                those of the last 30 days */
 	struct login previous; /* latest that was opened or, without sessions, verified;
 	                          row.id 0: none */
+	struct login before;   /* the one before that */
 	struct login latest;   /* latest of any kind (explain --last) */
 };
 

@@ -102,16 +102,16 @@ static int on_owner(const struct store_cells *c, void *arg)
 	return 0;
 }
 
-/* The newest login that this tick doesn't itself work on. */
+/* The two newest logins that this tick doesn't itself work on. */
 static int on_previous(const struct store_cells *c, void *arg)
 {
 	struct want *w = arg;
 	struct aggregate *a = w->row;
 	struct want_key own = { WANT_LOGIN, "", "", { c->ops->cell_int(c->statement, 0) }, NULL };
 
-	if (a->previous.row.id != 0 || want_find(&w->tick->by_key, &own) != NULL)
+	if (a->before.row.id != 0 || want_find(&w->tick->by_key, &own) != NULL)
 		return 0;
-	return row_load(TABLE_LOGIN, c, &a->previous);
+	return row_load(TABLE_LOGIN, c, a->previous.row.id != 0 ? &a->before : &a->previous);
 }
 
 static int on_session_of(const struct store_cells *c, void *arg)

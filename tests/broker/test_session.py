@@ -148,6 +148,11 @@ def test_threat_13_open_makes_a_session_that_counts(logged_in):
     status = s.status()
     assert (status["recorded"], status["strength"], status["level"]) == (1, "phone-otp", 2)
     assert (status["service"], status["from"], status["tty"]) == ("sshd", "203.0.113.7", "ssh")
+    assert status["previous_at"] == 0
+    later = house.new_session()
+    later.open(house.new_login())
+    assert later.status()["previous_from"] == "203.0.113.7"
+    assert later.status()["previous_strength"] == "phone-otp"
     # Another process of the same person outside it has nothing of it.
     assert house.call("status", {"user": "anna"}, uid=ANNA)[1]["strength"] == "password"
 

@@ -65,7 +65,9 @@ static void fill_previous(
 	const struct login *before = &a->previous;
 
 	/* The login that this session came from is not the one before it. */
-	if (!before->row.id || (s && s->login == before->row.id))
+	if (s && s->login == before->row.id)
+		before = &a->before;
+	if (!before->row.id)
 		return;
 	rep->previous_at = before->opened_at ? before->opened_at : before->verified_at;
 	mag_clean(rep->previous_from, sizeof rep->previous_from, before->rhost);
