@@ -83,7 +83,8 @@ static int converse(int n_messages, const struct pam_message **messages,
 		return PAM_BUF_ERR;
 	for (int i = 0; i < n_messages && r == PAM_SUCCESS; i++)
 		r = answer_one(nested, messages[i], &responses[i]);
-	if (r != PAM_SUCCESS) {
+	/* Modules that only have something to say may want no responses at all. */
+	if (r != PAM_SUCCESS || !responses_r) {
 		free_responses(responses, n_messages);
 		return r;
 	}

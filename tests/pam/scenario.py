@@ -13,7 +13,7 @@ then what the person reads and types, and how it ends.
 
     login [noconv]                    pam_start
     putenv NAME=VALUE
-    auth | account | setcred | open | close
+    auth | account | setcred | open | close; silent: open with PAM_SILENT
       <  a prompt's lines (echo on), <* (echo off); `...`: any prompt
       >  the answer; {code} the newest message's, {first-code} the first one's
          since the start, {wrong} none of them, {junk} what sshd answers for
@@ -49,7 +49,7 @@ TIME = r"\d+ (?:second|minute|hour)s?"
 PLACES = {"host": re.escape(socket.gethostname()), "seconds": TIME, "time": TIME,
           "date": r"\d{4}-\d\d-\d\d \d\d:\d\d"}
 OPERATIONS = {"auth": "authenticate", "account": "account", "setcred": "setcred",
-              "open": "open", "close": "close"}
+              "open": "open", "silent": "silent", "close": "close"}
 TWO_LINES = ["auth requisite pam_matrix.so passdb={passdb}", "auth required pam_magotp.so",
              "account required pam_magotp.so", "session required pam_magotp.so"]
 
@@ -212,7 +212,7 @@ class Scenario:
         if want != code and not (want == "{refused}" and code not in ("SUCCESS", "IGNORE")):
             self._fail(n, "it ended with %s" % code)
 
-    _auth = _account = _setcred = _open = _close = _operate
+    _auth = _account = _setcred = _open = _close = _silent = _operate
 
     def _env(self, n, rest, turns, word):
         name, _, want = rest.partition(" ")

@@ -4,7 +4,7 @@
  *   start SERVICE USER [noconv]      pam_start
  *   item NAME VALUE                  NAME: rhost tty ruser user
  *   putenv NAME=VALUE                into the PAM environment
- *   do authenticate|account|setcred|open|close              -> = CODE
+ *   do authenticate|account|setcred|open|silent|close        -> = CODE
  *   env NAME                         -> v VALUE, or -
  *   arm N                            the Nth allocation from here on fails
  *   armed                            -> v N: failures that happened
@@ -146,6 +146,7 @@ static void operate(const char *words)
 		{ "account", PAMTEST_ACCOUNT, 0 },
 		{ "setcred", PAMTEST_SETCRED, PAM_ESTABLISH_CRED },
 		{ "open", PAMTEST_OPEN_SESSION, 0 },
+		{ "silent", PAMTEST_OPEN_SESSION, PAM_SILENT },
 		{ "close", PAMTEST_CLOSE_SESSION, 0 },
 	};
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {

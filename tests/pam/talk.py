@@ -44,7 +44,7 @@ def sanitized(build):
 
 
 class Pam:
-    def __init__(self, directory, build, services, preload=()):
+    def __init__(self, directory, build, services, preload=(), environ=()):
         """services: name -> lines; `pam_magotp.so` and the modules of
         pam_wrapper (pam_matrix.so ...) are found by their plain names."""
         self.dir = os.path.join(str(directory), "pam.d")
@@ -62,9 +62,9 @@ class Pam:
         # The runtime of a sanitizer has to come before pam_wrapper.
         asan = re.findall(r"(/\S*/libasan\.so\S*)", subprocess.run(
             ["ldd", program], stdout=subprocess.PIPE, text=True).stdout)
-        env = {"PATH": "/usr/bin:/bin", "LD_PRELOAD": " ".join([*asan, WRAPPER[0], *preload]),
+        env = {"PATH": "/usr/bin:/bin", "LD_PRELOAD": " ".join([*asan, *preload, WRAPPER[0]]),
                "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1",
-               "PAM_WRAPPER": "1", "PAM_WRAPPER_SERVICE_DIR": self.dir}
+               "PAM_WRAPPER": "1", "PAM_WRAPPER_SERVICE_DIR": self.dir, **dict(environ)}
         self.p = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   env=env, text=True, encoding="latin-1", cwd="/")
 

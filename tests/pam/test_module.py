@@ -27,13 +27,13 @@ def house(tmp_path):
         yield h
 
 
-def application(house, users, services=NESTED, preload=()):
+def application(house, users, services=NESTED, preload=(), environ=()):
     passdb = os.path.join(house.dir, "passdb")
     with open(passdb, "w") as f:
         f.writelines("%s:%s:sshd\n" % (u, PASSWORD) for u in users)
     filled = {n: s.replace("{socket}", house.socket).replace("{passdb}", passdb)
               for n, s in services.items()}
-    return Pam(house.dir, house.build, filled, preload)
+    return Pam(house.dir, house.build, filled, preload, environ)
 
 
 def transcript(pam, user, answers):
@@ -95,6 +95,33 @@ def test_threat_21_names_and_places_with_escapes(house):
             pam.end()
             assert code in ("MAXTRIES", "USER_UNKNOWN")
             assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\xff]", "".join(t for _, t in seen))
+
+
+def test_threat_12_a_name_that_is_somebody_elses_by_now(house):
+    """The account's number is not the user's on this host: as if there were none."""
+    house.account("daemon", uid=4242)
+    number = house.phone("daemon", "+12025550199")
+    services = {"sshd": "auth required pam_magotp.so socket={socket}\n"}
+    with application(house, [], services) as pam:
+        sent = len(house.messages(number))
+        pam.start("sshd", "daemon")
+        code, seen = pam.do("authenticate", ["1", lambda: house.code(number)] + ["111111"] * 3)
+        pam.end()
+        assert code == "MAXTRIES"
+        assert "0199" not in str(seen)
+        assert len(house.messages(number)) == sent
+
+
+def test_threat_16_a_changed_user_is_refused(house):
+    """pam_set_items makes PAM_USER root inside the password service."""
+    house.account("alice")
+    house.phone("alice")
+    services = dict(NESTED, login=NESTED["login"] + "account required pam_set_items.so\n")
+    with application(house, ["alice"], services, environ={"PAM_USER": "root"}) as pam:
+        pam.start("sshd", "alice")
+        code, seen = pam.do("authenticate", [PASSWORD])
+        pam.end()
+    assert (code, seen) == ("AUTH_ERR", [("off", "Password: ")])
 
 
 # ---- threat 35: a failing allocation is never a way in ----
@@ -163,7 +190,7 @@ def test_threat_35_each_allocation_fails_once(house, failing, phase):
 def test_threat_35_setcred_keeps_the_ticket_or_fails(house, failing):
     """sshd's parent: setcred without the auth of the same process."""
     with application(house, [], preload=failing) as pam:
-        for nth, want in ((1, "CRED_ERR"), (0, "SUCCESS")):
+        for nth, want in ((1, "CRED_ERR"), (2, "CRED_ERR"), (0, "SUCCESS")):
             pam.start("sshd", "alice")
             pam.ask("putenv MAGOTP_TXN=AAAA")
             pam.ask("arm %d" % nth)

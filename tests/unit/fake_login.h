@@ -31,7 +31,7 @@ static struct fake {
 	bool live, reused;
 	const char *code;
 	struct wire_result send_result, verify_result; /* verdict NONE: decide */
-	char send_channel[9];
+	unsigned skip_verdict;
 
 	/* Broker trouble: the first `down` calls end with this error. */
 	int down, error;
@@ -146,6 +146,8 @@ static int fake_skip(
 	fake.skips++;
 	fake.last_seq = q->seq;
 	*result = (struct wire_result){ .verdict = VERDICT_OK };
+	if (fake.skip_verdict)
+		result->verdict = fake.skip_verdict;
 	a->level = 1;
 	return mag_copy(a->strength, sizeof a->strength, "password");
 }

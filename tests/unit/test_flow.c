@@ -449,6 +449,246 @@ static void test_outage(void **state)
 	}
 }
 
+/* ---- what the broker may say to a code ---- */
+
+static void test_each_verdict_at_the_code_prompt(void **state)
+{
+	static const struct {
+		struct wire_result result;
+		const char *prompt; /* NULL: it ends, and `told` is said */
+		const char *told;
+	} rows[] = {
+		{ { .verdict = VERDICT_CODE_USED },
+			"That code was used already\nEnter sends a new one, m menu.\nCode: ", NULL },
+		{ { .verdict = VERDICT_NO_CODE_PENDING },
+			"No code is waiting\nEnter sends one, m menu.\nCode: ", NULL },
+		{ { .verdict = VERDICT_ACCOUNT_THROTTLED, .seconds = 8 },
+			"Not looked at: too many wrong codes\nType it again in 8 seconds, m menu.\n"
+			"Code: ",
+			NULL },
+		{ { .verdict = VERDICT_ACCOUNT_THROTTLED, .seconds = 3600 }, NULL,
+			"Too many wrong codes lately. Try again in 60 minutes. "
+			"(account-throttled)" },
+		{ { .verdict = VERDICT_ACCOUNT_THROTTLED }, NULL,
+			"Too many wrong codes lately. Wait before you try again. "
+			"(account-throttled)" },
+		{ { .verdict = VERDICT_PHONE_EXPIRED }, NULL,
+			"The subscription of this phone has expired. To renew: magotp activate KEY\n"
+			"(phone-expired)" },
+		{ { .error = MAG_ESTALE }, NULL, "This login took too long. Log in again. (try-later)" },
+		{ { .error = MAG_EPERM }, NULL, "You are not allowed to do this. (not-allowed)" },
+		{ { .error = MAG_ESTORE, .detail = "disk\nfull" }, NULL, "" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		two_phones(state);
+		fake.verify_result = rows[i].result;
+		if (rows[i].result.error)
+			fake.verify_result.verdict = VERDICT_OK; /* must not be looked at */
+		const struct turn turns[] = { { MENU, "1" }, { SENT, "483920" },
+			{ rows[i].prompt, NULL }, { NULL, NULL } };
+		struct flow_result r = converse(turns, STACK);
+		assert_int_not_equal(r.end, FLOW_OK);
+		assert_string_equal(r.strength, "");
+		assert_string_equal(fake.told, rows[i].told ? rows[i].told : "");
+		if (rows[i].result.error == MAG_ESTORE)
+			assert_string_equal(r.detail, "disk?full");
+	}
+}
+
+static void test_each_verdict_at_the_choice(void **state)
+{
+	static const struct {
+		struct wire_result result;
+		const char *line;
+	} rows[] = {
+		{ { .verdict = VERDICT_CODE_WRONG }, "Wrong code, 3 tries left\n" },
+		{ { .verdict = VERDICT_CODE_USED }, "That code was used already\n" },
+		{ { .verdict = VERDICT_NO_CODE_PENDING }, "No code was sent yet: choose where to\n" },
+		{ { .verdict = VERDICT_TRY_LATER, .seconds = 9 },
+			"Too many wrong codes: wait 9 seconds\n" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char menu[512];
+		two_phones(state);
+		fake.verify_result = rows[i].result;
+		snprintf(menu, sizeof menu, "%s%s%s", rows[i].line, PHONES, ASK);
+		converse(TURNS({ MENU, "483920" }, { menu, NULL }), STACK);
+		assert_int_equal(fake.last_ref, 0);
+	}
+}
+
+static void test_keys_at_the_choice(void **state)
+{
+	const struct {
+		const char *key, *channel;
+	} rows[] = { { "r", "sms" }, { "T", "sms" }, { "V", "voice" } };
+	for (size_t i = 0; i < 3; i++) {
+		two_phones(state);
+		converse(TURNS({ MENU, "m" }, { MENU, rows[i].key }, { NULL, "483920" }), STACK);
+		assert_string_equal(fake.last_channel, rows[i].channel);
+	}
+	two_phones(state);
+	mag_copy(fake.login.factors[0].channels, sizeof fake.login.factors[0].channels, "sms");
+	converse(TURNS({ MENU, "v" }, { "That is not in the list\n" PHONES ASK, NULL }), STACK);
+}
+
+static void test_a_phone_that_takes_no_text(void **state)
+{
+	(void)state;
+	fake.login.n_factors = 0;
+	add_factor(1, "phone", "voice", "7788");
+	mag_copy(fake.login.factors[0].channels, sizeof fake.login.factors[0].channels, "voice");
+	const struct turn turns[] = {
+		{ HEAD "1. Voice call to phone ending 7788 (default)\nEnter for 1: ", "" },
+		{ "Calling phone 7788 with a code\nIt is spoken twice, good for 2 minutes. m menu.\nCode: ",
+			"t" },
+		{ "Phone 7788 cannot be used that way\nr resend, m menu.\nCode: ", "v" },
+		{ "Calling phone 7788 with a new code\n"
+		  "It is spoken twice. The earlier code is dead. m menu.\nCode: ",
+			"s" },
+		{ "The second step cannot be skipped here\n"
+		  "1. Voice call to phone ending 7788 (default)\nEnter for 1: ",
+			NULL },
+		{ NULL, NULL },
+	};
+	converse(turns, STACK);
+}
+
+static void test_H_a_token_is_asked_for_its_code(void **state)
+{
+	(void)state;
+	fake.login.n_factors = 0;
+	add_factor(9, "token", "", "3401");
+	fake.live = true;
+	const struct turn turns[] = {
+		{ HEAD "1. Token ending 3401 (default)\nToken code, or Enter for 1: ", "" },
+		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "r" },
+		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "v" },
+		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "" },
+		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "111111" },
+		{ "Wrong code, 2 tries left\nm menu.\nCode: ", "12345678" },
+		{ "Wrong code, 1 try left\nm menu.\nCode: ", "483920" },
+		{ NULL, NULL },
+	};
+	struct flow_result r = converse(turns, STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_int_equal(fake.sends, 0);
+}
+
+static void test_M_an_app_is_a_factor_too(void **state)
+{
+	(void)state;
+	fake.login.n_factors = 0;
+	add_factor(8, "mobile", "", "");
+	fake.login.autosend = 1;
+	fake.live = true;
+	fake.verify_result.verdict = VERDICT_CODE_USED;
+	converse(TURNS({ "Your app\nType the code that it shows now. m menu.\nApp code: ", "483920" },
+			 { "That code was used already\nWait for the next one. m menu.\nCode: ", NULL }),
+		STACK);
+}
+
+static void test_skip_that_the_broker_refuses(void **state)
+{
+	(void)state;
+	fake.login.skip = 1;
+	fake.skip_verdict = VERDICT_REQUIREMENTS_NOT_MET;
+	struct flow_result r = converse(TURNS({ HEAD PHONES "s. Skip\n" ASK, "s" },
+						{ "The second step cannot be skipped here\n" PHONES
+						  "s. Skip\n" ASK,
+							NULL }),
+		STACK);
+	assert_int_equal(r.end, FLOW_BROKEN);
+	assert_int_equal(fake.skips, 1);
+}
+
+static void test_notices_of_tokens(void **state)
+{
+	(void)state;
+	add_notice("token-expired", "3401");
+	add_notice("token-locked", "3402");
+	add_notice("something-new", "");
+	converse(TURNS({ HEAD "Token 3401 has expired. To renew: magotp activate KEY\n"
+			      "Token 3402 is locked. Later: magotp token resync\n" PHONES ASK,
+			 NULL }),
+		STACK);
+}
+
+static void test_sends_that_end_the_login(void **state)
+{
+	static const struct {
+		unsigned verdict;
+		const char *id;
+	} rows[] = { { VERDICT_TRIES_EXCEEDED, "(tries-exceeded)" },
+		{ VERDICT_PHONE_UNKNOWN, "(phone-unknown)" } };
+	for (size_t i = 0; i < 2; i++) {
+		two_phones(state);
+		fake.send_result.verdict = rows[i].verdict;
+		struct flow_result r = converse(TURNS({ MENU, "1" }), STACK);
+		assert_int_equal(r.verdict, rows[i].verdict);
+		assert_non_null(strstr(fake.told, rows[i].id));
+	}
+	two_phones(state);
+	fake.send_result = (struct wire_result){ .verdict = VERDICT_SEND_LIMITED, .seconds = 1800 };
+	fake.seconds_left = 0;
+	converse(TURNS({ MENU, "1" }, { "No code sent: too many were lately\n"
+					"Again in 30 minutes, m menu.\nChoice: ",
+					      "m" },
+			 { MENU, NULL }),
+		STACK);
+	two_phones(state);
+	fake.send_result.verdict = VERDICT_SEND_FAILED;
+	converse(TURNS({ MENU, "1" }, { "Not sent: the text to 0134 failed\n"
+					"Enter tries again, v voice call, m menu.\nChoice: ",
+					      NULL }),
+		STACK);
+}
+
+static void test_peek(void **state)
+{
+	(void)state;
+	const struct client c = { .timeout_ms = 500 };
+	const struct flow_params p = { .user = "alice", .service = "sshd", .proof = PROOF_STACK };
+	struct flow_options o = { .code_digits = 42 };
+	mag_copy(fake.login.mode, sizeof fake.login.mode, "combined");
+	mag_copy(fake.login.separator, sizeof fake.login.separator, "none");
+	assert_int_equal(flow_peek(&c, &p, &o), 0);
+	assert_string_equal(o.mode, "combined");
+	assert_string_equal(o.separator, "none");
+	assert_int_equal(o.code_digits, 6);
+	assert_int_equal(fake.last_proof, PROOF_NONE);
+	fake.begin_result.error = MAG_ESTORE;
+	o.code_digits = 42;
+	assert_int_equal(flow_peek(&c, &p, &o), MAG_ESTORE);
+	assert_int_equal(o.code_digits, 42);
+}
+
+/* A name that is cut would be somebody else's. */
+static void test_a_name_that_does_not_fit_is_refused(void **state)
+{
+	char name[400];
+	(void)state;
+	memset(name, 'a', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	struct flow_result r = converse(
+		TURNS({ NULL, NULL }), (struct flow_params){ .user = name, .proof = PROOF_STACK });
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_int_equal(fake.begins, 0);
+}
+
+static void test_L13_refused_because_of_an_expired_phone(void **state)
+{
+	(void)state;
+	fake.login.decision = DECISION_DENY;
+	add_notice("phone-expired", "0134");
+	struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+	assert_int_equal(r.verdict, VERDICT_PHONE_EXPIRED);
+	two_phones(state);
+	fake.login.n_factors = 0;
+	r = converse(TURNS({ NULL, NULL }), STACK);
+	assert_int_equal(r.verdict, VERDICT_REQUIREMENTS_NOT_MET);
+}
+
 /* ---- combined mode ---- */
 
 static struct flow_result combined(const char *factor)
@@ -490,6 +730,27 @@ static void test_combined_words_send_and_fail(void **state)
 	two_phones(state);
 	assert_int_equal(combined("sms3").end, FLOW_REFUSED);
 	assert_int_equal(fake.sends, 0);
+
+	/* The default phone, wherever it stands; no phone, no message. */
+	two_phones(state);
+	fake.login.factors[0].is_default = 0;
+	fake.login.factors[1].is_default = 1;
+	combined("sms");
+	assert_int_equal(fake.last_ref, 2);
+	two_phones(state);
+	fake.login.n_factors = 0;
+	add_factor(9, "token", "", "3401");
+	assert_int_equal(combined("sms").end, FLOW_REFUSED);
+	fake.login.autosend = 1;
+	assert_int_equal(combined("").end, FLOW_REFUSED);
+	assert_int_equal(fake.sends, 0);
+	two_phones(state);
+	fake.login.decision = DECISION_DENY;
+	assert_int_equal(combined("sms").end, FLOW_REFUSED);
+	two_phones(state);
+	fake.send_result.error = MAG_ESTORE;
+	fake.send_result.verdict = VERDICT_OK;
+	assert_int_equal(combined("sms").end, FLOW_UNAVAILABLE);
 }
 
 static void test_combined_password_alone_sends_only_with_autosend(void **state)
@@ -543,6 +804,18 @@ int main(void)
 		T(test_deny_says_what_is_needed),
 		T(test_threat_30_a_restart_in_the_middle_is_survived),
 		T(test_outage),
+		T(test_each_verdict_at_the_code_prompt),
+		T(test_each_verdict_at_the_choice),
+		T(test_keys_at_the_choice),
+		T(test_a_phone_that_takes_no_text),
+		T(test_H_a_token_is_asked_for_its_code),
+		T(test_M_an_app_is_a_factor_too),
+		T(test_skip_that_the_broker_refuses),
+		T(test_notices_of_tokens),
+		T(test_sends_that_end_the_login),
+		T(test_peek),
+		T(test_a_name_that_does_not_fit_is_refused),
+		T(test_L13_refused_because_of_an_expired_phone),
 		T(test_combined_code),
 		T(test_combined_words_send_and_fail),
 		T(test_combined_password_alone_sends_only_with_autosend),

@@ -13,6 +13,7 @@
 
 #include "otpcore/base/err.h"
 #include "pam_magotp/options.h"
+#include "pam_magotp/verdict.h"
 #include "pam_magotp/visit.h"
 
 static int parse(const char *line, struct options *o, char *err)
@@ -136,6 +137,73 @@ static void test_listed(void **state)
 	assert_true(visit_listed(listed, "su"));
 }
 
+/* The one exception to "an error never lets in" (login.md). */
+static void test_broker_down_allow_is_narrow(void **state)
+{
+	static const struct {
+		int error;
+		bool answered, allowed;
+	} rows[] = {
+		{ MAG_EDOWN, false, true },
+		{ MAG_ETIMEOUT, false, true },
+		{ MAG_EDOWN, true, false },
+		{ MAG_ETIMEOUT, true, false },
+		{ MAG_EBUSY, false, false },
+		{ MAG_EPROTO, false, false },
+		{ MAG_ESERVER, false, false },
+		{ MAG_ESYS, false, false },
+		{ MAG_EGONE, false, false },
+		{ MAG_ENOMEM, false, false },
+		{ 0, false, false },
+	};
+	struct visit v = { .options = { .broker_down = DOWN_ALLOW } };
+	(void)state;
+	bool root = geteuid() == 0;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(visit_broker_down_allows(&v, rows[i].error, rows[i].answered),
+			rows[i].allowed && root);
+	if (root) {
+		assert_int_equal(seteuid(65534), 0);
+		bool allowed = visit_broker_down_allows(&v, MAG_EDOWN, false);
+		assert_int_equal(seteuid(0), 0);
+		assert_false(allowed);
+	}
+	v.options.broker_down = DOWN_DENY;
+	assert_false(visit_broker_down_allows(&v, MAG_EDOWN, false));
+}
+
+static void test_threat_17_only_require_password_needs_no_broker(void **state)
+{
+	struct visit v = { .options = { .require = "password" } };
+	struct mag_secret none = { 0 }, txn = { 0 };
+	(void)state;
+	assert_true(visit_needs_no_broker(&v, &none));
+	v.options.level = 1;
+	assert_false(visit_needs_no_broker(&v, &none));
+	v.options.level = 0;
+	v.options.require = "phone-otp";
+	assert_false(visit_needs_no_broker(&v, &none));
+	v.options.require = NULL;
+	assert_false(visit_needs_no_broker(&v, &none));
+	v.options.require = "password";
+	assert_int_equal(mag_secret_set_text(&txn, "x"), 0);
+	assert_false(visit_needs_no_broker(&v, &txn));
+	mag_secret_free(&txn);
+}
+
+static void test_threat_35_no_end_but_three_lets_in(void **state)
+{
+	(void)state;
+	for (int end = -1; end < 20; end++)
+		for (int how = 0; how < 4; how++) {
+			int code = verdict_pam((enum flow_end)end, how & 1, how & 2);
+			bool in = end == FLOW_OK || end == FLOW_SKIPPED || end == FLOW_EXEMPT;
+			assert_int_equal(code == PAM_SUCCESS || code == PAM_IGNORE, in);
+			if (code == PAM_IGNORE)
+				assert_true(end == FLOW_EXEMPT && how == 0);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +211,9 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_what_is_wrong_is_named),
 		cmocka_unit_test(test_listed),
+		cmocka_unit_test(test_broker_down_allow_is_narrow),
+		cmocka_unit_test(test_threat_17_only_require_password_needs_no_broker),
+		cmocka_unit_test(test_threat_35_no_end_but_three_lets_in),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
