@@ -91,19 +91,29 @@ int cli_call(struct cli *c, uint16_t message, const void *request, void *reply)
 	return r ? unreachable(c, r) : served(c);
 }
 
+/* Where an administrator has another way out than the person has. */
+static const char *administrators_text(const struct cli *c)
+{
+	if (c->result.verdict == VERDICT_LICENCE_NEEDED && mag_streq(c->program, "magotpctl"))
+		return "The account needs a licence first. Issue a key (magotpctl license issue) "
+		       "and give it with --key KEY; or set mode = automatic in [licences].";
+	return NULL;
+}
+
 void cli_sentence(const struct cli *c, char *buf, size_t cap)
 {
-	const char *detail = c->result.detail;
+	const char *detail = c->result.detail, *own = administrators_text(c);
 	struct mag_buf b;
 
 	mag_buf_init(&b, buf, cap);
-	if (c->result.verdict == VERDICT_KEY_MISTYPED && *detail)
+	if (c->result.verdict == VERDICT_KEY_MISTYPED && *detail) {
 		mag_buf_printf(
 			&b, "Typing mistake in the key, group %s. Look at it again.", detail);
-	else
-		mag_buf_puts(&b, flow_verdict_text(c->result.verdict));
-	if (c->result.verdict != VERDICT_KEY_MISTYPED && *detail)
-		mag_buf_printf(&b, " %s.", detail);
+	} else {
+		mag_buf_puts(&b, own ? own : flow_verdict_text(c->result.verdict));
+		if (!own && *detail)
+			mag_buf_printf(&b, " (%s)", detail);
+	}
 	if (c->result.seconds)
 		mag_buf_printf(&b, " Try again in %u second%s.", c->result.seconds,
 			c->result.seconds == 1 ? "" : "s");

@@ -87,7 +87,9 @@ def test_O1_an_administrator_sees_and_makes_only_the_own_organisation(desk):
     assert result.verdict == "not-allowed"
     result, _ = desk.call("account_add", {"user": "irc", "role": "organisation-admin"}, uid=uid)
     assert result.verdict == "not-allowed"
-    desk.ok("account_add", {"user": "irc"}, uid=uid)
+    result, _ = desk.call("account_add", {"user": "irc", "uid": 39}, uid=uid)
+    assert result.verdict == "not-allowed"  # a user of the system
+    desk.ok("account_add", {"user": "irc", "uid": 10039}, uid=uid)
     assert desk.json("account", "show", "irc")["organisation"] == "Toys"
     _, page = desk.call("account_list", {}, uid=uid)
     assert sorted(a["name"] for a in page["accounts"]) == ["games", "irc"]
