@@ -1,6 +1,8 @@
 /* The loop: the queue runs when a message comes, when a driver has word, and when
  * its own time has come. */
+#include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -157,6 +159,19 @@ static int reload(struct daemon *d, char err[OPT_ERROR_MAX])
 	return 0;
 }
 
+/* Unlike rights to settings, the sandbox does not widen. */
+static void check_reach(const char *path, bool write, void *arg)
+{
+	int fd = write ? open(path, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)
+		       : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	(void)arg;
+	if (fd >= 0)
+		close(fd);
+	else if (errno == EACCES)
+		mag_log(MAG_LOG_ERROR, "%s: out of reach until a restart", path);
+}
+
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -169,6 +184,10 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 			d->settings->n_gateways);
 	else
 		mag_log(MAG_LOG_ERROR, "settings not read, the old ones stay: %s", err);
+	for (size_t i = 0; i < d->settings->n_gateways; i++)
+		if (d->settings->gateways[i]->ops->paths)
+			d->settings->gateways[i]->ops->paths(
+				d->settings->gateways[i], check_reach, NULL);
 	daemon_wake(d);
 }
 

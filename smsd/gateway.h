@@ -42,6 +42,10 @@ struct gateway_ops {
 	int (*open)(struct gateway *g, const struct opt_tree *t, char err[OPT_ERROR_MAX]);
 	void (*close)(struct gateway *g);
 
+	/* Name each file or directory that attempts will need; NULL: none. */
+	void (*paths)(const struct gateway *g,
+		void (*path)(const char *path, bool write, void *arg), void *arg);
+
 	/* Starts the attempt. a->done is called exactly once: now, or from the
 	 * event loop. */
 	void (*send)(struct attempt *a);

@@ -21,6 +21,7 @@
 #include "otpcore/base/log.h"
 #include "smsd/daemon.h"
 #include "smsd/listen.h"
+#include "smsd/sandbox.h"
 #include "smsd/settings.h"
 
 #define CONFIG_DEFAULT SYSCONFDIR "/magotp/smsd.conf"
@@ -195,9 +196,23 @@ static void shut_windows(void)
 	const struct rlimit none = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-#ifndef __SANITIZE_ADDRESS__ /* its leak check reads its own /proc entry */
+#ifndef MAG_INSTRUMENTED /* a leak check looks into its own process */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+static int enter_sandbox(const struct settings *s, const char *config)
+{
+#ifdef MAG_INSTRUMENTED /* which writes down what it counted, and traces itself */
+	(void)config;
+	return s ? 0 : MAG_EINVAL;
+#else
+	int r = s->sandbox ? sandbox_enter(s, config) : 0;
+
+	if (r < 0)
+		mag_log(MAG_LOG_ERROR, "cannot enter the sandbox: %s (sandbox = no goes without)",
+			strerror(errno));
+	return r;
 #endif
 }
 
@@ -296,6 +311,8 @@ static int serve(const struct arguments *a)
 	if ((r = drop_privileges(daemon_settings(d)->user)) < 0)
 		goto out;
 	shut_windows();
+	if ((r = enter_sandbox(daemon_settings(d), a->config)) < 0)
+		goto out;
 	if ((r = daemon_listen(d, fd, err)) < 0) {
 		mag_log(MAG_LOG_ERROR, "%s", err);
 		goto out;

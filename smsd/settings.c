@@ -30,6 +30,8 @@ static const struct opt smsd_opts[] = {
 		"how long a stopping daemon still works on its messages" },
 	{ "autofill", OPT_BOOL, "no", 0, 0, NULL, ROW(autofill),
 		"end code texts with the line \"@host #code\" that browsers understand" },
+	{ "sandbox", OPT_BOOL, "yes", 0, 0, NULL, ROW(sandbox),
+		"give up what is not needed: programs, processes, other files" },
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
 };
 

@@ -8,7 +8,7 @@
 struct settings {
 	char socket[108], user[64], clients[256], allowed_countries[1024];
 	int64_t budget_hour, budget_day, parallel, max_waiting, drain;
-	bool autofill;
+	bool autofill, sandbox;
 
 	struct gateway *gateways[GATEWAYS_MAX];
 	size_t n_gateways;

@@ -412,6 +412,15 @@ static void http_close(struct gateway *g)
 	http_settings_free(&s);
 }
 
+static void http_paths(
+	const struct gateway *g, void (*path)(const char *path, bool write, void *arg), void *arg)
+{
+	const struct http_settings *s = g->driver;
+
+	if (s->ca[0])
+		path(s->ca, false, arg);
+}
+
 const struct gateway_ops gateway_http = {
 	.name = "http",
 	.channels = "sms voice email",
@@ -421,5 +430,6 @@ const struct gateway_ops gateway_http = {
 	.teardown = http_teardown,
 	.open = http_open,
 	.close = http_close,
+	.paths = http_paths,
 	.send = http_send,
 };

@@ -148,6 +148,14 @@ static void outbox_send(struct attempt *a)
 	a->done(a, &result);
 }
 
+static void outbox_paths(
+	const struct gateway *g, void (*path)(const char *path, bool write, void *arg), void *arg)
+{
+	const struct outbox *o = g->driver;
+
+	path(o->directory, true, arg);
+}
+
 const struct gateway_ops gateway_outbox = {
 	.name = "outbox",
 	.channels = "sms voice email",
@@ -155,5 +163,6 @@ const struct gateway_ops gateway_outbox = {
 	.doc = "writes each message as a file of a directory",
 	.open = outbox_open,
 	.close = outbox_close,
+	.paths = outbox_paths,
 	.send = outbox_send,
 };

@@ -69,15 +69,14 @@ class Smsd:
         return "\n".join(lines) + "\n"
 
     def start(self, environment=None):
+        ready = self.log().count("notice: ready")
         log = open(self.log_file, "ab")
         self.process = subprocess.Popen(
             [*self.wrapper, program(), "--foreground", "--config", str(self.config)], stderr=log,
             stdout=log, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
         log.close()
-        ready = self.log().count("notice: ready")
         wait_for("magotp-smsd", lambda: self.process.poll() is not None or
-                 self.log().count("notice: ready") > ready - 1 and os.path.exists(self.socket)
-                 and "notice: ready" in self.log(), 30)
+                 self.log().count("notice: ready") > ready, 30)
         assert self.process.poll() is None, self.log()
         return self
 

@@ -254,8 +254,25 @@ def test_reload_takes_new_gateways_and_keeps_the_old_on_a_mistake(outbox):
     assert outbox.outcome()["gateway"] == "fresh"
 
 
-def test_reload_while_a_message_is_on_its_way(smsd, slow):
+def test_threat_25_outbox_that_is_new_after_the_start_needs_a_restart(smsd, slow):
+    import ctypes
+    if ctypes.CDLL(None).syscall(444, None, 0, 1) <= 0:  # landlock_create_ruleset: its version
+        pytest.skip("this kernel has no Landlock")
     smsd.configure(slow.gateway())
+    smsd.start()
+    if "Seccomp:\t2" not in open(f"/proc/{smsd.process.pid}/status").read():
+        pytest.skip("built without a sandbox")
+    smsd.configure(smsd.outbox_gateway())
+    smsd.reload()
+    assert f"{smsd.outbox}: out of reach until a restart" in smsd.log()
+    assert smsd.outcome(expires_at=int(time.time()) + 2)["outcome"] == EXPIRED
+    smsd.stop()
+    smsd.start()
+    assert smsd.outcome()["outcome"] == ACCEPTED
+
+
+def test_reload_while_a_message_is_on_its_way(smsd, slow):
+    smsd.configure(slow.gateway(), smsd.outbox_gateway(channels="email"))
     smsd.start()
     slow.hang.set()
     pending = smsd.later()

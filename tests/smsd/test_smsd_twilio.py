@@ -84,7 +84,7 @@ def test_500_alone_is_answered_as_unclear_and_not_repeated(smsd, twilio):
 
 def test_400_is_final_for_this_gateway(smsd, twilio):
     twilio.answers = [400]
-    smsd.configure(twilio.preset())
+    smsd.configure(twilio.preset(), smsd.outbox_gateway(channels="email"))
     smsd.start()
     reply = smsd.outcome()
     assert (reply["outcome"], len(twilio.requests)) == (PERMANENT, 1)

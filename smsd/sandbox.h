@@ -1,0 +1,16 @@
+/* What smsd gives up for good once it serves (security.md 25): whoever takes it
+ * over finds no program to run, no process to look into, no file beyond its own. */
+#ifndef SMSD_SANDBOX_H
+#define SMSD_SANDBOX_H
+
+#include "smsd/settings.h"
+
+/* Files: only what stands below /etc, /usr, /run and the configuration's directory
+ * can be read, and what gateways name in the settings of now; only what they name
+ * for writing can be written. Calls: no exec, no new process, no tracing, no
+ * mounts, namespaces, modules, keys; sockets of the Unix and internet families.
+ * Where the kernel or the build lacks a part, that is logged and left out.
+ * 0, or MAG_ESYS: a part that is there could not be put in force. */
+int sandbox_enter(const struct settings *s, const char *config);
+
+#endif
