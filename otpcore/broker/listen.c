@@ -333,7 +333,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && (errno == EAGAIN || errno == EINTR) && event_add(c->event, l->idle) == 0)
 		return;
 	if (n <= 0) {
 		conn_free(c);
@@ -368,11 +368,9 @@ static void conn_new(struct listener *l, int fd)
 	}
 	c = calloc(1, sizeof *c);
 	if (c)
-		c->event = event_new(l->broker->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-	if (!c || !c->event || event_add(c->event, l->idle)) {
+		c->event = event_new(l->broker->base, fd, EV_READ, on_readable, c);
+	if (!c || !c->event) {
 		release(l, peer.uid);
-		if (c && c->event)
-			event_free(c->event);
 		free(c);
 		goto refuse;
 	}
@@ -384,7 +382,8 @@ static void conn_new(struct listener *l, int fd)
 	if (l->conns)
 		l->conns->link = &c->next;
 	l->conns = c;
-	/* The frame is mostly there already: a turn of the loop less. */
+	/* The frame is mostly there already: a turn of the loop less, and nothing to
+	 * wait for. */
 	on_readable(fd, EV_READ, c);
 	return;
 refuse:

@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import pwd
+import re
 import signal
 import socket as sockets
 import sqlite3
@@ -51,7 +52,14 @@ def clear(house):
         os.unlink(os.path.join(house.outbox, f))
 
 
-CHAIN, ACCOUNT, CREDENTIAL, SOURCE_AT, STREAK, SOURCE = 1, 2, 3, 4, 5, 6
+def throttle_kind(name):
+    with open(os.path.join(wirepy.TOP, "otpcore", "engine", "model.h")) as f:
+        kinds = re.findall(r"^\tTHROTTLE_(\w+)", f.read(), re.M)
+    return 1 + kinds.index(name)
+
+
+CHAIN, ACCOUNT, CREDENTIAL, SOURCE_AT, STREAK, SOURCE = map(throttle_kind, (
+    "CHAIN", "ACCOUNT", "CREDENTIAL", "ACCOUNT_SOURCE", "STREAK", "SOURCE"))
 
 
 def test_threat_04_concurrent_replay(house):
@@ -328,6 +336,8 @@ def test_threat_01_every_message_as_everybody(town, who):
             if m.name == "account_add" and user == "nobody-there":
                 user = "newcomer%d" % who
             result, _ = town.call(m.name, about(m.name, user), uid=who)
+            if result.error == "UNSUPPORTED":
+                continue  # in a .wire file, not served by this version: nobody's
             if allowed(m.name, who, user):
                 assert result.error != "PERM", (m.name, who, user)
             else:
@@ -471,7 +481,7 @@ def test_unknown_users_make_no_rows_but_commit(house):
         for table in ("account", "challenge", "login", "phone"):
             assert db.execute("SELECT count(*) FROM " + table).fetchone() == (0,)
         kinds = {k for (k,) in db.execute("SELECT DISTINCT kind FROM throttle")}
-    assert kinds == {10}
+    assert kinds == {throttle_kind("DECOY")}
 
 
 # ---- garbage and floods ----
