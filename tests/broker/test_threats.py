@@ -291,7 +291,7 @@ def town(house):
     return house
 
 
-LOGIN = {"begin", "send", "verify", "skip", "account", "open", "close"}
+LOGIN = {"begin", "send", "verify", "resync", "skip", "account", "open", "close"}
 
 
 def about(name, user):
@@ -317,7 +317,7 @@ def allowed(name, who, user):
         if who != BOSS:
             return False
         return not speaks or user == "anna" or (name == "account_add" and user.startswith("newcomer"))
-    if name in ("send", "verify", "skip"):
+    if name in ("send", "verify", "resync", "skip"):
         return False  # without a ticket nobody is anybody
     own = {ANNA: "anna", BERT: "bert", BOSS: "boss"}.get(who) == user
     return own or (who == BOSS and user == "anna" and name not in LOGIN)
