@@ -5,11 +5,12 @@
 /* Counters that hang on no account's row are wanted by themselves. */
 static bool apart(enum throttle_kind kind)
 {
-	return kind == THROTTLE_SOURCE || kind == THROTTLE_STREAK || kind == THROTTLE_ACCOUNT_SOURCE;
+	return kind == THROTTLE_SOURCE || kind == THROTTLE_STREAK ||
+	       kind == THROTTLE_ACCOUNT_SOURCE;
 }
 
-static struct throttle *find(struct aggregate *a, enum throttle_kind kind, int64_t subject,
-	int64_t period)
+static struct throttle *find(
+	struct aggregate *a, enum throttle_kind kind, int64_t subject, int64_t period)
 {
 	for (size_t i = 0; i < a->n_throttles; i++) {
 		struct throttle *t = &a->throttles[i];
@@ -20,16 +21,15 @@ static struct throttle *find(struct aggregate *a, enum throttle_kind kind, int64
 	return NULL;
 }
 
-const struct throttle *books_row(const struct books *b, enum throttle_kind kind,
-	int64_t subject, int64_t period)
+const struct throttle *books_row(
+	const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period)
 {
 	if (apart(kind) && !b->decoy)
 		return store_throttle(b->r->tick, kind, subject, period);
 	return find(b->a, kind, subject, period);
 }
 
-int64_t books_count(const struct books *b, enum throttle_kind kind, int64_t subject,
-	int64_t period)
+int64_t books_count(const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period)
 {
 	const struct throttle *t = books_row(b, kind, subject, period);
 
@@ -56,8 +56,8 @@ static void charge_decoy(const struct books *b, enum throttle_kind kind, int64_t
 	t->last_at = b->r->now;
 }
 
-int books_charge(const struct books *b, enum throttle_kind kind, int64_t subject,
-	int64_t period, int64_t amount)
+int books_charge(const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period,
+	int64_t amount)
 {
 	if (!b->decoy)
 		return store_charge(b->r->tick, b->r->index, kind, subject, period, amount);
@@ -72,8 +72,12 @@ int64_t books_charged(const struct books *b, int handle)
 
 void books_limits(const struct settings *s, struct throttle_limits *l_r)
 {
-	*l_r = (struct throttle_limits){ .total_30d = s->total_30d, .delay_after = s->delay_after,
-		.delay_first = s->delay_first, .delay_max = s->delay_max,
-		.per_source = s->per_source, .sends_per_hour = s->sends_per_hour,
-		.sends_per_number = s->sends_per_hour, .tries = s->tries };
+	*l_r = (struct throttle_limits){ .total_30d = s->total_30d,
+		.delay_after = s->delay_after,
+		.delay_first = s->delay_first,
+		.delay_max = s->delay_max,
+		.per_source = s->per_source,
+		.sends_per_hour = s->sends_per_hour,
+		.sends_per_number = s->sends_per_hour,
+		.tries = s->tries };
 }

@@ -14,13 +14,13 @@ struct books {
 };
 
 /* The counter as it stands now, this tick's charges included; NULL: 0. */
-const struct throttle *books_row(const struct books *b, enum throttle_kind kind,
-	int64_t subject, int64_t period);
-int64_t books_count(const struct books *b, enum throttle_kind kind, int64_t subject,
-	int64_t period);
+const struct throttle *books_row(
+	const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period);
+int64_t books_count(
+	const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period);
 /* As store_charge. A handle, or a negative error. */
-int books_charge(const struct books *b, enum throttle_kind kind, int64_t subject,
-	int64_t period, int64_t amount);
+int books_charge(const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period,
+	int64_t amount);
 /* What a handle's charge came to; INT64_MAX (over every limit) if it failed. */
 int64_t books_charged(const struct books *b, int handle);
 

@@ -31,8 +31,8 @@ struct broker {
 	struct store *store;
 	struct event_base *base;
 	char config[256]; /* absolute; "": the usual place */
-	char host[65]; /* this host's name, once, at start */
-	char boot[40]; /* /proc/sys/kernel/random/boot_id */
+	char host[65];    /* this host's name, once, at start */
+	char boot[40];    /* /proc/sys/kernel/random/boot_id */
 	int64_t started_at;
 	struct listener *listener;
 	struct ticker *ticker;
@@ -43,10 +43,10 @@ struct broker {
 /* Who asks: from the kernel, at accept (security.md 1, 2). */
 struct peer {
 	uint32_t uid, gid;
-	int64_t pid, start;       /* start: field 22 of /proc/PID/stat; 0 unknown */
-	int64_t sid, loginuid;    /* audit session; -1 unset or unreadable */
-	bool alive;               /* pidfd said so after /proc was read */
-	int pidfd;                /* the connection's; -1: none */
+	int64_t pid, start;    /* start: field 22 of /proc/PID/stat; 0 unknown */
+	int64_t sid, loginuid; /* audit session; -1 unset or unreadable */
+	bool alive;            /* pidfd said so after /proc was read */
+	int pidfd;             /* the connection's; -1: none */
 };
 
 /* What the peer is towards the account it names; set by the gate. */
@@ -70,27 +70,30 @@ struct request {
 	struct broker *broker;
 	const struct handler *handler;
 	const struct wire_message *message;
-	void *body;               /* struct wire_NAME_req */
-	void *reply;              /* struct wire_NAME_rep, zeroed before decide */
-	struct wire_result result;/* starts as MAG_EPERM / VERDICT_NONE */
+	void *body;                /* struct wire_NAME_req */
+	void *reply;               /* struct wire_NAME_rep, zeroed before decide */
+	struct wire_result result; /* starts as MAG_EPERM / VERDICT_NONE */
 	struct peer peer;
 	struct standing standing;
-	struct wire_ticket ticket;/* if the message carries a txn that opened; else zero */
+	struct wire_ticket ticket; /* if the message carries a txn that opened; else zero */
 	bool has_ticket;
 	int64_t now;
 	struct store_tick *tick;
-	size_t index;             /* in the tick */
+	size_t index; /* in the tick */
 	struct sms_order sms;
-	int charge[8];            /* handles of store_charge, as the handler likes */
+	int charge[8]; /* handles of store_charge, as the handler likes */
 	int n_charges;
-	union { int64_t i[8]; void *p; } state; /* the handler's, from decide to settle */
+	union {
+		int64_t i[8];
+		void *p;
+	} state; /* the handler's, from decide to settle */
 
 	/* Of the machinery (listen.c, tick.c), not of handlers. */
-	struct conn *conn;        /* who waits for the answer; NULL: an internal request */
+	struct conn *conn; /* who waits for the answer; NULL: an internal request */
 	struct request *next;
-	unsigned lost;            /* races lost so far */
-	bool allowed;             /* by the gate, in this decide */
-	int64_t hold_ms;          /* decoys: the answer waits as long as a real send does */
+	unsigned lost;   /* races lost so far */
+	bool allowed;    /* by the gate, in this decide */
+	int64_t hold_ms; /* decoys: the answer waits as long as a real send does */
 };
 
 /* One row per message. NULL want: the gate's own reads are enough (the account
@@ -155,7 +158,7 @@ struct send_input {
 	enum challenge_kind kind;
 	int64_t channel;
 	struct blob chain;
-	int64_t chain_id; /* 0: a new chain */
+	int64_t chain_id;     /* 0: a new chain */
 	const char *template; /* code, register */
 	uint32_t priority;
 	bool decoy; /* a made-up account (rule L10): nothing is stored or ordered */

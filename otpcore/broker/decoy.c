@@ -8,7 +8,7 @@
 #include "otpcore/base/text.h"
 
 #define DECOYS 64
-#define YEAR (365 * 86400)
+#define YEAR   (365 * 86400)
 
 struct decoys {
 	struct decoy all[DECOYS];
@@ -44,8 +44,11 @@ static void make_phone(
 	struct aggregate *a, const unsigned char *salt, int64_t now, struct phone *p_r)
 {
 	*p_r = (struct phone){ .account = a->account.row.id,
-		.subscription = a->subscriptions[0].row.id, .channel = CHANNEL_SMS,
-		.state = PHONE_ACTIVE, .state_since = now, .created_at = now };
+		.subscription = a->subscriptions[0].row.id,
+		.channel = CHANNEL_SMS,
+		.state = PHONE_ACTIVE,
+		.state_since = now,
+		.created_at = now };
 	p_r->last_used_at = salt[9] % 4 == 0 ? 0 : now;
 	p_r->row.id = number_in(salt);
 	p_r->slot = (int64_t)a->n_phones + 1;
@@ -70,8 +73,12 @@ void decoy_fill(const struct keyring *k, const char *user, int64_t now, struct a
 	a_r->account.state = ACCOUNT_ACTIVE;
 	a_r->account.role = ROLE_USER;
 	a_r->n_subscriptions = 1;
-	*s = (struct subscription){ .account = a_r->account.row.id, .product = PRODUCT_PHONE_US,
-		.state = SUBSCRIPTION_ACTIVE, .level = 2, .started_at = now, .purchased_at = now,
+	*s = (struct subscription){ .account = a_r->account.row.id,
+		.product = PRODUCT_PHONE_US,
+		.state = SUBSCRIPTION_ACTIVE,
+		.level = 2,
+		.started_at = now,
+		.purchased_at = now,
 		.expires_at = now + YEAR };
 	s->row.id = number_in(h + 1);
 	make_phone(a_r, h + 8, now, &a_r->phones[0]);

@@ -18,9 +18,9 @@
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 
-#define RETRY_MS 100
-#define TRIES_MAX 20      /* to hand one order over */
-#define GRACE_SECONDS 5   /* an answer may come this long after the message expired */
+#define RETRY_MS      100
+#define TRIES_MAX     20 /* to hand one order over */
+#define GRACE_SECONDS 5  /* an answer may come this long after the message expired */
 
 struct order {
 	struct dispatch *dispatch;
@@ -159,7 +159,7 @@ static bool trusted(int fd, const char *path)
 		return true;
 	/* Whose directory it is, if nobody else can put a socket there. */
 	return mag_copy(copy, sizeof copy, path) == 0 && stat(dirname(copy), &st) == 0 &&
-		!(st.st_mode & 022) && st.st_uid == peer.uid;
+	       !(st.st_mode & 022) && st.st_uid == peer.uid;
 }
 
 /* A connection to whom it should be. 0, MAG_EDOWN, MAG_EBUSY, MAG_ESERVER. */
@@ -277,9 +277,9 @@ static void on_word(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (rep.outcome != SMS_ACCEPTED)
-		mag_log(MAG_LOG_WARNING, "message %s: not accepted (%u): %s", o->sms.id, rep.outcome,
-			rep.error);
-	conclude(o, rep.outcome == SMS_ACCEPTED	   ? DELIVERY_ACCEPTED
+		mag_log(MAG_LOG_WARNING, "message %s: not accepted (%u): %s", o->sms.id,
+			rep.outcome, rep.error);
+	conclude(o, rep.outcome == SMS_ACCEPTED    ? DELIVERY_ACCEPTED
 		    : rep.outcome == SMS_AMBIGUOUS ? DELIVERY_PENDING
 						   : DELIVERY_FAILED);
 }

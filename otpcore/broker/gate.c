@@ -103,7 +103,7 @@ static void stand(struct request *r)
 
 	r->standing = (struct standing){ .root = r->peer.uid == 0 };
 	r->standing.own = name && a->exists && a->account.uid == r->peer.uid &&
-		r->peer.uid != WIRE_UID_UNKNOWN;
+			  r->peer.uid != WIRE_UID_UNKNOWN;
 	if (r->standing.root)
 		return;
 	r->standing.verifier = speaks_for(r, service);
@@ -117,8 +117,7 @@ static bool enough(const struct request *r)
 	switch (r->message->authority) {
 	case AUTH_ANY:
 		/* To log in as somebody is not administration. */
-		return s->own || s->verifier ||
-			(s->admin && account_of(r) && !service_of(r));
+		return s->own || s->verifier || (s->admin && account_of(r) && !service_of(r));
 	case AUTH_VERIFIER:
 		return s->verifier;
 	case AUTH_ADMIN:

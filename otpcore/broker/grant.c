@@ -33,7 +33,8 @@ static enum strength of_grant(
 	if (!opened(r, grant, &t) || !mag_streq(t.service, SERVICE_ELEVATE))
 		return STRENGTH_NONE;
 	if (t.peer_uid != r->peer.uid || t.peer_pid != (uint32_t)r->peer.pid || !r->peer.alive ||
-		!t.peer_start || t.peer_start != r->peer.start || t.account != owner->account.row.id)
+		!t.peer_start || t.peer_start != r->peer.start ||
+		t.account != owner->account.row.id)
 		return STRENGTH_NONE;
 	l = store_login(r->tick, t.login);
 	if (!l->row.id || l->account != t.account || !l->verified_at ||

@@ -9,22 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 
-#define BACKLOG 1024
-#define IDLE_SECONDS 10
+#define IDLE_SECONDS   10
 #define ACCEPTS_A_TURN 256
-#define ROOT_SHARE 4 /* one in so many connections is kept for root */
+#define ROOT_SHARE     4 /* one in so many connections is kept for root */
 
 struct conn {
 	struct listener *listener;
@@ -32,8 +26,8 @@ struct conn {
 	struct event *event;
 	struct peer peer;
 	int fd;
-	bool busy;                /* a request is under way */
-	unsigned char *out;       /* an answer that did not fit the socket */
+	bool busy;          /* a request is under way */
+	unsigned char *out; /* an answer that did not fit the socket */
 	size_t out_len;
 };
 
@@ -52,90 +46,10 @@ struct listener {
 	int64_t n_conns;
 	size_t n_busy;
 	int fd;
-	int spare;        /* given up to take, and end, a connection when none is left */
+	int spare;         /* given up to take, and end, a connection when none is left */
 	int64_t warned_at; /* mag_ticks_ms: a flood does not fill the log too */
 	unsigned char frame[WIRE_FRAME_MAX + 1];
 };
-
-/* ---- the socket ---- */
-
-/* Somebody serves at this address already. */
-static bool answers(const struct sockaddr_un *sa)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool yes = fd >= 0 && (connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0 ||
-		errno == EAGAIN);
-
-	if (fd >= 0)
-		close(fd);
-	return yes;
-}
-
-static int bind_path(int fd, const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	mode_t old;
-	int r;
-
-	if (mag_copy(sa.sun_path, sizeof sa.sun_path, path))
-		return MAG_EINVAL;
-	old = umask(0111); /* 0666: who may do what is decided by the peer's uid */
-	r = bind(fd, (struct sockaddr *)&sa, sizeof sa);
-	if (r && errno == EADDRINUSE) {
-		if (answers(&sa)) {
-			umask(old);
-			return MAG_EEXISTS;
-		}
-		r = unlink(path);
-		if (!r)
-			r = bind(fd, (struct sockaddr *)&sa, sizeof sa);
-	}
-	umask(old);
-	return r || listen(fd, BACKLOG) ? MAG_ESYS : 0;
-}
-
-#ifdef HAVE_SYSTEMD
-/* The socket that the service manager passed; -1: none. */
-static int passed_socket(void)
-{
-	int n = sd_listen_fds(1);
-
-	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++)
-		if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) > 0)
-			return fd;
-	return -1;
-}
-#else
-static int passed_socket(void)
-{
-	return -1;
-}
-#endif
-
-int listen_open(const char *path, int *fd_r, bool *made_r)
-{
-	int fd = passed_socket(), r;
-
-	if (fd >= 0) {
-		*fd_r = fd;
-		*made_r = false;
-		return evutil_make_socket_nonblocking(fd) ? MAG_ESYS : 0;
-	}
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return MAG_ESYS;
-	r = bind_path(fd, path);
-	if (r) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return r;
-	}
-	*fd_r = fd;
-	*made_r = true;
-	return 0;
-}
 
 /* ---- how many, and whose ---- */
 
@@ -248,8 +162,8 @@ static void conn_finish(struct conn *c, const unsigned char *frame, size_t len)
 	c->out_len = len;
 }
 
-void conn_answer(struct conn *c, uint16_t message, const struct wire_result *result,
-	const void *reply)
+void conn_answer(
+	struct conn *c, uint16_t message, const struct wire_result *result, const void *reply)
 {
 	unsigned char *frame = c->listener->frame;
 	size_t len = 0;
@@ -293,8 +207,7 @@ static void take(struct conn *c, size_t len)
 	const struct handler *h;
 	struct request *r;
 	void *body = NULL;
-	int res = len > WIRE_FRAME_MAX ? MAG_EPROTO
-				       : wire_decode_request(l->frame, len, &m, &body);
+	int res = len > WIRE_FRAME_MAX ? MAG_EPROTO : wire_decode_request(l->frame, len, &m, &body);
 
 	mag_wipe(l->frame, len > WIRE_FRAME_MAX ? WIRE_FRAME_MAX : len);
 	if (res) {

@@ -171,8 +171,8 @@ static int know_host(struct broker *b, const char *config)
 	if (gethostname(name, sizeof name - 1) || read_boot_id(b->boot, sizeof b->boot))
 		return MAG_ESYS;
 	name[sizeof b->host - 1] = 0;
-	mag_clean(b->host, sizeof b->host, *b->settings->host_identity ?
-		b->settings->host_identity : name);
+	mag_clean(b->host, sizeof b->host,
+		*b->settings->host_identity ? b->settings->host_identity : name);
 	return 0;
 }
 

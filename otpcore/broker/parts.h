@@ -36,21 +36,23 @@ int setup_run(const struct settings *s);
  * request can be taken. 0 or an error after which the process must end. */
 int server_run(struct broker *b, int fd);
 
-/* ---- listen.c: frames in, frames out ---- */
+/* ---- socket.c ---- */
 
 /* The listening socket: the one systemd passed, or a new one (0666) at `path`.
  * A left-over file is removed only if nobody answers there. *made_r: it is
  * ours to unlink. 0, MAG_EEXISTS (another broker answers), MAG_ESYS, MAG_EINVAL. */
 int listen_open(const char *path, int *fd_r, bool *made_r);
 
+/* ---- listen.c: frames in, frames out ---- */
+
 int listener_new(struct broker *b, int fd, struct listener **l_r);
 void listener_free(struct listener **l);
-void listener_stop(struct listener *l);        /* no new connections */
+void listener_stop(struct listener *l);         /* no new connections */
 size_t listener_busy(const struct listener *l); /* connections that wait for an answer */
 
 /* Answer and close. The request's result and reply, encoded. */
-void conn_answer(struct conn *c, uint16_t message, const struct wire_result *result,
-	const void *reply);
+void conn_answer(
+	struct conn *c, uint16_t message, const struct wire_result *result, const void *reply);
 
 /* ---- peer.c: what the kernel says of the other end ---- */
 
@@ -67,8 +69,8 @@ bool peer_matters(uint16_t message, uint32_t uid);
 /* ---- request.c ---- */
 
 /* Takes the body. NULL: out of memory (body freed). */
-struct request *request_new(struct broker *b, const struct wire_message *m,
-	const struct handler *h, void *body);
+struct request *request_new(
+	struct broker *b, const struct wire_message *m, const struct handler *h, void *body);
 void request_free(struct request **r);
 /* Back to how it was before decide. */
 void request_reset(struct request *r);
@@ -92,8 +94,8 @@ void ticker_delivered(struct request *r, unsigned delivery);
 
 int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secret *txn_r);
 /* 0; MAG_ESTALE: not ours, too old, of another host. The peer is the gate's. */
-int ticket_open(const struct broker *b, const struct mag_secret *txn, int64_t now,
-	struct wire_ticket *t_r);
+int ticket_open(
+	const struct broker *b, const struct mag_secret *txn, int64_t now, struct wire_ticket *t_r);
 
 /* ---- dispatch.c: orders to smsd ---- */
 #define DISPATCH_HOLD_MS 3000 /* login.md: three seconds */

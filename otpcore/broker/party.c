@@ -10,7 +10,7 @@
 
 /* Periods of THROTTLE_ACCOUNT_SOURCE: ten days each, so that thirty days are
  * four rows to read and not thirty. */
-#define SOURCE_PERIOD 10
+#define SOURCE_PERIOD  10
 #define SOURCE_PERIODS 4
 
 int64_t party_source_period(int64_t now)
@@ -63,7 +63,8 @@ static int sources(struct request *r, int64_t *source_r, int64_t *account_source
 	part(&s, "");
 	part(&s, t->user);
 	if (!res)
-		res = seal_subject(r->broker->keyring, PEPPER_SOURCE, text, s.len, account_source_r);
+		res = seal_subject(
+			r->broker->keyring, PEPPER_SOURCE, text, s.len, account_source_r);
 	return res ? res : mag_buf_error(&s);
 }
 
@@ -129,8 +130,10 @@ void party_policy(const struct party *p, struct policy *p_r)
 {
 	const struct wire_ticket *t = &p->r->ticket;
 
-	*p_r = (struct policy){ .require = strength_from_id(t->require), .level = t->level,
-		.mode = (int)t->mode, .skip = t->skip != 0 };
+	*p_r = (struct policy){ .require = strength_from_id(t->require),
+		.level = t->level,
+		.mode = (int)t->mode,
+		.skip = t->skip != 0 };
 	p_r->known = p_r->require != STRENGTH_NONE;
 }
 
@@ -141,8 +144,8 @@ struct phone *party_phone(const struct party *p, int64_t slot)
 	size_t n;
 
 	party_policy(p, &policy);
-	n = policy_offers(p->a, &policy, p->r->broker->settings->factors, p->r->now, offers,
-		PHONES_MAX);
+	n = policy_offers(
+		p->a, &policy, p->r->broker->settings->factors, p->r->now, offers, PHONES_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (!offers[i].excluded && offers[i].phone->slot == slot)
 			return offers[i].phone;
@@ -187,7 +190,8 @@ static uint32_t get32(const unsigned char *p)
 
 uint32_t party_failures(const struct party *p)
 {
-	return p->login->row.id && p->login->answer.len >= HEAD ? get32(p->login->answer.data + 6) : 0;
+	return p->login->row.id && p->login->answer.len >= HEAD ? get32(p->login->answer.data + 6)
+								: 0;
 }
 
 enum party_seq party_seq(struct party *p, uint32_t seq)
@@ -217,7 +221,7 @@ void party_keep(struct party *p, uint32_t seq, uint32_t failures)
 	size_t len = 0;
 
 	if (wire_encode_struct(r->message->reply, r->reply, l->answer.data + HEAD,
-		sizeof l->answer.data - HEAD, &len)) {
+		    sizeof l->answer.data - HEAD, &len)) {
 		request_error(r, MAG_ENOSPACE);
 		return;
 	}

@@ -32,10 +32,15 @@ int peer_of(int fd, struct peer *p_r)
 	 * one, but the uid is the peer's and all that hangs on the process is
 	 * asked of rows of this uid's own account. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len))
-		pidfd = cred.pid > 0 && errno == ENOPROTOOPT ?
-				(int)syscall(SYS_pidfd_open, cred.pid, 0) : -1;
-	*p_r = (struct peer){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid,
-		.sid = -1, .loginuid = -1, .pidfd = pidfd };
+		pidfd = cred.pid > 0 && errno == ENOPROTOOPT
+				? (int)syscall(SYS_pidfd_open, cred.pid, 0)
+				: -1;
+	*p_r = (struct peer){ .uid = cred.uid,
+		.gid = cred.gid,
+		.pid = cred.pid,
+		.sid = -1,
+		.loginuid = -1,
+		.pidfd = pidfd };
 	return 0;
 }
 

@@ -35,7 +35,8 @@ void priv_descriptors(int64_t clients)
 		l.rlim_max = want;
 	l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur < want)
-		mag_log(MAG_LOG_WARNING, "%lld descriptors are not to be had for %lld clients: "
+		mag_log(MAG_LOG_WARNING,
+			"%lld descriptors are not to be had for %lld clients: "
 			"raise the limit (LimitNOFILE) or lower [broker] max_clients",
 			(long long)want, (long long)clients);
 }

@@ -45,8 +45,8 @@ void request_reset(struct request *r)
 		r->state.i[i] = 0;
 }
 
-struct request *request_new(struct broker *b, const struct wire_message *m,
-	const struct handler *h, void *body)
+struct request *request_new(
+	struct broker *b, const struct wire_message *m, const struct handler *h, void *body)
 {
 	struct request *r = calloc(1, sizeof *r);
 

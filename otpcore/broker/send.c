@@ -46,14 +46,19 @@ static struct challenge *add_decoy(struct aggregate *a)
 	return oldest;
 }
 
-static int new_challenge(struct request *r, const struct send_input *in,
-	struct challenge **challenge_r)
+static int new_challenge(
+	struct request *r, const struct send_input *in, struct challenge **challenge_r)
 {
 	const struct settings *s = r->broker->settings;
 	struct challenge new = { .account = in->account->account.row.id,
-		.phone = in->phone->row.id, .kind = in->kind, .state = CHALLENGE_LIVE,
-		.chain = in->chain, .channel = in->channel, .created_at = r->now,
-		.expires_at = r->now + s->code_validity, .delivery = DELIVERY_PENDING };
+		.phone = in->phone->row.id,
+		.kind = in->kind,
+		.state = CHALLENGE_LIVE,
+		.chain = in->chain,
+		.channel = in->channel,
+		.created_at = r->now,
+		.expires_at = r->now + s->code_validity,
+		.delivery = DELIVERY_PENDING };
 	struct challenge *c;
 	int res = mag_random(new.nonce.data, NONCE_LEN);
 
@@ -88,8 +93,8 @@ int send_order(struct request *r, const struct send_input *in, const struct chal
 	struct sms_order *o = &r->sms;
 	struct mag_secret number = { 0 };
 	char code[9];
-	int res = seal_open(r->broker->keyring, "phone.number", in->phone->row.id,
-		&in->phone->number, &number);
+	int res = seal_open(
+		r->broker->keyring, "phone.number", in->phone->row.id, &in->phone->number, &number);
 
 	if (!res)
 		res = mag_copy(o->to, sizeof o->to, mag_secret_text(&number));
@@ -140,10 +145,10 @@ enum verdict send_challenge(
 	kill_older(r, in);
 	if (new_challenge(r, in, &c))
 		return VERDICT_SEND_FAILED;
-	r->charge[CHARGE_ACCOUNT] = books_charge(
-		&b, THROTTLE_SEND_ACCOUNT, in->account->account.row.id, hour, 1);
-	r->charge[CHARGE_NUMBER] = books_charge(
-		&b, THROTTLE_SEND_NUMBER, in->phone->row.id, hour, 1);
+	r->charge[CHARGE_ACCOUNT] =
+		books_charge(&b, THROTTLE_SEND_ACCOUNT, in->account->account.row.id, hour, 1);
+	r->charge[CHARGE_NUMBER] =
+		books_charge(&b, THROTTLE_SEND_NUMBER, in->phone->row.id, hour, 1);
 	if (!in->decoy && send_order(r, in, c))
 		return VERDICT_SEND_FAILED;
 	*challenge_r = c;

@@ -14,7 +14,7 @@
 #include "otpcore/base/log.h"
 #include "otpcore/broker/decoy.h"
 
-#define DRAIN_MS 5000
+#define DRAIN_MS      5000
 #define PURGE_SECONDS 3600
 
 struct server {
@@ -101,8 +101,8 @@ static void start_drain(struct server *s)
 static bool drained(const struct server *s)
 {
 	return s->drain_until && ticker_idle(s->broker->ticker) &&
-		((!listener_busy(s->broker->listener) && !ticker_waiting(s->broker->ticker)) ||
-			mag_ticks_ms() >= s->drain_until);
+	       ((!listener_busy(s->broker->listener) && !ticker_waiting(s->broker->ticker)) ||
+		       mag_ticks_ms() >= s->drain_until);
 }
 
 static int turn(struct server *s)

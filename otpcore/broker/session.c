@@ -14,8 +14,9 @@ int session_want(struct request *r)
 
 static struct session *row_of(struct request *r)
 {
-	return r->peer.sid < 0 ? NULL :
-		store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
+	return r->peer.sid < 0
+		       ? NULL
+		       : store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
 }
 
 struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r)
@@ -30,10 +31,10 @@ struct session *session_sound(struct request *r, const struct aggregate *a, cons
 	else if (!s->account)
 		reason = "shared-id";
 	else if (!a->exists || s->account != a->account.row.id || s->loginuid != a->account.uid ||
-		r->peer.loginuid != s->loginuid)
+		 r->peer.loginuid != s->loginuid)
 		reason = "other-uid";
 	else if (s->ended_at || r->now >= s->expires_at || r->now < s->since - SESSION_LIFE ||
-		peer_start_of(s->leader_pid) != s->leader_start)
+		 peer_start_of(s->leader_pid) != s->leader_start)
 		reason = "ended";
 	if (*reason) {
 		*reason_r = reason;
@@ -84,8 +85,8 @@ void session_raise(struct request *r, const struct aggregate *a, const struct ph
 }
 
 /* Why this login can have no row; "" if it can. */
-static const char *unfit(const struct request *r, const struct aggregate *a,
-	const struct session *s)
+static const char *unfit(
+	const struct request *r, const struct aggregate *a, const struct session *s)
 {
 	if (r->peer.uid != 0)
 		return "not-root";

@@ -9,8 +9,8 @@
 #include "otpcore/base/log.h"
 #include "otpcore/store/fault.h"
 
-#define TICK_MAX 128  /* requests a tick */
-#define LOST_MAX 8    /* races a request may lose */
+#define TICK_MAX 128 /* requests a tick */
+#define LOST_MAX 8   /* races a request may lose */
 
 struct queue {
 	struct request *head, **tail;
@@ -170,7 +170,8 @@ static void on_settle(struct store_tick *tick, void *arg)
 	for (size_t i = 0; i < store_n_requests(tick); i++) {
 		struct request *r = store_request_arg(tick, i);
 
-		if (store_active(tick, i) && !store_lost(tick, i) && r->allowed && r->handler->settle)
+		if (store_active(tick, i) && !store_lost(tick, i) && r->allowed &&
+			r->handler->settle)
 			r->handler->settle(r);
 	}
 }

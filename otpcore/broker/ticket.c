@@ -6,7 +6,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 
-#define TICKET_WHERE "ticket.txn"
+#define TICKET_WHERE     "ticket.txn"
 #define TICKET_CLEAR_MAX 1200
 
 int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secret *txn_r)
@@ -17,16 +17,16 @@ int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secre
 
 	res = wire_encode_struct(&wire_ticket, t, clear, sizeof clear, &len);
 	if (!res)
-		res = seal_bytes(r->broker->keyring, TICKET_WHERE, clear, len, sealed, sizeof sealed,
-			&len);
+		res = seal_bytes(
+			r->broker->keyring, TICKET_WHERE, clear, len, sealed, sizeof sealed, &len);
 	if (!res)
 		res = mag_secret_set(txn_r, sealed, len);
 	mag_wipe(clear, sizeof clear);
 	return res;
 }
 
-int ticket_open(const struct broker *b, const struct mag_secret *txn, int64_t now,
-	struct wire_ticket *t_r)
+int ticket_open(
+	const struct broker *b, const struct mag_secret *txn, int64_t now, struct wire_ticket *t_r)
 {
 	struct mag_secret clear = { 0 };
 	struct wire_ticket t = { 0 };

@@ -92,8 +92,8 @@ static void test_table_keeps_the_latest(void **state)
 		r->now = ROOM_NOW + i;
 		d = decoy_of(r, chain, "ghost");
 		assert_int_equal(d->account.n_throttles, 0);
-		d->account.throttles[d->account.n_throttles++] = (struct throttle){
-			.kind = THROTTLE_CHAIN, .subject = i, .count = 1 };
+		d->account.throttles[d->account.n_throttles++] =
+			(struct throttle){ .kind = THROTTLE_CHAIN, .subject = i, .count = 1 };
 	}
 	r->now++;
 	d = decoy_of(r, chain, "ghost");

@@ -6,7 +6,7 @@
 #define ANNA 12001
 #define BERT 12002
 #define BOSS 12003
-#define WEB 33 /* www-data, on every Debian */
+#define WEB  33 /* www-data, on every Debian */
 
 struct scene {
 	struct room room;
@@ -155,8 +155,11 @@ static void test_O1_administrators_keep_to_their_organisation(void **state)
 		const char *user;
 		int answer;
 	} rows[] = {
-		{ BOSS, "anna", 0 }, { BOSS, "boss", 0 }, { BOSS, "bert", MAG_EPERM },
-		{ BOSS, "nobody", MAG_EPERM }, { ANNA, "anna", MAG_EPERM },
+		{ BOSS, "anna", 0 },
+		{ BOSS, "boss", 0 },
+		{ BOSS, "bert", MAG_EPERM },
+		{ BOSS, "nobody", MAG_EPERM },
+		{ ANNA, "anna", MAG_EPERM },
 		{ BERT + 100, "none", MAG_EPERM }, /* no organisation: nobody's administrator */
 		{ 0, "bert", 0 },
 	};
@@ -184,8 +187,13 @@ static struct request *verify(struct scene *s, uint32_t uid, const struct wire_t
 static void test_ticket_is_bound_to_peer_and_account(void **state)
 {
 	struct scene *s = *state;
-	struct wire_ticket t = { .login = 99, .account = 1, .user = "anna", .service = "nginx",
-		.host = "host1", .peer_uid = WEB, .started_at = ROOM_NOW - 10 };
+	struct wire_ticket t = { .login = 99,
+		.account = 1,
+		.user = "anna",
+		.service = "nginx",
+		.host = "host1",
+		.peer_uid = WEB,
+		.started_at = ROOM_NOW - 10 };
 
 	assert_int_equal(ask(s, verify(s, WEB, &t)), 0);
 	assert_int_equal(ask(s, verify(s, 0, &t)), MAG_ESTALE);
@@ -215,7 +223,7 @@ static void test_threat_01_no_message_is_without_authority(void **state)
 
 		for (size_t f = 0; f < w->request->n_fields; f++)
 			names |= w->request->fields[f].type == WIRE_ACCOUNT ||
-				mag_streq(w->request->fields[f].name, "txn");
+				 mag_streq(w->request->fields[f].name, "txn");
 		if (handler_of(w->id) && w->authority == AUTH_ANY && w->id != WIRE_MSG_PING)
 			assert_true(names);
 		if (w->id >= WIRE_MSG_SUBMIT)

@@ -1,8 +1,15 @@
 #include "broker_room.h"
 
-static const struct wire_ticket sample = { .login = 7, .account = 8, .user = "anna",
-	.service = "sshd", .host = "host1", .rhost = "203.0.113.7", .peer_uid = 33,
-	.require = "phone-otp", .sid = -1, .started_at = ROOM_NOW };
+static const struct wire_ticket sample = { .login = 7,
+	.account = 8,
+	.user = "anna",
+	.service = "sshd",
+	.host = "host1",
+	.rhost = "203.0.113.7",
+	.peer_uid = 33,
+	.require = "phone-otp",
+	.sid = -1,
+	.started_at = ROOM_NOW };
 
 static int open_at(struct room *m, const struct mag_secret *txn, int64_t now)
 {

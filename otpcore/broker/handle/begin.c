@@ -38,7 +38,7 @@ static bool exempt(const struct request *r, const struct wire_begin_req *q,
 	const struct service_settings *service)
 {
 	return policy_exempt_user(service, q->user) ||
-		(r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
+	       (r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
 }
 
 /* What was decided, and for whom the ticket is. */
@@ -48,7 +48,7 @@ struct course {
 	const char *detail;
 	struct aggregate *a;
 	bool decoy;
-	bool held; /* refused, but not for want of any factor */
+	bool held;                     /* refused, but not for want of any factor */
 	const struct session *session; /* that lets it pass; NULL: the password does */
 };
 
@@ -139,14 +139,21 @@ static void decide_course(struct request *r, const struct service_settings *serv
 		set(c, DECISION_ASK, VERDICT_OK, "");
 }
 
-static int make_ticket(struct request *r, const struct policy *p, const struct course *c,
-	struct wire_ticket *t_r)
+static int make_ticket(
+	struct request *r, const struct policy *p, const struct course *c, struct wire_ticket *t_r)
 {
 	const struct wire_begin_req *q = r->body;
-	struct wire_ticket t = { .login = store_new_id(), .peer_uid = r->peer.uid,
-		.peer_pid = (uint32_t)r->peer.pid, .peer_start = r->peer.start, .sid = r->peer.sid,
-		.proof = q->proof, .level = (uint32_t)p->level, .mode = (uint32_t)p->mode,
-		.decision = c->decision, .skip = p->skip, .own = r->standing.own,
+	struct wire_ticket t = { .login = store_new_id(),
+		.peer_uid = r->peer.uid,
+		.peer_pid = (uint32_t)r->peer.pid,
+		.peer_start = r->peer.start,
+		.sid = r->peer.sid,
+		.proof = q->proof,
+		.level = (uint32_t)p->level,
+		.mode = (uint32_t)p->mode,
+		.decision = c->decision,
+		.skip = p->skip,
+		.own = r->standing.own,
 		.started_at = r->now };
 
 	if (!c->decoy && c->a->exists)
@@ -162,8 +169,8 @@ static int make_ticket(struct request *r, const struct policy *p, const struct c
 }
 
 /* A made-up account is the same one for this login's later messages. */
-static int use_decoy(struct request *r, const struct wire_ticket *t, const struct policy *p,
-	struct course *c)
+static int use_decoy(
+	struct request *r, const struct wire_ticket *t, const struct policy *p, struct course *c)
 {
 	struct offer offers[PHONES_MAX];
 	struct blob chain;
@@ -180,8 +187,8 @@ static int use_decoy(struct request *r, const struct wire_ticket *t, const struc
 	return 0;
 }
 
-static void fill_factors(struct request *r, const struct policy *p, struct course *c,
-	struct wire_begin_rep *rep)
+static void fill_factors(
+	struct request *r, const struct policy *p, struct course *c, struct wire_begin_rep *rep)
 {
 	struct offer offers[PHONES_MAX];
 	size_t n = offered(r, c->a, p, offers);
@@ -205,8 +212,8 @@ static void fill_held(struct request *r, const struct aggregate *a, struct wire_
 				&rep->factors[rep->n_factors++]);
 }
 
-static void fill_reply(struct request *r, const struct policy *p, struct course *c,
-	struct wire_begin_rep *rep)
+static void fill_reply(
+	struct request *r, const struct policy *p, struct course *c, struct wire_begin_rep *rep)
 {
 	const struct settings *s = r->broker->settings;
 

@@ -12,7 +12,7 @@
 bool login_uid_differs(const struct aggregate *a, uint32_t uid)
 {
 	return a->exists && uid != WIRE_UID_UNKNOWN && a->account.uid != WIRE_UID_UNKNOWN &&
-		a->account.uid != uid;
+	       a->account.uid != uid;
 }
 
 bool login_account_usable(const struct aggregate *a, uint32_t uid)
@@ -63,8 +63,8 @@ int64_t login_renewal(const struct request *r, const struct aggregate *a)
 	return last && last - r->now <= r->broker->settings->remind_before ? last : 0;
 }
 
-void login_notices(const struct request *r, struct aggregate *a, struct wire_notice *list,
-	size_t *n)
+void login_notices(
+	const struct request *r, struct aggregate *a, struct wire_notice *list, size_t *n)
 {
 	int64_t renewal = login_renewal(r, a);
 
@@ -73,8 +73,8 @@ void login_notices(const struct request *r, struct aggregate *a, struct wire_not
 		const struct subscription *s = phone_subscription(a, p);
 
 		if (p->state == PHONE_ACTIVE && mag_streq(phone_state_id(a, p, r->now), "expired"))
-			login_notice(list, n, "phone-expired", party_shows_digits(r) ? p->masked : "",
-				s ? s->expires_at : 0);
+			login_notice(list, n, "phone-expired",
+				party_shows_digits(r) ? p->masked : "", s ? s->expires_at : 0);
 	}
 	if (renewal)
 		login_notice(list, n, "renewal", "", renewal);

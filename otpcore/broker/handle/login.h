@@ -31,11 +31,12 @@ bool login_enrolled(const struct aggregate *a);
 /* One factor as messages show it. */
 void login_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
 	bool is_default, struct wire_factor *f_r);
-void login_notice(struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at);
+void login_notice(
+	struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at);
 /* When the account's subscription ends, if that is near (L9); 0. */
 int64_t login_renewal(const struct request *r, const struct aggregate *a);
 /* "renewal", "phone-expired". */
-void login_notices(const struct request *r, struct aggregate *a, struct wire_notice *list,
-	size_t *n);
+void login_notices(
+	const struct request *r, struct aggregate *a, struct wire_notice *list, size_t *n);
 
 #endif

@@ -34,9 +34,14 @@ static void fill(struct wish *w, const struct challenge *c, int64_t tried)
 
 static struct send_input order_of(struct wish *w, int64_t chain_id)
 {
-	return (struct send_input){ .account = w->p.a, .phone = w->phone,
-		.kind = CHALLENGE_LOGIN, .channel = w->channel, .chain = w->p.chain,
-		.chain_id = chain_id, .template = "code", .decoy = w->p.decoy };
+	return (struct send_input){ .account = w->p.a,
+		.phone = w->phone,
+		.kind = CHALLENGE_LOGIN,
+		.channel = w->channel,
+		.chain = w->p.chain,
+		.chain_id = chain_id,
+		.template = "code",
+		.decoy = w->p.decoy };
 }
 
 /* The chain goes on until a code of it was used, its tries are spent, or the
@@ -86,8 +91,8 @@ static void make(struct wish *w)
  * to have arrived. */
 static struct challenge *living(const struct wish *w)
 {
-	struct challenge *c = challenge_live(
-		w->p.a, &w->p.chain, w->phone->row.id, w->channel, w->p.r->now);
+	struct challenge *c =
+		challenge_live(w->p.a, &w->p.chain, w->phone->row.id, w->channel, w->p.r->now);
 
 	if (!c || c->delivery == DELIVERY_FAILED ||
 		party_tried(&w->p, c->chain_id) >= w->p.r->broker->settings->tries)
@@ -121,10 +126,11 @@ static enum verdict may_send(const struct wish *w)
 	const struct party *p = &w->p;
 	struct throttle_limits limits;
 	const struct throttle_counts counts = {
-		.account_30d = throttle_total(p->a, THROTTLE_ACCOUNT, p->a->account.row.id, p->r->now),
+		.account_30d =
+			throttle_total(p->a, THROTTLE_ACCOUNT, p->a->account.row.id, p->r->now),
 		.account_source_30d = party_source_total(p),
-		.credential_30d = throttle_total(
-			p->a, THROTTLE_CREDENTIAL, w->phone->row.id, p->r->now),
+		.credential_30d =
+			throttle_total(p->a, THROTTLE_CREDENTIAL, w->phone->row.id, p->r->now),
 	};
 	int64_t wait = 0;
 

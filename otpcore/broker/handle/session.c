@@ -51,7 +51,7 @@ static bool exempt(const struct request *r, const struct wire_account_req *q,
 	const struct service_settings *service)
 {
 	return policy_exempt_user(service, q->user) ||
-		(r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
+	       (r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
 }
 
 static bool satisfied(struct request *r, const struct aggregate *a, const struct policy *p,
@@ -63,8 +63,8 @@ static bool satisfied(struct request *r, const struct aggregate *a, const struct
 	return j->strength != STRENGTH_NONE && session_satisfies(r, a, p, service->reuse);
 }
 
-static void judge(struct request *r, const struct service_settings *service,
-	const struct policy *p, struct judgement *j)
+static void judge(struct request *r, const struct service_settings *service, const struct policy *p,
+	struct judgement *j)
 {
 	const struct wire_account_req *q = r->body;
 	const struct aggregate *a = request_account(r);
@@ -87,7 +87,8 @@ static void judge(struct request *r, const struct service_settings *service,
 	else if (!r->has_ticket && p->publickey_alone)
 		set(j, DECISION_PASS, VERDICT_OK, "");
 	else
-		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, r->has_ticket ? "" : "key-alone");
+		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET,
+			r->has_ticket ? "" : "key-alone");
 	if (p->observe && j->decision == DECISION_DENY && p->known)
 		set(j, DECISION_EXEMPT, VERDICT_OK, "observed");
 }
@@ -188,11 +189,12 @@ static void open_fill(struct request *r, struct aggregate *a, const struct login
 /* The same process asks again: its first answer was lost. */
 static bool opened_before(struct request *r, const struct login *l)
 {
-	const struct session *s = r->peer.sid < 0 ? NULL :
-		store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
+	const struct session *s = r->peer.sid < 0 ? NULL
+						  : store_session(r->tick, r->broker->boot,
+							    r->broker->host, r->peer.sid);
 
 	return l->state == LOGIN_OPEN && s && s->row.id && s->login == l->row.id &&
-		s->leader_pid == r->peer.pid && s->leader_start == r->peer.start;
+	       s->leader_pid == r->peer.pid && s->leader_start == r->peer.start;
 }
 
 static void open_login(struct request *r, struct aggregate *a)

@@ -53,11 +53,13 @@ static size_t reserves(const struct trial *t, struct reserve list_r[RESERVES])
 		{ THROTTLE_CHAIN, t->chain_id, 0, 0, s->tries },
 		{ THROTTLE_ACCOUNT_SOURCE, p->account_source, period,
 			source - books_count(&p->books, THROTTLE_ACCOUNT_SOURCE, p->account_source,
-					 period), half },
+					 period),
+			half },
 		{ THROTTLE_STREAK, p->account_source, 0, 0, INT64_MAX - 1 },
 		{ THROTTLE_SOURCE, p->source, throttle_hour(now), 0, s->per_source },
 		{ THROTTLE_ACCOUNT, account, day,
-			all - books_count(&p->books, THROTTLE_ACCOUNT, account, day), s->total_30d },
+			all - books_count(&p->books, THROTTLE_ACCOUNT, account, day),
+			s->total_30d },
 		{ THROTTLE_CREDENTIAL, phone, day,
 			own - books_count(&p->books, THROTTLE_CREDENTIAL, phone, day),
 			s->total_30d },
@@ -76,8 +78,8 @@ static void reserve(const struct trial *t)
 	size_t n = reserves(t, list);
 
 	for (size_t i = 0; i < n; i++)
-		r->charge[i] = books_charge(
-			&t->p.books, list[i].kind, list[i].subject, list[i].period, 1);
+		r->charge[i] =
+			books_charge(&t->p.books, list[i].kind, list[i].subject, list[i].period, 1);
 	r->n_charges = (int)n;
 }
 
@@ -141,16 +143,15 @@ static bool may_judge(const struct trial *t)
 {
 	const struct party *p = &t->p;
 	int64_t now = p->r->now, wait = 0;
-	const struct throttle *streak =
-		books_row(&p->books, THROTTLE_STREAK, p->account_source, 0);
+	const struct throttle *streak = books_row(&p->books, THROTTLE_STREAK, p->account_source, 0);
 	const struct throttle_counts counts = {
 		.account_30d = throttle_total(p->a, THROTTLE_ACCOUNT, p->a->account.row.id, now),
 		.credential_30d = throttle_total(p->a, THROTTLE_CREDENTIAL, t->live->phone, now),
 		.account_source_30d = party_source_total(p),
 		.streak = streak ? streak->count : 0,
 		.streak_last_at = streak ? streak->last_at : 0,
-		.source_hour = books_count(
-			&p->books, THROTTLE_SOURCE, p->source, throttle_hour(now)),
+		.source_hour =
+			books_count(&p->books, THROTTLE_SOURCE, p->source, throttle_hour(now)),
 	};
 	struct throttle_limits limits;
 	enum verdict v;
@@ -169,9 +170,13 @@ static enum verdict judge(const struct trial *t)
 	const struct wire_verify_req *q = t->p.r->body;
 	const struct settings *s = t->p.r->broker->settings;
 	unsigned char mac[HASH_LEN];
-	struct challenge_input in = { .live = t->live, .latest = t->latest,
-		.digits = (unsigned)s->code_digits, .code = mag_secret_text(&q->code),
-		.tried = t->tried, .tries = s->tries, .now = t->p.r->now };
+	struct challenge_input in = { .live = t->live,
+		.latest = t->latest,
+		.digits = (unsigned)s->code_digits,
+		.code = mag_secret_text(&q->code),
+		.tried = t->tried,
+		.tries = s->tries,
+		.now = t->p.r->now };
 	enum verdict v;
 
 	if (t->live && !seal_hash(t->p.r->broker->keyring, PEPPER_CODE, t->live->nonce.data,
@@ -318,8 +323,8 @@ static void settle_evaluated(struct trial *t)
 	}
 	r->state.i[FAILURES]++;
 	rep->tries_left = tried < s->tries ? (uint32_t)(s->tries - tried) : 0;
-	rep->seconds_left = t->live->expires_at > r->now
-				    ? (uint32_t)(t->live->expires_at - r->now) : 0;
+	rep->seconds_left =
+		t->live->expires_at > r->now ? (uint32_t)(t->live->expires_at - r->now) : 0;
 	rep->delivery = (uint32_t)t->live->delivery;
 }
 
