@@ -57,7 +57,7 @@ static int issue_all(struct cli *c, struct wire_licence_issue_req *q, int64_t co
 	int64_t done = 0;
 	int r = CLI_DONE;
 
-	while (r == CLI_DONE && done < count) {
+	while (p && r == CLI_DONE && done < count) {
 		q->count = (uint32_t)(count - done > BATCH ? BATCH : count - done);
 		r = cli_request(c, WIRE_MSG_LICENCE_ISSUE, q, p);
 		if (r == CLI_DONE)

@@ -14,7 +14,8 @@ struct mag_buf {
 	bool overflow; /* sticky: something was cut */
 };
 
-#define MAG_BUF(array) { (array), sizeof(array), 0, false }
+/* For an array on the stack; empties it. */
+#define MAG_BUF(array) { ((array)[0] = '\0', (array)), sizeof(array), 0, false }
 
 void mag_buf_init(struct mag_buf *b, char *data, size_t cap);
 void mag_buf_reset(struct mag_buf *b);

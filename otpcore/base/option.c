@@ -374,6 +374,7 @@ static int parse_dir(struct parse *p, const char *dir)
 		free(names[i]);
 	}
 	free(names);
+	p->file = dir;
 	return r;
 }
 

@@ -164,7 +164,6 @@ static int decode_words(struct decode *d)
 
 	if (copy == NULL || joined == NULL)
 		goto out;
-	r = 0;
 	for (word = strtok_r(copy, " \t", &save); word != NULL; word = strtok_r(NULL, " \t", &save)) {
 		r = check_word(d, word);
 		if (r < 0)

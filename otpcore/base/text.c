@@ -268,7 +268,8 @@ int mag_hex_decode(const char *hex, void *out, size_t cap, size_t *len_r)
 	if (len / 2 > cap)
 		return MAG_ENOSPACE;
 	for (size_t i = 0; i < len / 2; i++)
-		p[i] = (unsigned char)(hex_value(hex[2 * i]) << 4 | hex_value(hex[2 * i + 1]));
+		p[i] = (unsigned char)((unsigned)hex_value(hex[2 * i]) << 4 |
+			(unsigned)hex_value(hex[2 * i + 1]));
 	*len_r = len / 2;
 	return 0;
 }

@@ -85,6 +85,7 @@ void dispatch_free(struct dispatch **d)
 	while ((*d)->orders) {
 		struct order *o = (*d)->orders;
 
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): order_free takes it off the list */
 		for (struct request *r = o->waiting, *next; r; r = next) {
 			next = r->next;
 			request_free(&r);

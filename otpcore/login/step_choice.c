@@ -174,7 +174,7 @@ static enum step choice_key(struct flow *f, char key)
 		return flow_skip(f);
 	if (key == 'm')
 		return STEP_CHOICE;
-	if (!flow_is_phone(first) || (key != 'r' && !strstr(first->channels, channel)))
+	if (!first || !flow_is_phone(first) || (key != 'r' && !strstr(first->channels, channel)))
 		return not_in_list(f);
 	return take(f, first, key == 'r' ? NULL : channel);
 }

@@ -11,7 +11,8 @@
 static const struct wire_factor *wanted_phone(const struct flow *f, const char *word)
 {
 	const struct wire_begin_rep *login = f->login;
-	char last = word[strlen(word) - 1];
+	size_t len = strlen(word);
+	char last = len > 0 ? word[len - 1] : '\0';
 	const struct wire_factor *first = NULL;
 	unsigned n = 0;
 

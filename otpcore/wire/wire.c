@@ -448,7 +448,7 @@ int wire_decode_request(const unsigned char *frame, size_t len,
 	const struct wire_message *m;
 	struct reader r = { frame, len };
 	void *request;
-	uint16_t id;
+	uint16_t id = 0;
 	int e = get_head(&r, &id);
 
 	if (e < 0)
