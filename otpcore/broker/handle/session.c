@@ -104,8 +104,10 @@ static void account_fill(struct request *r, const struct policy *p, const struct
 	rep->level = (uint32_t)p->level;
 	mag_copy(rep->host, sizeof rep->host, r->broker->host);
 	mag_copy(rep->help, sizeof rep->help, r->broker->settings->help);
-	if (r->has_ticket && r->ticket.account == 0)
-		return; /* nobody: as if there were nothing to list */
+	/* Nobody: as if there were nothing to list. And a verifier learns nothing
+	 * of people who have not begun a login with it. */
+	if (r->has_ticket ? r->ticket.account == 0 : !party_shows_digits(r))
+		return;
 	for (size_t i = 0; i < a->n_phones; i++)
 		login_factor(r, a, &a->phones[i], a->phones[i].is_default != 0,
 			&rep->factors[rep->n_factors++]);
@@ -176,7 +178,9 @@ static void open_fill(struct request *r, struct aggregate *a, const struct login
 		strength_id(l ? (enum strength)l->strength : STRENGTH_PASSWORD));
 	if (l)
 		rep->level = (uint32_t)l->level;
-	if (before->row.id && (!l || before->row.id != l->row.id)) {
+	if (!l && !party_shows_digits(r))
+		return; /* a verifier that proved nothing learns nothing */
+	if (party_shows_digits(r) && before->row.id && (!l || before->row.id != l->row.id)) {
 		rep->previous_at = before->opened_at ? before->opened_at : before->verified_at;
 		mag_copy(rep->previous_from, sizeof rep->previous_from, before->rhost);
 		mag_copy(rep->previous_strength, sizeof rep->previous_strength,
