@@ -104,7 +104,7 @@ def stay(host):
           "-o PreferredAuthentications=keyboard-interactive alice@127.0.0.1")
     print(f"  password   {PASSWORD}")
     print(f"  messages   {host.outbox}/  (newest file: ls -t | head -1)")
-    print(f"  a root shell on the private host:  nsenter -m -t {host.holder.pid}")
+    print(f"  a root shell on the private host:  nsenter -m -r -t {host.holder.pid}")
     sys.stdout.flush()
     try:
         signal.pause()

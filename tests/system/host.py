@@ -98,7 +98,7 @@ class Host:
         self.work.rmdir()
 
     def inside(self, *command):
-        return ["nsenter", "--mount", f"--target={self.holder.pid}", "--", *map(str, command)]
+        return ["nsenter", f"--target={self.holder.pid}", "--mount", "--root", "--", *map(str, command)]
 
     def run(self, *command, check=True, **how):
         """Run to the end; returns the CompletedProcess (text)."""
