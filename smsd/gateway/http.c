@@ -299,6 +299,11 @@ static int set_safety(CURL *e, const struct http_settings *s)
 		bad |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
 	}
 	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* A look-up that hangs is left to its thread: libcurl would wait for it, and the
+	 * whole loop with it. */
+	bad |= curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	return bad;

@@ -442,3 +442,40 @@ def test_threat_31_many_waiting_messages_have_room(smsd, slow):
         for s in clients:
             s.close()
     assert smsd.gateways()["slow"]["accepted"] == 900
+
+
+@root_only
+def test_name_servers_that_are_silent_hold_up_nothing_else(smsd, directory):
+    """In a network of its own, whose only name server is a neighbour that is not there:
+    libcurl used to wait for the look-up's thread, and the loop with it."""
+    resolv = directory / "resolv.conf"
+    resolv.write_text("nameserver 192.0.2.1\n")
+    resolv.chmod(0o644)
+    smsd.wrapper = ["unshare", "-m", "-n", "sh", "-ec", f"""
+        ip link set lo up
+        ip link add d0 type veth peer name d1
+        ip addr add 192.0.2.2/24 dev d0
+        ip link set d0 up; ip link set d1 up
+        ip neigh add 192.0.2.1 lladdr 02:00:00:00:00:01 dev d0
+        mount --bind {resolv} /etc/resolv.conf
+        exec "$@\"""", "sh"]
+    smsd.configure("[gateway hanging]\ndriver = http\nurl = https://gateway.example.org/\n"
+                   "timeout = 1s\nfield.to = {to}\n", smsd.outbox_gateway(priority=20))
+    smsd.start()
+    begun, worst = time.monotonic(), 0
+    pending = smsd.later()
+    while not pending.done() and time.monotonic() - begun < 30:
+        asked = time.monotonic()
+        smsd.gateways()
+        worst = max(worst, time.monotonic() - asked)
+        time.sleep(0.01)
+    assert pending.result(1)["gateway"] == "outbox"
+    assert time.monotonic() - begun < 3
+    assert worst < 1
+    assert "not sent" in smsd.log()  # certainly: it may be tried again
+    hanging = smsd.later()
+    wait_for("the look-up", lambda: smsd.gateways()["hanging"]["waiting"] == 1)
+    begun = time.monotonic()
+    assert smsd.stop() == 0
+    assert time.monotonic() - begun < 4
+    assert hanging.result(20)["outcome"] == ACCEPTED  # drained to the next gateway
