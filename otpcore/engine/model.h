@@ -19,8 +19,8 @@
 #define PHONES_MAX 3
 #define SUBSCRIPTIONS_MAX 8
 #define CHALLENGES_MAX 16
-#define TOKENS_MAX 4
-#define RECOVERIES_MAX 16
+#define TOKENS_MAX 6      /* the store loads 4 at most: room for this tick's own */
+#define RECOVERIES_MAX 32 /* the store loads 20 at most: room for ten new ones */
 #define THROTTLES_MAX 256
 
 struct blob {

@@ -7,8 +7,8 @@
 
 #include "otpcore/base/err.h"
 
-#define BLOCK    65536
-#define POOL_MAX 64 /* 4 MB */
+#define BLOCK    131072 /* two aggregates */
+#define POOL_MAX 64     /* 8 MB */
 
 struct arena_block {
 	struct arena_block *next;

@@ -25,7 +25,8 @@ struct store_call {
 	/* Once per row of the result; not 0 ends the call with that. */
 	int (*row)(const struct store_cells *cells, void *arg);
 	void *arg;
-	bool must_change; /* 0 rows changed: the batch is a lost race */
+	/* 0 rows changed, or another row holds the key: the batch is a lost race. */
+	bool must_change;
 	int64_t changed;  /* out */
 	int r;            /* out */
 };

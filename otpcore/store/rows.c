@@ -74,6 +74,37 @@ static const struct column phone_columns[] = {
 	FIXED_INT(phone, created_at),
 	TEXT(phone, label),
 };
+static const struct column token_columns[] = {
+	FIXED_INT(token, kind),
+	FIXED_INT(token, type),
+	INT(token, algorithm),
+	INT(token, digits),
+	INT(token, period),
+	FIXED_TEXT(token, serial),
+	BLOB(token, secret),
+	INT(token, moving),
+	INT(token, drift),
+	INT(token, account),
+	INT(token, subscription),
+	INT(token, state),
+	INT(token, state_since),
+	INT(token, suspended_by),
+	FIXED_INT(token, batch),
+	TEXT(token, organisation),
+	TEXT(token, label),
+	FIXED_INT(token, created_at),
+	INT(token, last_used_at),
+};
+static const struct column recovery_columns[] = {
+	FIXED_INT(recovery, account),
+	FIXED_INT(recovery, kind),
+	FIXED_BLOB(recovery, hash),
+	FIXED_INT(recovery, created_at),
+	INT(recovery, used_at),
+	INT(recovery, expires_at),
+	TEXT(recovery, reason),
+	TEXT(recovery, made_by),
+};
 static const struct column challenge_columns[] = {
 	FIXED_INT(challenge, account),
 	INT(challenge, phone),
@@ -99,6 +130,7 @@ static const struct column login_columns[] = {
 	INT(login, strength),
 	INT(login, level),
 	INT(login, phone),
+	INT(login, token),
 	INT(login, last_seq),
 	INT(login, verdict),
 	BLOB(login, answer),
@@ -121,6 +153,7 @@ static const struct column session_columns[] = {
 	INT(session, strength),
 	INT(session, level),
 	INT(session, phone),
+	INT(session, token),
 	INT(session, since),
 	INT(session, ended_at),
 	INT(session, expires_at),
@@ -137,6 +170,17 @@ static const struct column licence_columns[] = {
 	INT(licence, account),
 	INT(licence, used_at),
 };
+static const struct column mail_columns[] = {
+	FIXED_INT(mail, account),
+	FIXED_TEXT(mail, once),
+	FIXED_TEXT(mail, template),
+	TEXT(mail, args),
+	INT(mail, state),
+	FIXED_INT(mail, created_at),
+	INT(mail, next_at),
+	INT(mail, attempts),
+	INT(mail, sent_at),
+};
 
 /* clang-format off */
 #define TABLE(s) { #s, sizeof(struct s), sizeof s##_columns / sizeof s##_columns[0], s##_columns }
@@ -145,10 +189,13 @@ static const struct table tables[TABLE_COUNT] = {
 	[TABLE_ACCOUNT] = TABLE(account),
 	[TABLE_SUBSCRIPTION] = TABLE(subscription),
 	[TABLE_PHONE] = TABLE(phone),
+	[TABLE_TOKEN] = TABLE(token),
+	[TABLE_RECOVERY] = TABLE(recovery),
 	[TABLE_CHALLENGE] = TABLE(challenge),
 	[TABLE_LOGIN] = TABLE(login),
 	[TABLE_SESSION] = TABLE(session),
 	[TABLE_LICENCE] = TABLE(licence),
+	[TABLE_MAIL] = TABLE(mail),
 };
 
 const char *row_table_name(enum row_table table)

@@ -10,15 +10,18 @@ enum row_table {
 	TABLE_ACCOUNT,
 	TABLE_SUBSCRIPTION,
 	TABLE_PHONE,
+	TABLE_TOKEN,
+	TABLE_RECOVERY,
 	TABLE_CHALLENGE,
 	TABLE_LOGIN,
 	TABLE_SESSION,
 	TABLE_LICENCE,
+	TABLE_MAIL,
 	TABLE_COUNT
 };
 enum row_verb { ROW_INSERT, ROW_UPDATE, ROW_DELETE, ROW_VERBS };
 
-#define ROW_COLUMNS_MAX 20
+#define ROW_COLUMNS_MAX 24
 
 /* A parameter of a statement. */
 struct store_value {

@@ -41,7 +41,7 @@
 struct store;
 struct store_tick;
 
-#define STORE_SCHEMA    1
+#define STORE_SCHEMA    2
 #define STORE_ERROR_MAX 256
 
 /* url: "sqlite:/path" or "sqlite::memory:". The database must exist and have
@@ -91,6 +91,7 @@ int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
 int store_want_sessions_of(struct store_tick *t, const char *account);
 int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+int store_want_token(struct store_tick *t, const char *serial);
 int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 int store_want_throttle(
 	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period);
@@ -101,7 +102,9 @@ int store_want_throttle(
  * valid until the tick is freed. A row marked ROW_DELETED keeps its place in the
  * aggregate, with that fate, until then. aggregate.previous leaves out logins
  * that this tick wants (the own one); previous and latest are for reading only.
- * An unknown uid, or one that several accounts have, finds no account. */
+ * An unknown uid, or one that several accounts have, finds no account. A token
+ * wanted by its serial and loaded with its account is one row; one that is staged
+ * is not there (and its serial can't be used for a new row). */
 struct aggregate *store_account(struct store_tick *t, const char *name);
 struct aggregate *store_account_uid(struct store_tick *t, int64_t uid);
 struct login *store_login(struct store_tick *t, int64_t id);
@@ -110,6 +113,7 @@ struct session *store_session(
 /* Live sessions of an account. */
 struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r);
 struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+struct token *store_token(struct store_tick *t, const char *serial);
 /* How many phones of accounts other than this one (0: any) hold the number; at
  * most 64 are counted. */
 size_t store_phone_owners(
@@ -119,17 +123,26 @@ struct throttle *store_throttle(
 
 /* Mark a row that this request changed. Which table it is follows from the
  * function. New rows need row.id != 0 (store_new_id). A row new or changed in
- * decide is claimed; one marked in settle is written before COMMIT without a
- * second look at its version (only the login row of the own request and what
- * the same request already claimed may be marked there). Columns that name a row
- * (account of a child, boot/host/sid, hash, created_at, started_at) are written
+ * decide is claimed; one marked in settle is written before COMMIT (the login row
+ * of the own request, what the same request already claimed, a token that the
+ * charge has locked, mails): its version is looked at then, too, and a request
+ * that loses there is decided again like any other. Columns that name a row
+ * (account of a child, boot/host/sid, hash, kind, type, serial and batch of a
+ * token, once, account and template of a mail, created_at, started_at) are written
  * once: changing them later is not saved.
+ * An account has one token of each kind that is not revoked (H1): who gives it a
+ * second one loses a race, on all hosts. Revoking one and giving another in one
+ * tick is right.
  * Space for new rows of an aggregate: store_add_*; NULL when it is full. */
 void store_mark_account(
 	struct store_tick *t, size_t request, struct account *row, enum row_fate fate);
 void store_mark_subscription(
 	struct store_tick *t, size_t request, struct subscription *row, enum row_fate fate);
 void store_mark_phone(struct store_tick *t, size_t request, struct phone *row, enum row_fate fate);
+void store_mark_token(struct store_tick *t, size_t request, struct token *row, enum row_fate fate);
+void store_mark_recovery(
+	struct store_tick *t, size_t request, struct recovery *row, enum row_fate fate);
+void store_mark_mail(struct store_tick *t, size_t request, struct mail *row, enum row_fate fate);
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
 void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate);
@@ -139,8 +152,22 @@ void store_mark_licence(
 	struct store_tick *t, size_t request, struct licence *row, enum row_fate fate);
 struct subscription *store_add_subscription(struct store_tick *t, struct aggregate *a);
 struct phone *store_add_phone(struct store_tick *t, struct aggregate *a);
+struct token *store_add_token(struct store_tick *t, struct aggregate *a); /* an app */
+struct recovery *store_add_recovery(struct store_tick *t, struct aggregate *a);
 struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a);
+/* Puts a token of the inventory (from store_token) beneath an account: the row
+ * returned has its account set and is from now on what store_token() finds, too;
+ * the one given is not to be used any more. Before it is marked. NULL: no place, or
+ * another account of this tick has it. */
+struct token *store_take_token(struct store_tick *t, struct aggregate *a, struct token *token);
 struct licence *store_add_licence(struct store_tick *t); /* issued in bulk; owned by the tick */
+/* A mail, owned by the tick; marked new. If there is one with the same `once`, it
+ * stays as it is and nobody loses a race: after the claim (a mail marked in settle:
+ * in done) store_mail_was_new() tells whether this one went in. To change one that
+ * store_mails_waiting() showed: copy it into such a row, mark it changed; of two
+ * brokers one loses. */
+struct mail *store_add_mail(struct store_tick *t);
+bool store_mail_was_new(const struct store_tick *t, const struct mail *row);
 
 /* Charge (amount 1) or refund (-1) a counter, sets last_at. In decide: returns a
  * handle whose value after the claim store_charged() tells: the count this
@@ -176,12 +203,58 @@ int store_list_accounts(struct store *s, const char *after, int64_t state, int64
 int store_list_licences(struct store *s, int64_t after_id, const char *order, int64_t state,
 	size_t limit, store_licence_fn *fn, void *arg);
 
+struct store_token_row {
+	struct token token;
+	char account[257]; /* "": in the inventory */
+	int64_t expires_at; /* of its subscription; 0: none */
+};
+typedef int store_token_fn(const struct store_token_row *row, void *arg);
+/* In order of serial; state 0: all that are not staged. */
+int store_list_tokens(struct store *s, const char *after_serial, int64_t state, size_t limit,
+	store_token_fn *fn, void *arg);
+int store_find_token(struct store *s, const char *serial, struct store_token_row *row_r);
+
+/* ---- for the calendar, outside ticks; a fn must not use the store ---- */
+typedef int store_name_fn(const char *name, void *arg);
+typedef int store_mail_fn(const struct mail *row, const char *account, void *arg);
+
+/* What may be due: active subscriptions that expire before, expired ones that did
+ * before, tokens suspended before these times. */
+struct store_horizon {
+	int64_t expires_before, expired_before, suspended_before;
+};
+/* Names of the accounts with something of that, in order, after `after_name`. */
+int store_due_accounts(struct store *s, const char *after_name, const struct store_horizon *h,
+	size_t limit, store_name_fn *fn, void *arg);
+/* Active phones, and tokens and apps that an account holds and are not revoked. */
+int store_count_credentials(struct store *s, int64_t *n_r);
+/* Mails that wait and are due, oldest first, with the account's name. */
+int store_mails_waiting(
+	struct store *s, int64_t now, size_t limit, store_mail_fn *fn, void *arg);
+/* Numbers under a name ("last_sweep"). MAG_ENOTFOUND: never set. "schema" is not
+ * for callers: MAG_EINVAL. */
+int store_meta_get(struct store *s, const char *name, int64_t *value_r);
+int store_meta_set(struct store *s, const char *name, int64_t value);
+
+/* ---- import of tokens: parts are staged, the commit makes all of them stock ---- */
+/* One part, whole or not at all: rows with id, serial, batch, state TOKEN_STAGED.
+ * MAG_EEXISTS: *taken_r is the first row whose serial is there already, in the
+ * inventory, in another import or earlier in the part. */
+int store_stage_tokens(struct store *s, const struct token *rows, size_t n, size_t *taken_r);
+/* MAG_ECONFLICT: not as many are staged as `count`; nothing has changed. */
+int store_commit_tokens(struct store *s, int64_t batch, int64_t count, int64_t *n_r);
+int store_cancel_tokens(struct store *s, int64_t batch);
+
 /* ---- whole-store work outside ticks, each one transaction ---- */
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r);
-int store_delete_account(struct store *s, const char *name);
-/* Rows that can no longer matter: dead challenges, counters and ended logins
+/* The account and all beneath it. Its hardware tokens stay in the inventory,
+ * revoked and nobody's, so that their serials aren't handed out again. */
+int store_delete_account(struct store *s, const char *name, int64_t now);
+/* Rows that can no longer matter: dead challenges, counters (but for those that only
+ * a right code or an administrator takes back), used recovery codes and ended logins
  * older than 31 days (each account's last success stays), session ids of this
- * host's earlier boots. */
+ * host's earlier boots, imports that nobody committed for a day, mails two years
+ * after they went out (until then the row keeps them from going out again). */
 int store_purge(struct store *s, const char *boot, const char *host, int64_t now);
 
 #endif

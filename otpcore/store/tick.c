@@ -266,7 +266,7 @@ static enum tick_phase finish_claim(struct store_tick *t, int r)
 	if (r != 0)
 		return after_failure(t, r);
 	t->open = t->batch.n > 0;
-	write_done(&t->claims);
+	write_done(t, &t->claims);
 	r = charge_claimed(t);
 	return r == 0 ? PHASE_SETTLE : after_failure(t, r);
 }
@@ -309,7 +309,7 @@ static enum tick_phase finish_commit(struct store_tick *t, int r)
 	if (r != 0)
 		return after_failure(t, r);
 	t->open = false;
-	write_done(&t->settled);
+	write_done(t, &t->settled);
 	t->any_kept = true;
 	want_forget_handed(t);
 	return t->alone == NOBODY ? PHASE_END : run_alone(t, t->alone + 1);

@@ -19,12 +19,14 @@ enum want_kind {
 	WANT_SESSION,
 	WANT_SESSIONS_OF,
 	WANT_LICENCE,
+	WANT_TOKEN,
 	WANT_PHONE_OWNERS,
 	WANT_THROTTLE,
 	/* Nodes of the second index, made from loaded rows. */
 	NODE_SUBJECT,
 	NODE_THROTTLE,
 	NODE_SESSION,
+	NODE_TOKEN,
 };
 
 /* What a request reads, or what can be found among that. Its key: */
@@ -146,6 +148,16 @@ int want_node(struct store_tick *t, struct want_key key, void *row, struct want 
 struct throttle *want_throttle_row(
 	struct store_tick *t, int64_t kind, int64_t subject, int64_t period);
 
+/* ---- want_rows.c ---- */
+/* A statement of a want. Parameters: letters, see parameter() in want_read.c. */
+struct want_part {
+	enum want_kind kind;
+	int statement;
+	const char *parameters;
+	int (*row)(const struct store_cells *cells, void *arg);
+};
+extern const struct want_part want_parts[];
+extern const size_t want_n_parts;
 #define OWNERS_MAX 64
 
 /* ---- want_index.c ---- */
@@ -170,7 +182,7 @@ void charge_keep_positive(struct charge_list *list);
 /* ---- write.c ---- */
 int write_calls(struct store_tick *t, struct write_list *list, const char *point);
 /* After the calls: versions and fates of the rows. */
-void write_done(struct write_list *list);
+void write_done(struct store_tick *t, struct write_list *list);
 /* After a lost race: mark the requests that touched lost rows; how many. */
 size_t write_lost(struct store_tick *t, struct write_list *list);
 void write_clear(struct write_list *list);

@@ -11,6 +11,7 @@ static const size_t row_bytes[] = {
 	[WANT_SESSION] = sizeof(struct session),
 	[WANT_SESSIONS_OF] = 0,
 	[WANT_LICENCE] = sizeof(struct licence),
+	[WANT_TOKEN] = sizeof(struct token),
 	[WANT_PHONE_OWNERS] = OWNERS_MAX * sizeof(int64_t),
 	[WANT_THROTTLE] = sizeof(struct throttle),
 };
@@ -84,6 +85,11 @@ int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN])
 	return want(t, (struct want_key){ WANT_LICENCE, "", "", { 0 }, hash });
 }
 
+int store_want_token(struct store_tick *t, const char *serial)
+{
+	return want(t, (struct want_key){ WANT_TOKEN, serial, "", { 0 }, NULL });
+}
+
 int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LEN])
 {
 	return want(t, (struct want_key){ WANT_PHONE_OWNERS, "", "", { 0 }, hash });
@@ -123,6 +129,20 @@ static void *hand_row(struct store_tick *t, struct want_key k)
 	return w != NULL ? w->row : NULL;
 }
 
+/* The same row where another want holds it: among the sessions or the tokens of an
+ * account. */
+static void *one_row(struct store_tick *t, enum want_kind kind, void *found)
+{
+	struct row *row = found;
+	struct want_key key = { kind, "", "", { row != NULL ? row->id : 0 }, NULL };
+	struct want *node = row != NULL && row->id != 0 ? want_find(&t->by_row, &key) : NULL;
+
+	if (node == NULL)
+		return row;
+	node->home->handed = true;
+	return node->row;
+}
+
 struct aggregate *store_account(struct store_tick *t, const char *name)
 {
 	return hand_row(t, (struct want_key){ WANT_ACCOUNT, name, "", { 0 }, NULL });
@@ -140,15 +160,8 @@ struct login *store_login(struct store_tick *t, int64_t id)
 
 struct session *store_session(struct store_tick *t, const char *boot, const char *host, int64_t sid)
 {
-	struct session *row =
-		hand_row(t, (struct want_key){ WANT_SESSION, boot, host, { sid }, NULL });
-	struct want_key key = { NODE_SESSION, "", "", { row != NULL ? row->row.id : 0 }, NULL };
-	struct want *node = row != NULL ? want_find(&t->by_row, &key) : NULL;
-
-	if (node == NULL)
-		return row;
-	node->home->handed = true;
-	return node->row;
+	return one_row(t, NODE_SESSION,
+		hand_row(t, (struct want_key){ WANT_SESSION, boot, host, { sid }, NULL }));
 }
 
 struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r)
@@ -163,6 +176,36 @@ struct session *store_sessions_of(struct store_tick *t, const char *account, siz
 struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN])
 {
 	return hand_row(t, (struct want_key){ WANT_LICENCE, "", "", { 0 }, hash });
+}
+
+struct token *store_token(struct store_tick *t, const char *serial)
+{
+	return one_row(t, NODE_TOKEN,
+		hand_row(t, (struct want_key){ WANT_TOKEN, serial, "", { 0 }, NULL }));
+}
+
+struct token *store_take_token(struct store_tick *t, struct aggregate *a, struct token *token)
+{
+	int64_t id = token->row.id;
+	struct want_key owner_key = { NODE_SUBJECT, "", "", { a->account.row.id }, NULL };
+	struct want_key key = { NODE_TOKEN, "", "", { id }, NULL };
+	struct want_key subject = { NODE_SUBJECT, "", "", { id }, NULL };
+	struct want *owner = want_find(&t->by_row, &owner_key);
+	struct token *row = NULL;
+
+	if (token >= a->tokens && token < a->tokens + a->n_tokens)
+		return token;
+	/* Only from the inventory: another account's row has a place already. */
+	if (id == 0 || owner == NULL || owner->row != a || want_find(&t->by_row, &key) != NULL)
+		return NULL;
+	row = store_add_token(t, a);
+	if (row == NULL)
+		return NULL;
+	*row = *token;
+	row->account = a->account.row.id;
+	if (want_node(t, key, row, owner->home) != 0 || want_node(t, subject, a, owner->home) != 0)
+		t->error = MAG_ENOMEM;
+	return row;
 }
 
 size_t store_phone_owners(struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account)

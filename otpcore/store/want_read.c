@@ -9,160 +9,7 @@
 #define HOURS     (2 * 3600) /* counters by the hour */
 #define UID_LIMIT 4294967295 /* this one means "unknown" and finds nobody */
 
-/* ---- rows as they come ---- */
-
-static int load_throttle(const struct store_cells *c, struct throttle *row)
-{
-	int64_t *const fields[] = { &row->kind, &row->subject, &row->period, &row->count,
-		&row->last_at };
-
-	for (int i = 0; i < 5; i++)
-		*fields[i] = c->ops->cell_int(c->statement, i);
-	return 0;
-}
-
-static int on_account(const struct store_cells *c, void *arg)
-{
-	struct aggregate *a = ((struct want *)arg)->row;
-	int r = row_load(TABLE_ACCOUNT, c, &a->account);
-
-	a->exists = r == 0;
-	return r;
-}
-
-static int on_subscription(const struct store_cells *c, void *arg)
-{
-	struct aggregate *a = ((struct want *)arg)->row;
-
-	if (a->n_subscriptions == SUBSCRIPTIONS_MAX)
-		return MAG_ESTORE;
-	return row_load(TABLE_SUBSCRIPTION, c, &a->subscriptions[a->n_subscriptions++]);
-}
-
-static int on_phone(const struct store_cells *c, void *arg)
-{
-	struct aggregate *a = ((struct want *)arg)->row;
-
-	if (a->n_phones == PHONES_MAX)
-		return MAG_ESTORE;
-	return row_load(TABLE_PHONE, c, &a->phones[a->n_phones++]);
-}
-
-static int on_challenge(const struct store_cells *c, void *arg)
-{
-	struct aggregate *a = ((struct want *)arg)->row;
-
-	if (a->n_challenges == CHALLENGES_MAX)
-		return MAG_ESTORE;
-	return row_load(TABLE_CHALLENGE, c, &a->challenges[a->n_challenges++]);
-}
-
-static int on_counter(const struct store_cells *c, void *arg)
-{
-	struct aggregate *a = ((struct want *)arg)->row;
-
-	if (a->n_throttles == THROTTLES_MAX)
-		return MAG_ESTORE;
-	return load_throttle(c, &a->throttles[a->n_throttles++]);
-}
-
-static int on_latest(const struct store_cells *c, void *arg)
-{
-	struct aggregate *a = ((struct want *)arg)->row;
-
-	return row_load(TABLE_LOGIN, c, &a->latest);
-}
-
-static int on_login(const struct store_cells *c, void *arg)
-{
-	return row_load(TABLE_LOGIN, c, ((struct want *)arg)->row);
-}
-
-static int on_session(const struct store_cells *c, void *arg)
-{
-	return row_load(TABLE_SESSION, c, ((struct want *)arg)->row);
-}
-
-static int on_licence(const struct store_cells *c, void *arg)
-{
-	return row_load(TABLE_LICENCE, c, ((struct want *)arg)->row);
-}
-
-static int on_throttle(const struct store_cells *c, void *arg)
-{
-	return load_throttle(c, ((struct want *)arg)->row);
-}
-
-static int on_owner(const struct store_cells *c, void *arg)
-{
-	struct want *w = arg;
-
-	if (w->n < OWNERS_MAX)
-		((int64_t *)w->row)[w->n++] = c->ops->cell_int(c->statement, 0);
-	return 0;
-}
-
-/* The two newest logins that this tick doesn't itself work on. */
-static int on_previous(const struct store_cells *c, void *arg)
-{
-	struct want *w = arg;
-	struct aggregate *a = w->row;
-	struct want_key own = { WANT_LOGIN, "", "", { c->ops->cell_int(c->statement, 0) }, NULL };
-
-	if (a->before.row.id != 0 || want_find(&w->tick->by_key, &own) != NULL)
-		return 0;
-	return row_load(TABLE_LOGIN, c, a->previous.row.id != 0 ? &a->before : &a->previous);
-}
-
-static int on_session_of(const struct store_cells *c, void *arg)
-{
-	struct want *w = arg;
-
-	if (w->n == w->cap) {
-		size_t cap = w->cap == 0 ? 4 : w->cap * 2;
-		struct session *rows = arena_get(&w->tick->arena, cap * sizeof *rows);
-
-		if (rows == NULL)
-			return MAG_ENOMEM;
-		if (w->n > 0)
-			memcpy(rows, w->row, w->n * sizeof *rows);
-		w->row = rows;
-		w->cap = cap;
-	}
-	return row_load(TABLE_SESSION, c, (struct session *)w->row + w->n++);
-}
-
 /* ---- statements ---- */
-
-/* What a want reads. Parameters: letters of struct want_key, see parameter(). */
-struct part {
-	enum want_kind kind;
-	int statement;
-	const char *parameters;
-	int (*row)(const struct store_cells *cells, void *arg);
-};
-static const struct part parts[] = {
-	{ WANT_ACCOUNT, QUERY_ACCOUNT, "t", on_account },
-	{ WANT_ACCOUNT, QUERY_SUBSCRIPTIONS, "t", on_subscription },
-	{ WANT_ACCOUNT, QUERY_PHONES, "t", on_phone },
-	{ WANT_ACCOUNT, QUERY_CHALLENGES, "td", on_challenge },
-	{ WANT_ACCOUNT, QUERY_THROTTLES, "twhd", on_counter },
-	{ WANT_ACCOUNT, QUERY_LATEST, "t", on_latest },
-	{ WANT_ACCOUNT, QUERY_PREVIOUS, "t", on_previous },
-	{ WANT_ACCOUNT_UID, QUERY_ACCOUNT_UID, "0", on_account },
-	{ WANT_ACCOUNT_UID, QUERY_SUBSCRIPTIONS_UID, "0", on_subscription },
-	{ WANT_ACCOUNT_UID, QUERY_PHONES_UID, "0", on_phone },
-	{ WANT_ACCOUNT_UID, QUERY_CHALLENGES_UID, "0d", on_challenge },
-	{ WANT_ACCOUNT_UID, QUERY_THROTTLES_UID, "0whd", on_counter },
-	{ WANT_ACCOUNT_UID, QUERY_LATEST_UID, "0", on_latest },
-	{ WANT_ACCOUNT_UID, QUERY_PREVIOUS_UID, "0", on_previous },
-	{ WANT_LOGIN, QUERY_LOGIN, "0", on_login },
-	{ WANT_SESSION, QUERY_SESSION, "tT0", on_session },
-	{ WANT_SESSIONS_OF, QUERY_SESSIONS_OF, "tn", on_session_of },
-	{ WANT_LICENCE, QUERY_LICENCE, "b", on_licence },
-	{ WANT_PHONE_OWNERS, QUERY_PHONE_OWNERS, "b", on_owner },
-	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },
-};
 
 static struct store_value parameter(const struct want *w, char letter)
 {
@@ -189,7 +36,7 @@ static struct store_value parameter(const struct want *w, char letter)
 	}
 }
 
-static int add_part(struct want *w, const struct part *part)
+static int add_part(struct want *w, const struct want_part *part)
 {
 	size_t n = strlen(part->parameters);
 	struct store_value *values = NULL;
@@ -233,9 +80,9 @@ int want_read_calls(struct store_tick *t)
 		if (w->key.kind == WANT_ACCOUNT_UID &&
 			(w->key.i[0] < 0 || w->key.i[0] >= UID_LIMIT))
 			continue;
-		for (size_t i = 0; r == 0 && i < sizeof parts / sizeof parts[0]; i++) {
-			if (parts[i].kind == w->key.kind)
-				r = add_part(w, &parts[i]);
+		for (size_t i = 0; r == 0 && i < want_n_parts; i++) {
+			if (want_parts[i].kind == w->key.kind)
+				r = add_part(w, &want_parts[i]);
 		}
 	}
 	return r;
@@ -277,6 +124,11 @@ static int index_account(struct want *w)
 
 	for (size_t i = 0; r == 0 && i < a->n_phones; i++)
 		r = want_node(t, id_key(NODE_SUBJECT, a->phones[i].row.id), a, w);
+	for (size_t i = 0; r == 0 && i < a->n_tokens; i++) {
+		r = want_node(t, id_key(NODE_SUBJECT, a->tokens[i].row.id), a, w);
+		if (r == 0)
+			r = want_node(t, id_key(NODE_TOKEN, a->tokens[i].row.id), &a->tokens[i], w);
+	}
 	for (size_t i = 0; r == 0 && i < a->n_challenges; i++)
 		r = want_node(t, id_key(NODE_SUBJECT, a->challenges[i].chain_id), a, w);
 	for (size_t i = 0; r == 0 && i < a->n_throttles; i++) {
@@ -397,5 +249,6 @@ int want_read_done(struct store_tick *t)
 void want_forget_handed(struct store_tick *t)
 {
 	for (struct want *w = t->wants; w != NULL; w = w->next)
-		w->loaded = w->loaded && !w->handed;
+		/* What is under a serial may have been changed through its account. */
+		w->loaded = w->loaded && !w->handed && w->key.kind != WANT_TOKEN;
 }

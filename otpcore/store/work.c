@@ -1,20 +1,79 @@
 /* Outside the ticks: paged reads for administrators and work on the whole
  * store, each one transaction. */
+#include "otpcore/store/work.h"
+
 #include <string.h>
 
 #include "otpcore/base/err.h"
-#include "otpcore/store/backend.h"
 
 #define DAY 86400
 
-static struct store_value integer(int64_t i)
+/* ---- shared ---- */
+
+struct store_value work_integer(int64_t i)
 {
 	return (struct store_value){ 'i', i, NULL, 0 };
 }
 
-static struct store_value text(const char *s)
+struct store_value work_text(const char *s)
 {
 	return (struct store_value){ 't', 0, s, strlen(s) };
+}
+
+struct store_value work_limit(size_t limit)
+{
+	return work_integer(limit < 1000000 ? (int64_t)limit : 1000000);
+}
+
+int work_cell_text(const struct store_cells *c, int column, char *text_r, size_t cap)
+{
+	size_t len = 0;
+	const void *text = c->ops->cell_bytes(c->statement, column, &len);
+
+	if (len >= cap)
+		return MAG_ESTORE;
+	if (len > 0)
+		memcpy(text_r, text, len);
+	text_r[len] = '\0';
+	return 0;
+}
+
+int work_run(struct store *s, struct store_batch *b)
+{
+	int r = s->ops->run(s->backend, b);
+
+	for (size_t i = 0; r == 0 && i < b->n; i++)
+		r = b->calls[i].r;
+	return r;
+}
+
+int work_read(struct store *s, int statement, const struct store_value *values, size_t n_values,
+	int (*row)(const struct store_cells *, void *), void *arg)
+{
+	struct store_call call = { .statement = statement,
+		.point = "store.read",
+		.values = values,
+		.n_values = n_values,
+		.row = row,
+		.arg = arg };
+	struct store_batch batch = { .calls = &call, .n = 1 };
+
+	return work_run(s, &batch);
+}
+
+int work_write(struct store *s, int statement, const struct store_value *values, size_t n_values,
+	int64_t *changed_r)
+{
+	struct store_call call = { .statement = statement,
+		.point = "store.claim",
+		.values = values,
+		.n_values = n_values };
+	struct store_batch batch = { .calls = &call, .n = 1, .begin = true, .commit = true };
+	int r = work_run(s, &batch);
+
+	if (r == 0 && changed_r != NULL)
+		*changed_r = call.changed;
+	return r;
 }
 
 /* ---- lists ---- */
@@ -46,115 +105,84 @@ static int on_licence(const struct store_cells *c, void *arg)
 	const struct list *list = arg;
 	struct licence row = { 0 };
 	char account[sizeof(((struct account *)0)->name)] = "";
-	size_t len = 0;
-	const void *name = NULL;
 	int r = row_load(TABLE_LICENCE, c, &row);
 
+	if (r == 0)
+		r = work_cell_text(
+			c, (int)row_n_columns(TABLE_LICENCE), account, sizeof account);
 	if (r != 0)
 		return r;
-	name = c->ops->cell_bytes(c->statement, (int)row_n_columns(TABLE_LICENCE), &len);
-	if (len >= sizeof account)
-		return MAG_ESTORE;
-	if (len > 0)
-		memcpy(account, name, len);
 	return list->licence(&row, account, list->arg);
-}
-
-static int run(struct store *s, struct store_batch *b)
-{
-	int r = s->ops->run(s->backend, b);
-
-	for (size_t i = 0; r == 0 && i < b->n; i++)
-		r = b->calls[i].r;
-	return r;
-}
-
-static size_t bounded(size_t limit)
-{
-	return limit < 1000000 ? limit : 1000000;
 }
 
 int store_list_accounts(struct store *s, const char *after, int64_t state, int64_t expiring_before,
 	size_t limit, store_account_fn *fn, void *arg)
 {
 	struct list list = { fn, NULL, arg };
-	struct store_value values[] = { text(after != NULL ? after : ""), integer(state),
-		integer(expiring_before), integer((int64_t)bounded(limit)) };
-	struct store_call call = { .statement = QUERY_LIST_ACCOUNTS,
-		.point = "store.read",
-		.values = values,
-		.n_values = 4,
-		.row = on_account,
-		.arg = &list };
-	struct store_batch batch = { .calls = &call, .n = 1 };
+	struct store_value values[] = { work_text(after != NULL ? after : ""), work_integer(state),
+		work_integer(expiring_before), work_limit(limit) };
 
-	return run(s, &batch);
+	return work_read(s, QUERY_LIST_ACCOUNTS, values, 4, on_account, &list);
 }
 
 int store_list_licences(struct store *s, int64_t after_id, const char *order, int64_t state,
 	size_t limit, store_licence_fn *fn, void *arg)
 {
 	struct list list = { NULL, fn, arg };
-	struct store_value values[] = { integer(after_id), text(order != NULL ? order : ""),
-		integer(state), integer((int64_t)bounded(limit)) };
-	struct store_call call = { .statement = QUERY_LIST_LICENCES,
-		.point = "store.read",
-		.values = values,
-		.n_values = 4,
-		.row = on_licence,
-		.arg = &list };
-	struct store_batch batch = { .calls = &call, .n = 1 };
+	struct store_value values[] = { work_integer(after_id), work_text(order != NULL ? order : ""),
+		work_integer(state), work_limit(limit) };
 
-	return run(s, &batch);
+	return work_read(s, QUERY_LIST_LICENCES, values, 4, on_licence, &list);
 }
 
 /* ---- whole-store work ---- */
 
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r)
 {
-	struct store_value values[] = { text(order), integer(now) };
-	struct store_call call = { .statement = QUERY_RELEASE_LICENCES,
-		.point = "store.claim",
-		.values = values,
-		.n_values = 2 };
-	struct store_batch batch = { .calls = &call, .n = 1, .begin = true, .commit = true };
-	int r = run(s, &batch);
+	struct store_value values[] = { work_text(order), work_integer(now) };
 
-	if (r == 0)
-		*n_r = call.changed;
-	return r;
+	return work_write(s, QUERY_RELEASE_LICENCES, values, 2, n_r);
 }
 
-int store_delete_account(struct store *s, const char *name)
+int store_delete_account(struct store *s, const char *name, int64_t now)
 {
-	static const int statements[] = { QUERY_DELETE_COUNTERS, QUERY_DELETE_CHALLENGES,
-		QUERY_DELETE_PHONES, QUERY_DELETE_SUBSCRIPTIONS, QUERY_DELETE_LOGINS,
-		QUERY_DELETE_SESSIONS, QUERY_DELETE_ACCOUNT };
-	enum { N = sizeof statements / sizeof statements[0] };
-	struct store_value value = text(name);
+	static const struct {
+		int statement;
+		size_t n_values;
+	} steps[] = { { QUERY_DELETE_COUNTERS, 1 }, { QUERY_DELETE_CHALLENGES, 1 },
+		{ QUERY_DELETE_PHONES, 1 }, { QUERY_DELETE_APPS, 1 }, { QUERY_DELETE_TOKENS, 2 },
+		{ QUERY_DELETE_RECOVERIES, 1 }, { QUERY_DELETE_MAILS, 1 },
+		{ QUERY_DELETE_SUBSCRIPTIONS, 1 }, { QUERY_DELETE_LOGINS, 1 },
+		{ QUERY_DELETE_SESSIONS, 1 }, { QUERY_DELETE_ACCOUNT, 1 } };
+	enum { N = sizeof steps / sizeof steps[0] };
+	struct store_value values[] = { work_text(name), work_integer(now) };
 	struct store_call calls[N] = { 0 };
 	struct store_batch batch = { .calls = calls, .n = N, .begin = true, .commit = true };
 	int r = MAG_ESTORE;
 
 	for (size_t i = 0; i < N; i++)
-		calls[i] = (struct store_call){ .statement = statements[i],
+		calls[i] = (struct store_call){ .statement = steps[i].statement,
 			.point = "store.claim",
-			.values = &value,
-			.n_values = 1 };
+			.values = values,
+			.n_values = steps[i].n_values };
 	calls[N - 1].must_change = true; /* the account itself */
-	r = run(s, &batch);
+	r = work_run(s, &batch);
 	return r == MAG_ECONFLICT ? MAG_ENOTFOUND : r;
 }
 
 int store_purge(struct store *s, const char *boot, const char *host, int64_t now)
 {
-	struct store_value day = integer(now - DAY), month = integer(now - 31 * DAY);
-	struct store_value place[] = { text(boot), text(host) };
+	struct store_value day = work_integer(now - DAY), month = work_integer(now - 31 * DAY);
+	struct store_value years = work_integer(now - 2 * 366 * DAY);
+	struct store_value place[] = { work_text(boot), work_text(host) };
 	struct store_call calls[] = {
 		{ .statement = QUERY_PURGE_CHALLENGES, .values = &day, .n_values = 1 },
 		{ .statement = QUERY_PURGE_COUNTERS, .values = &month, .n_values = 1 },
 		{ .statement = QUERY_PURGE_LOGINS, .values = &month, .n_values = 1 },
 		{ .statement = QUERY_PURGE_SESSIONS, .values = place, .n_values = 2 },
+		{ .statement = QUERY_PURGE_STAGED, .values = &day, .n_values = 1 },
+		{ .statement = QUERY_PURGE_RECOVERIES, .values = &month, .n_values = 1 },
+		{ .statement = QUERY_PURGE_MAILS, .values = &years, .n_values = 1 },
 	};
 	struct store_batch batch = {
 		.calls = calls, .n = sizeof calls / sizeof calls[0], .begin = true, .commit = true
@@ -162,5 +190,5 @@ int store_purge(struct store *s, const char *boot, const char *host, int64_t now
 
 	for (size_t i = 0; i < batch.n; i++)
 		calls[i].point = "store.claim";
-	return run(s, &batch);
+	return work_run(s, &batch);
 }

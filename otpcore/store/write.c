@@ -93,6 +93,22 @@ void store_mark_phone(struct store_tick *t, size_t request, struct phone *row, e
 	mark(t, request, TABLE_PHONE, &row->row, fate);
 }
 
+void store_mark_token(struct store_tick *t, size_t request, struct token *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_TOKEN, &row->row, fate);
+}
+
+void store_mark_recovery(
+	struct store_tick *t, size_t request, struct recovery *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_RECOVERY, &row->row, fate);
+}
+
+void store_mark_mail(struct store_tick *t, size_t request, struct mail *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_MAIL, &row->row, fate);
+}
+
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate)
 {
@@ -142,6 +158,30 @@ struct phone *store_add_phone(struct store_tick *t, struct aggregate *a)
 	return row;
 }
 
+struct token *store_add_token(struct store_tick *t, struct aggregate *a)
+{
+	struct token *row = NULL;
+
+	(void)t;
+	if (a->n_tokens == TOKENS_MAX)
+		return NULL;
+	row = &a->tokens[a->n_tokens++];
+	*row = (struct token){ .account = a->account.row.id };
+	return row;
+}
+
+struct recovery *store_add_recovery(struct store_tick *t, struct aggregate *a)
+{
+	struct recovery *row = NULL;
+
+	(void)t;
+	if (a->n_recoveries == RECOVERIES_MAX)
+		return NULL;
+	row = &a->recoveries[a->n_recoveries++];
+	*row = (struct recovery){ .account = a->account.row.id };
+	return row;
+}
+
 struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a)
 {
 	struct challenge *row = NULL;
@@ -159,7 +199,26 @@ struct licence *store_add_licence(struct store_tick *t)
 	return arena_get(&t->arena, sizeof(struct licence));
 }
 
+struct mail *store_add_mail(struct store_tick *t)
+{
+	return arena_get(&t->arena, sizeof(struct mail));
+}
+
+bool store_mail_was_new(const struct store_tick *t, const struct mail *row)
+{
+	(void)t;
+	return row->row.version > 0;
+}
+
 /* ---- writing ---- */
+
+/* What makes room under a key that another row may take in the same tick. */
+static bool leaves(const struct write *w)
+{
+	if (w->fate == ROW_DELETED)
+		return true;
+	return w->table == TABLE_TOKEN && ((const struct token *)w->row)->state == TOKEN_REVOKED;
+}
 
 /* Rows that are there before new ones: a new phone may take a deleted one's
  * place. Among each, by table and id: an order all writers keep. */
@@ -171,6 +230,8 @@ static int order(const void *a, const void *b)
 		return x->fate == ROW_NEW ? 1 : -1;
 	if (x->table != y->table)
 		return x->table < y->table ? -1 : 1;
+	if (leaves(x) != leaves(y))
+		return leaves(x) ? -1 : 1;
 	return x->row->id < y->row->id ? -1 : x->row->id > y->row->id;
 }
 
@@ -190,7 +251,8 @@ static int add_call(struct store_tick *t, struct write *w, const char *point)
 		w->row->version = 1;
 	c->n_values = row_values(w->table, verb, w->row, values);
 	c->arg = w;
-	c->must_change = true;
+	/* A mail that is there already is no lost race: that is what its key is for. */
+	c->must_change = w->table != TABLE_MAIL || verb != ROW_INSERT;
 	return 0;
 }
 
@@ -212,8 +274,15 @@ int write_calls(struct store_tick *t, struct write_list *list, const char *point
 	return r;
 }
 
-void write_done(struct write_list *list)
+void write_done(struct store_tick *t, struct write_list *list)
 {
+	/* Version 0: not in the database under this id. */
+	for (size_t i = 0; i < t->batch.n; i++) {
+		const struct store_call *c = &t->batch.calls[i];
+
+		if (c->statement == STATEMENT_ROW(TABLE_MAIL, ROW_INSERT) && c->changed == 0)
+			((struct write *)c->arg)->row->version = 0;
+	}
 	for (size_t i = 0; i < list->n; i++) {
 		struct write *w = &list->items[i];
 

@@ -467,11 +467,11 @@ static void test_a_deleted_account_leaves_nothing(void **state)
 		assert_int_equal(s.r, 0);
 		assert_false(s.failed[0]);
 		if (i == 0)
-			assert_int_equal(store_delete_account(f->s, "alice"), 0);
+			assert_int_equal(store_delete_account(f->s, "alice", NOW), 0);
 	}
 	assert_int_equal(counter(f, THROTTLE_CHAIN, chain, 0), 0);
-	assert_int_equal(store_delete_account(f->s, "alice"), MAG_ENOTFOUND);
-	assert_int_equal(store_delete_account(f->s, "bob"), 0);
+	assert_int_equal(store_delete_account(f->s, "alice", NOW), MAG_ENOTFOUND);
+	assert_int_equal(store_delete_account(f->s, "bob", NOW), 0);
 }
 
 #define MONTH (31 * 86400)

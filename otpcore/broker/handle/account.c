@@ -413,7 +413,7 @@ static void delete_after(struct request *r)
 
 	if (r->result.verdict != VERDICT_OK)
 		return;
-	res = store_delete_account(r->broker->store, q->user);
+	res = store_delete_account(r->broker->store, q->user, r->now);
 	if (res == MAG_ENOTFOUND)
 		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
 	else if (res)

@@ -14,23 +14,39 @@ ORDER BY state, expires_at DESC LIMIT 7;
 --: phones t
 SELECT {phone} FROM phone WHERE account = {account_id} ORDER BY slot LIMIT 4;
 
+-- Those not revoked first (H1: one of each kind), then the latest: two places stay
+-- free.
+--: tokens t
+SELECT {token} FROM token WHERE account = {account_id} AND account > 0
+ORDER BY state = 9, state_since DESC, id LIMIT 4;
+
+-- $2 now. Of the codes there are ten, of the administrators' few.
+--: recoveries ti
+SELECT {recovery} FROM recovery WHERE account = {account_id} AND used_at = 0
+AND (expires_at = 0 OR expires_at > $2) ORDER BY kind, created_at DESC, id LIMIT 20;
+
 -- The newest: four places stay free for this tick's own. Of one second the live
 -- ones (state 1) come first.
 --: challenges ti
 SELECT {challenge} FROM challenge WHERE account = {account_id} AND created_at > $2
 ORDER BY created_at DESC, state, id LIMIT 12;
 
--- Counters of the account, its phones and the chains of its challenges (those
--- read above, not of all that a busy day leaves): by the day and without period
--- of 31 days ($2), by the hour of two ($3).
+-- Counters of the account, its phones and tokens and the chains of its challenges
+-- (those read above, not of all that a busy day leaves): by the day and without
+-- period of 31 days ($2), by the hour of two ($3). What only a right code or an
+-- administrator takes back (H4, H13) never grows old.
 --: throttles tiii
 SELECT kind, subject, period, count, last_at FROM throttle WHERE subject IN (
 	SELECT {account_id}
 	UNION ALL SELECT id FROM phone WHERE account = {account_id}
+	UNION ALL SELECT id FROM (
+		SELECT id FROM token WHERE account = {account_id} AND account > 0
+		ORDER BY state = 9, state_since DESC, id LIMIT 4) AS tokens
 	UNION ALL SELECT chain_id FROM (
 		SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4
 		ORDER BY created_at DESC, state, id LIMIT 12) AS newest)
-AND last_at > CASE WHEN kind IN (6, 7, 8, 9) THEN $3 ELSE $2 END LIMIT 257;
+AND (kind IN (10, 11, 12) OR last_at > CASE WHEN kind IN (6, 7, 8, 9) THEN $3 ELSE $2 END)
+LIMIT 257;
 
 --: latest t
 SELECT {login} FROM login WHERE account = {account_id}
@@ -52,6 +68,10 @@ AND (expires_at = 0 OR expires_at > $2) ORDER BY since DESC, id LIMIT 64;
 
 --: licence b
 SELECT {licence} FROM licence WHERE hash = $1;
+
+-- What is staged does not exist yet.
+--: token t
+SELECT {token} FROM token WHERE serial = $1 AND state <> 1;
 
 --: phone_owners b
 SELECT account FROM phone WHERE number_hash = $1 LIMIT 64;

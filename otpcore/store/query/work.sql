@@ -9,18 +9,32 @@ WHERE order_ref = $1 AND state = 2;
 DELETE FROM throttle WHERE subject IN (
 	SELECT {account_id}
 	UNION SELECT id FROM phone WHERE account = {account_id}
+	UNION SELECT id FROM token WHERE account = {account_id} AND account > 0
 	UNION SELECT chain_id FROM challenge WHERE account = {account_id});
 --: delete_challenges t
 DELETE FROM challenge WHERE account = {account_id};
 --: delete_phones t
 DELETE FROM phone WHERE account = {account_id};
+-- A hardware token stays in the inventory, revoked: nobody is to have it again. An
+-- app's is gone.
+--: delete_apps t
+DELETE FROM token WHERE account = {account_id} AND account > 0 AND kind = 2;
+-- $2 now.
+--: delete_tokens ti
+UPDATE token SET account = 0, subscription = 0, suspended_by = 0, label = '',
+	state_since = CASE WHEN state = 9 THEN state_since ELSE $2 END, state = 9,
+	version = version + 1 WHERE account = {account_id} AND account > 0;
+--: delete_recoveries t
+DELETE FROM recovery WHERE account = {account_id};
+--: delete_mails t
+DELETE FROM mail WHERE account = {account_id};
 --: delete_subscriptions t
 DELETE FROM subscription WHERE account = {account_id};
 --: delete_logins t
 DELETE FROM login WHERE account = {account_id};
 -- The id was seen in this boot: the row stays, but no session rests on it.
 --: delete_sessions t
-UPDATE session SET account = 0, login = 0, strength = 0, level = 0, phone = 0,
+UPDATE session SET account = 0, login = 0, strength = 0, level = 0, phone = 0, token = 0,
 	version = version + 1 WHERE account = {account_id};
 --: delete_account t
 DELETE FROM account WHERE id = {account_id};
@@ -28,9 +42,9 @@ DELETE FROM account WHERE id = {account_id};
 -- $1 a day ago: older codes are not even told apart from wrong ones.
 --: purge_challenges i
 DELETE FROM challenge WHERE created_at < $1;
--- $1 31 days ago.
+-- $1 31 days ago. What only a right code or an administrator takes back stays.
 --: purge_counters i
-DELETE FROM throttle WHERE last_at < $1;
+DELETE FROM throttle WHERE last_at < $1 AND (count = 0 OR kind NOT IN (10, 11, 12));
 --: purge_logins i
 DELETE FROM login WHERE started_at < $1 AND id NOT IN (
 	SELECT (SELECT l.id FROM login AS l WHERE l.account = a.id
@@ -40,3 +54,12 @@ DELETE FROM login WHERE started_at < $1 AND id NOT IN (
 		AND (l.opened_at > 0 OR l.verified_at > 0)));
 --: purge_sessions tt
 DELETE FROM session WHERE host = $2 AND boot <> $1;
+-- $1 a day ago: an import that nobody committed.
+--: purge_staged i
+DELETE FROM token WHERE state = 1 AND created_at < $1;
+-- $1 31 days ago.
+--: purge_recoveries i
+DELETE FROM recovery WHERE (used_at > 0 AND used_at < $1) OR (expires_at > 0 AND expires_at < $1);
+-- $1 two years ago: until then the row keeps its notice from going out again.
+--: purge_mails i
+DELETE FROM mail WHERE state <> 1 AND created_at < $1;

@@ -1,0 +1,49 @@
+-- The inventory of tokens, and what the calendar asks for.
+
+-- All or nothing: only if as many are staged as the importer believes ($2).
+--: commit_tokens ii
+UPDATE token SET state = 2, version = version + 1 WHERE batch = $1 AND state = 1
+AND (SELECT count(*) FROM token AS staged WHERE staged.batch = $1 AND staged.state = 1) = $2;
+--: cancel_tokens i
+DELETE FROM token WHERE batch = $1 AND state = 1;
+
+-- $1 after this serial, $2 state (0: all but the staged ones), $3 limit.
+--: list_tokens tii
+SELECT {token},
+	coalesce((SELECT name FROM account WHERE account.id = token.account), '') AS holder,
+	coalesce((SELECT expires_at FROM subscription
+		WHERE subscription.id = token.subscription), 0) AS expires_at
+FROM token WHERE serial > $1 AND state = CASE WHEN $2 = 0 AND state <> 1 THEN state ELSE $2 END
+ORDER BY serial LIMIT $3;
+
+--: find_token t
+SELECT {token},
+	coalesce((SELECT name FROM account WHERE account.id = token.account), '') AS holder,
+	coalesce((SELECT expires_at FROM subscription
+		WHERE subscription.id = token.subscription), 0) AS expires_at
+FROM token WHERE serial = $1 AND state <> 1;
+
+-- $1 after this name; $2 active subscriptions that expire before, $3 expired ones
+-- that did before, $4 tokens suspended before; $5 limit.
+--: due_accounts tiiii
+SELECT name FROM account WHERE name > $1 AND id IN (
+	SELECT account FROM subscription WHERE state = 1 AND expires_at > 0 AND expires_at < $2
+	UNION SELECT account FROM subscription WHERE state = 2 AND expires_at < $3
+	UNION SELECT account FROM token WHERE state = 7 AND account > 0 AND state_since < $4)
+ORDER BY name LIMIT $5;
+
+-- Those that people hold: active phones, tokens and apps that are not revoked.
+--: count_credentials
+SELECT (SELECT count(*) FROM phone WHERE state = 2)
+	+ (SELECT count(*) FROM token WHERE account > 0 AND state <> 9);
+
+-- $1 due until now, $2 limit.
+--: mails_waiting ii
+SELECT {mail}, coalesce((SELECT name FROM account WHERE account.id = mail.account), '') AS holder
+FROM mail WHERE state = 1 AND next_at <= $1 ORDER BY next_at, id LIMIT $2;
+
+--: meta_get t
+SELECT value FROM meta WHERE name = $1;
+--: meta_set ti
+INSERT INTO meta (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;
