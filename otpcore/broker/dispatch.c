@@ -82,10 +82,8 @@ void dispatch_free(struct dispatch **d)
 {
 	if (!*d)
 		return;
-	while ((*d)->orders) {
-		struct order *o = (*d)->orders;
-
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): order_free takes it off the list */
+	for (struct order *o = (*d)->orders, *older; o; o = older) {
+		older = o->next;
 		for (struct request *r = o->waiting, *next; r; r = next) {
 			next = r->next;
 			request_free(&r);

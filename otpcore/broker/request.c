@@ -14,12 +14,13 @@ static const struct handler *const families[] = {
 	handle_licence,
 	handle_explain,
 	handle_token,
+	NULL,
 };
 
 const struct handler *handler_of(uint16_t message)
 {
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		for (const struct handler *h = families[i]; h && h->message; h++)
+	for (const struct handler *const *family = families; *family; family++)
+		for (const struct handler *h = *family; h->message; h++)
 			if (h->message == message)
 				return h;
 	return NULL;

@@ -123,11 +123,9 @@ static void conclude(struct request *r)
 {
 	audit(r);
 	r->tick = NULL;
-	if (r->result.error)
-		answer(r);
-	else if (r->sms.wanted)
+	if (!r->result.error && r->sms.wanted)
 		dispatch_order(r->broker->dispatch, r);
-	else if (r->hold_ms > 0)
+	else if (!r->result.error && r->hold_ms > 0)
 		dispatch_pretend(r->broker->dispatch, r);
 	else
 		answer(r);
