@@ -13,6 +13,7 @@ static enum step (*const steps[])(struct flow *f) = {
 	[STEP_CHOICE] = step_choice,
 	[STEP_SEND] = step_send,
 	[STEP_CODE] = step_code,
+	[STEP_RESYNC] = step_resync,
 	[STEP_COMBINED] = step_combined,
 };
 

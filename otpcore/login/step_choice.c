@@ -52,6 +52,8 @@ const char *flow_has(const struct wire_factor *factors, size_t n)
 
 static enum text item_of(const struct wire_factor *factor)
 {
+	if (flow_needs_resync(factor))
+		return TEXT_ITEM_TOKEN_REPAIR;
 	if (mag_streq(factor->kind, "token"))
 		return TEXT_ITEM_TOKEN;
 	if (mag_streq(factor->kind, "mobile"))
@@ -124,6 +126,7 @@ static void put_menu(struct flow *f, struct mag_buf *out)
 		struct text_args args = { .masked = factor->masked,
 			.ref = factor->ref,
 			.n = (unsigned)i + 1,
+			.state = factor->state,
 			.last = factor == flow_default(f) ? " (default)" : "" };
 		text_put(out, item_of(factor), false, &args);
 	}
@@ -159,8 +162,10 @@ static enum step not_in_list(struct flow *f)
 
 static enum step take(struct flow *f, const struct wire_factor *factor, const char *channel)
 {
-	flow_choose(f, factor, channel);
 	f->head = TEXT_SECOND_STEP;
+	if (flow_needs_resync(factor))
+		return flow_resync(f, factor);
+	flow_choose(f, factor, channel);
 	return flow_is_phone(factor) ? STEP_SEND : STEP_CODE;
 }
 

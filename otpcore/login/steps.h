@@ -10,7 +10,7 @@
 #define FLOW_SEND_EXTRA_MS 3000 /* the broker waits that long for the gateway */
 #define FLOW_CODE_MAX 32
 
-enum step { STEP_END, STEP_CHOICE, STEP_SEND, STEP_CODE, STEP_COMBINED };
+enum step { STEP_END, STEP_CHOICE, STEP_SEND, STEP_CODE, STEP_RESYNC, STEP_COMBINED };
 
 struct flow {
 	const struct client *client;
@@ -68,7 +68,13 @@ enum step flow_granted(struct flow *f, enum flow_end end, const char *strength, 
 enum step step_choice(struct flow *f);
 enum step step_send(struct flow *f);
 enum step step_code(struct flow *f);
+enum step step_resync(struct flow *f);
 enum step step_combined(struct flow *f);
+
+/* step_resync.c: can two codes put this token right? */
+bool flow_needs_resync(const struct wire_factor *factor);
+/* The token is locked by now: asks for two codes. NULL: the account's token. */
+enum step flow_resync(struct flow *f, const struct wire_factor *factor);
 
 /* verify.c: what a judged code leads to. */
 enum step flow_verify(struct flow *f, uint32_t ref, const char *code);

@@ -123,6 +123,11 @@ static void put_digits(struct mag_buf *out, const struct text_args *a)
 	mag_buf_printf(out, "%u", a->digits);
 }
 
+static void put_state(struct mag_buf *out, const struct text_args *a)
+{
+	put_text(out, a->state);
+}
+
 static const struct {
 	const char *name;
 	void (*put)(struct mag_buf *out, const struct text_args *a);
@@ -142,6 +147,7 @@ static const struct {
 	{ "n", put_n },
 	{ "count", put_count },
 	{ "digits", put_digits },
+	{ "state", put_state },         /* locked */
 };
 
 static void put_place(

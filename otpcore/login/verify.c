@@ -52,6 +52,8 @@ static enum step judged(
 
 	if (result->verdict == VERDICT_OK)
 		return right(f, a);
+	if (result->verdict == VERDICT_TOKEN_LOCKED || result->verdict == VERDICT_TOKEN_SUSPENDED)
+		return flow_resync(f, f->factor);
 	if (result->verdict == VERDICT_CODE_WRONG)
 		f->wrong++;
 	if (result->verdict == VERDICT_TRIES_EXCEEDED && ++f->wrong == 3)

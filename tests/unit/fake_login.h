@@ -37,7 +37,7 @@ static struct fake {
 	int down, error;
 
 	/* What was seen. */
-	unsigned begins, sends, verifies, skips, last_ref, agains;
+	unsigned begins, sends, verifies, skips, resyncs, last_ref, agains;
 	uint32_t last_seq, last_proof;
 	char last_channel[9];
 
@@ -140,6 +140,25 @@ static int fake_verify(
 	return 0;
 }
 
+/* 481920 and 113574 follow each other. */
+static int fake_resync(
+	const struct wire_resync_req *q, struct wire_result *result_r, struct wire_resync_rep *a)
+{
+	bool right = mag_streq(mag_secret_text(&q->code1), "481920") &&
+		mag_streq(mag_secret_text(&q->code2), "113574");
+	fake.resyncs++;
+	fake.last_ref = q->ref;
+	result_r->error = 0;
+	result_r->verdict = right ? VERDICT_OK : VERDICT_CODES_WRONG;
+	a->tries_left = right ? 5 : --fake.tries_left;
+	if (!right && !fake.tries_left)
+		result_r->verdict = VERDICT_TOKEN_OUT_OF_SYNC;
+	if (right)
+		mag_copy(a->strength, sizeof a->strength, "hardware-otp");
+	a->level = 2;
+	return 0;
+}
+
 static int fake_skip(
 	const struct wire_skip_req *q, struct wire_result *result, struct wire_skip_rep *a)
 {
@@ -167,6 +186,8 @@ int client_call(const struct client *c, uint16_t message, const void *request,
 		return fake_send(request, result_r, reply);
 	case WIRE_MSG_VERIFY:
 		return fake_verify(request, result_r, reply);
+	case WIRE_MSG_RESYNC:
+		return fake_resync(request, result_r, reply);
 	case WIRE_MSG_SKIP:
 		return fake_skip(request, result_r, reply);
 	default:
