@@ -43,8 +43,8 @@ static int failed(struct visit *v, int error, const char *detail)
 static int denied(struct visit *v, bool key_alone, const struct wire_result *result,
 	const struct wire_account_rep *a)
 {
-	unsigned verdict = result->verdict <= VERDICT_OK ? VERDICT_REQUIREMENTS_NOT_MET :
-							   result->verdict;
+	unsigned verdict =
+		result->verdict <= VERDICT_OK ? VERDICT_REQUIREMENTS_NOT_MET : result->verdict;
 	const struct flow_refusal refusal = { .verdict = verdict,
 		.service = v->service,
 		.host = a->host,
@@ -54,11 +54,12 @@ static int denied(struct visit *v, bool key_alone, const struct wire_result *res
 		.has = flow_has(a->factors, a->n_factors),
 		.key_alone = key_alone,
 		.seconds = result->seconds };
-	visit_log(v, LOG_NOTICE, "account user=%s service=%s rhost=%s: refused (%s), has %s, needs %s%s",
-		v->user, v->service, v->rhost, verdict_id(verdict), a->strength, a->require,
+	visit_log(v, LOG_NOTICE,
+		"account user=%s service=%s rhost=%s: refused (%s), has %s, needs %s%s", v->user,
+		v->service, v->rhost, verdict_id(verdict), a->strength, a->require,
 		key_alone ? "; a key alone: in sshd_config set AuthenticationMethods "
-			    "publickey,keyboard-interactive:pam" :
-			    "");
+			    "publickey,keyboard-interactive:pam"
+			  : "");
 	tell(v, &refusal);
 	return PAM_PERM_DENIED;
 }

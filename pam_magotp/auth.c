@@ -31,8 +31,8 @@ static int unavailable(struct visit *v, int error, const char *detail)
 {
 	char text[512];
 	const struct flow_refusal refusal = { .verdict = VERDICT_BROKER_UNAVAILABLE };
-	visit_log(v, LOG_ERR, "user=%s service=%s: otpcored: %s%s%s (socket %s)", v->user, v->service,
-		mag_strerror(error), *detail ? ": " : "", detail, v->client.socket);
+	visit_log(v, LOG_ERR, "user=%s service=%s: otpcored: %s%s%s (socket %s)", v->user,
+		v->service, mag_strerror(error), *detail ? ": " : "", detail, v->client.socket);
 	io_pam_tell(v, flow_refusal_text(&refusal, text, sizeof text), true);
 	return PAM_AUTHINFO_UNAVAIL;
 }
@@ -88,9 +88,9 @@ static int converse(struct visit *v, const struct flow_params *p, bool quiet, en
 	}
 	*end_r = out.end;
 	if (out.end == FLOW_UNAVAILABLE) {
-		code = visit_broker_down_allows(v, out.error, out.answered) ?
-			verdict_pam(FLOW_EXEMPT, alone, quiet) :
-			unavailable(v, out.error, out.detail);
+		code = visit_broker_down_allows(v, out.error, out.answered)
+			       ? verdict_pam(FLOW_EXEMPT, alone, quiet)
+			       : unavailable(v, out.error, out.detail);
 		goto out;
 	}
 	code = verdict_pam(out.end, alone, quiet);
@@ -116,8 +116,8 @@ static int look(struct visit *v, struct flow_options *options_r, bool *down_r)
 	const char *mode = v->options.mode;
 
 	if (mode && !mag_streq(mode, "combined"))
-		return mag_copy(options_r->mode, sizeof options_r->mode, mode) ? PAM_SYSTEM_ERR :
-										 PAM_SUCCESS;
+		return mag_copy(options_r->mode, sizeof options_r->mode, mode) ? PAM_SYSTEM_ERR
+									       : PAM_SUCCESS;
 	fill_params(v, &p);
 	int r = flow_peek(&v->client, &p, options_r);
 	if (!r)
@@ -127,9 +127,9 @@ static int look(struct visit *v, struct flow_options *options_r, bool *down_r)
 	if (!visit_broker_down_allows(v, r, false))
 		return unavailable(v, r, "");
 	*down_r = true;
-	return mag_copy(options_r->mode, sizeof options_r->mode, mode ? mode : "separate") ?
-		PAM_SYSTEM_ERR :
-		PAM_SUCCESS;
+	return mag_copy(options_r->mode, sizeof options_r->mode, mode ? mode : "separate")
+		       ? PAM_SYSTEM_ERR
+		       : PAM_SUCCESS;
 }
 
 /* prompt_password: asks, splits what combined mode joins, has it checked. */
@@ -149,8 +149,8 @@ static int with_password(struct visit *v)
 	if (io_pam_ask(v, "Password: ", false, &typed))
 		goto out;
 	r = PAM_BUF_ERR;
-	if (combined ? flow_split(&typed, &options, &password, &factor) :
-		       mag_secret_set(&password, typed.data, typed.len))
+	if (combined ? flow_split(&typed, &options, &password, &factor)
+		     : mag_secret_set(&password, typed.data, typed.len))
 		goto out;
 	r = nested_check(v, &password, combined);
 	if (r == PAM_SUCCESS)
@@ -174,8 +174,9 @@ static bool take_key(struct visit *v, struct flow_params *p)
 {
 	const char *info = pam_getenv(v->pamh, "SSH_AUTH_INFO_0");
 	if (!info || !*info) {
-		visit_log(v, LOG_ERR, "first=publickey, but sshd names no accepted key. In sshd_config: "
-				      "AuthenticationMethods publickey,keyboard-interactive:pam");
+		visit_log(v, LOG_ERR,
+			"first=publickey, but sshd names no accepted key. In sshd_config: "
+			"AuthenticationMethods publickey,keyboard-interactive:pam");
 		return false;
 	}
 	p->proof = PROOF_PUBLICKEY;

@@ -24,8 +24,8 @@ static int run(const struct call *c, const char *what, int (*phase)(struct visit
 	if (r == PAM_SUCCESS)
 		r = phase(&v);
 	if (v.options.debug)
-		visit_log(&v, LOG_DEBUG, "%s user=%s service=%s rhost=%s: %s", what, v.user, v.service,
-			v.rhost, pam_strerror(c->pamh, r));
+		visit_log(&v, LOG_DEBUG, "%s user=%s service=%s rhost=%s: %s", what, v.user,
+			v.service, v.rhost, pam_strerror(c->pamh, r));
 	return r;
 }
 

@@ -10,7 +10,7 @@
 #include "otpcore/base/text.h"
 #include "pam_magotp/io_pam.h"
 
-#define MARK "MAGOTP_NESTED"
+#define MARK         "MAGOTP_NESTED"
 #define EXPIRED_DATA "magotp-password-expired"
 
 /* Where Linux-PAM reads services; without a file it would take "other". */
@@ -169,7 +169,8 @@ int nested_check(struct visit *v, const struct mag_secret *password, bool quiet)
 
 	if (mag_streq(service, v->pam_service) || !has_file(service)) {
 		visit_log(v, LOG_ERR, "password_service=%s: %s", service,
-			has_file(service) ? "it is this service itself" : "no such file in /etc/pam.d");
+			has_file(service) ? "it is this service itself"
+					  : "no such file in /etc/pam.d");
 		return PAM_SERVICE_ERR;
 	}
 	int r = pam_get_user(v->pamh, &user, NULL);

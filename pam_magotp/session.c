@@ -45,7 +45,8 @@ static int record(struct visit *v, const struct mag_secret *txn)
 	code = PAM_SUCCESS;
 	if (!a->recorded)
 		visit_log(v, v->options.debug ? LOG_INFO : LOG_DEBUG,
-			"user=%s service=%s: session not recorded (%s)", v->user, v->service, a->reason);
+			"user=%s service=%s: session not recorded (%s)", v->user, v->service,
+			a->reason);
 	io_pam_tell(v, flow_session_text(a, text, sizeof text), false);
 out:
 	free(q);

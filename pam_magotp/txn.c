@@ -7,10 +7,10 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 
-#define VARIABLE "MAGOTP_TXN"
-#define DATA_NAME "magotp-txn"
-#define USER_NAME "magotp-user"
-#define TXN_MAX 1536
+#define VARIABLE    "MAGOTP_TXN"
+#define DATA_NAME   "magotp-txn"
+#define USER_NAME   "magotp-user"
+#define TXN_MAX     1536
 #define ENCODED_MAX (TXN_MAX * 4 / 3 + 4)
 
 static void forget(pam_handle_t *pamh, void *data, int error_status)

@@ -16,7 +16,7 @@
 #include "pam_magotp/nested.h"
 
 #define LISTED_FILE SYSCONFDIR "/magotp/listed"
-#define LISTED_MAX 16384
+#define LISTED_MAX  16384
 
 void visit_log(const struct visit *v, int priority, const char *fmt, ...)
 {
@@ -135,7 +135,7 @@ int visit_who(struct visit *v)
 bool visit_needs_no_broker(const struct visit *v, const struct mag_secret *txn)
 {
 	return !txn->len && v->options.require && mag_streq(v->options.require, "password") &&
-		!v->options.level;
+	       !v->options.level;
 }
 
 bool visit_broker_down_allows(const struct visit *v, int error, bool answered)

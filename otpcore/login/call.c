@@ -8,9 +8,9 @@
 #include "otpcore/login/steps.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
-#define PATIENCE_FIRST_MS 1000 /* nobody listens and nobody has: a restart, or down */
-#define PAUSE_FIRST_MS 20
-#define PAUSE_MAX_MS 250
+#define PATIENCE_FIRST_MS  1000 /* nobody listens and nobody has: a restart, or down */
+#define PAUSE_FIRST_MS     20
+#define PAUSE_MAX_MS       250
 
 static int64_t ticks_ms(void)
 {
@@ -35,8 +35,8 @@ static bool try_again(int error, bool answered, int64_t waited_ms)
 	}
 }
 
-int flow_request(const struct client *c, bool answered, uint16_t message,
-	const void *request, struct wire_result *result_r, void *reply)
+int flow_request(const struct client *c, bool answered, uint16_t message, const void *request,
+	struct wire_result *result_r, void *reply)
 {
 	const struct wire_message *m = wire_message_by_id(message);
 	struct client patient = *c;
@@ -67,8 +67,8 @@ int flow_request(const struct client *c, bool answered, uint16_t message,
 	return r;
 }
 
-int flow_call(struct flow *f, uint16_t message, const void *request,
-	struct wire_result *result_r, void *reply)
+int flow_call(struct flow *f, uint16_t message, const void *request, struct wire_result *result_r,
+	void *reply)
 {
 	struct flow_result *out = f->out;
 	int r = flow_request(f->client, out->answered, message, request, result_r, reply);

@@ -26,7 +26,8 @@ static const char *or_empty(const char *s)
  * name: a cut name could be somebody else's. */
 static int fill_begin(const struct flow_params *p, uint32_t proof, struct wire_begin_req *q)
 {
-	if (strlen(or_empty(p->user)) >= sizeof q->user || p->auth_info_len > sizeof q->auth_info.data)
+	if (strlen(or_empty(p->user)) >= sizeof q->user ||
+		p->auth_info_len > sizeof q->auth_info.data)
 		return MAG_ERANGE;
 	mag_clean(q->user, sizeof q->user, p->user);
 	mag_clean(q->service, sizeof q->service, p->service);
@@ -46,8 +47,7 @@ static int fill_begin(const struct flow_params *p, uint32_t proof, struct wire_b
 	return 0;
 }
 
-int flow_peek(const struct client *c, const struct flow_params *p,
-	struct flow_options *options_r)
+int flow_peek(const struct client *c, const struct flow_params *p, struct flow_options *options_r)
 {
 	struct wire_begin_req *q = calloc(1, sizeof *q);
 	struct wire_begin_rep *a = calloc(1, sizeof *a);

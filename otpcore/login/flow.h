@@ -20,39 +20,39 @@ struct flow_io {
 struct flow_params {
 	const char *user, *service, *rhost, *tty, *ruser; /* NULL: unknown */
 	uint32_t uid;
-	uint32_t proof;              /* enum login_proof */
-	const void *auth_info;       /* SSH_AUTH_INFO_0 */
+	uint32_t proof;        /* enum login_proof */
+	const void *auth_info; /* SSH_AUTH_INFO_0 */
 	size_t auth_info_len;
 	const char *require, *mode, *unenrolled; /* PAM line, or NULL */
 	uint32_t level;
 	bool echo;
 	const struct mag_secret *password; /* the password that was typed, to notice
-	                                      blind conversations; NULL: unknown */
+					      blind conversations; NULL: unknown */
 	const struct mag_secret *combined; /* mode=combined: what followed the comma
-	                                      (code, "sms", "call", "sms2"); NULL: nothing */
+					      (code, "sms", "call", "sms2"); NULL: nothing */
 };
 
 enum flow_end {
-	FLOW_REFUSED = 0,   /* verdict says why; the start value */
-	FLOW_OK,            /* second factor proven, or enough was there */
-	FLOW_EXEMPT,        /* policy asks nothing of this user here */
-	FLOW_SKIPPED,       /* the person skipped and may */
-	FLOW_UNAVAILABLE,   /* no broker; error says which way */
-	FLOW_BROKEN,        /* the conversation failed (no conv, hung up) */
+	FLOW_REFUSED = 0,    /* verdict says why; the start value */
+	FLOW_OK,             /* second factor proven, or enough was there */
+	FLOW_EXEMPT,         /* policy asks nothing of this user here */
+	FLOW_SKIPPED,        /* the person skipped and may */
+	FLOW_UNAVAILABLE,    /* no broker; error says which way */
+	FLOW_BROKEN,         /* the conversation failed (no conv, hung up) */
 	FLOW_PASSWORD_FIRST, /* the service is in combined mode: call again with the
-	                        password proven and `combined` */
+				password proven and `combined` */
 };
 
 struct flow_result {
 	enum flow_end end;
-	unsigned verdict;       /* enum verdict */
-	int error;              /* FLOW_UNAVAILABLE: the mag_err of client_call */
-	bool answered;          /* the broker answered at least once */
-	char detail[256];       /* its word about an error, for the log; clean */
-	struct mag_secret txn;  /* for MAGOTP_TXN or as a grant */
+	unsigned verdict;      /* enum verdict */
+	int error;             /* FLOW_UNAVAILABLE: the mag_err of client_call */
+	bool answered;         /* the broker answered at least once */
+	char detail[256];      /* its word about an error, for the log; clean */
+	struct mag_secret txn; /* for MAGOTP_TXN or as a grant */
 	char strength[33];
 	uint32_t level;
-	bool raised;            /* elevate */
+	bool raised; /* elevate */
 	char reason[33];
 };
 
@@ -66,18 +66,17 @@ void flow_result_clear(struct flow_result *r);
 /* What the service asks for, before the password is known: begin with no proof.
  * 0, or as client_call. */
 struct flow_options {
-	char mode[17];      /* separate short combined none */
-	char separator[9];  /* comma none */
+	char mode[17];     /* separate short combined none */
+	char separator[9]; /* comma none */
 	uint32_t code_digits;
 };
-int flow_peek(const struct client *c, const struct flow_params *p,
-	struct flow_options *options_r);
+int flow_peek(const struct client *c, const struct flow_params *p, struct flow_options *options_r);
 
 /* client_call that lives through a restart of the broker: tries again, with the
  * same bytes, while the deadline of `c` allows. answered: the broker spoke in
  * this login before, so that it is worth waiting for. */
-int flow_request(const struct client *c, bool answered, uint16_t message,
-	const void *request, struct wire_result *result_r, void *reply);
+int flow_request(const struct client *c, bool answered, uint16_t message, const void *request,
+	struct wire_result *result_r, void *reply);
 
 /* mode=combined: what was typed into the one field -> the password and what
  * came with it (code, "sms", "call", "sms2"; empty: nothing). One split, at the
@@ -98,9 +97,9 @@ const char *flow_has(const struct wire_factor *factors, size_t n);
 struct flow_refusal {
 	unsigned verdict;
 	const char *service, *host, *require, *help, *detail;
-	const char *has; /* "a phone", "" */
+	const char *has;  /* "a phone", "" */
 	const char *text; /* said instead of the verdict's own sentence, or NULL */
-	bool key_alone;  /* refused because only a key was presented */
+	bool key_alone;   /* refused because only a key was presented */
 	uint32_t seconds;
 };
 char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap);

@@ -18,21 +18,20 @@ static const struct {
 	{ VERDICT_CODE_EXPIRED, "That code has expired. Ask for a new one." },
 	{ VERDICT_CODE_USED, "That code was used already. Ask for a new one." },
 	{ VERDICT_TRIES_EXCEEDED, "Too many wrong codes. Log in again for a new one." },
-	{ VERDICT_ACCOUNT_THROTTLED,
-		"Too many wrong codes lately. Wait before you try again." },
+	{ VERDICT_ACCOUNT_THROTTLED, "Too many wrong codes lately. Wait before you try again." },
 	{ VERDICT_SEND_FAILED,
 		"The message could not be sent. Try again, or choose another phone." },
 	{ VERDICT_SEND_LIMITED, "No more codes are sent for now. Wait before you ask again." },
 	{ VERDICT_REQUIREMENTS_NOT_MET,
 		"Login requirements not met: a stronger login is needed here." },
 	{ VERDICT_TERMS_PENDING, "The terms of this service have not been accepted yet for your "
-		"organisation. Ask its administrator to accept them." },
+				 "organisation. Ask its administrator to accept them." },
 	{ VERDICT_WRONG_CERTIFICATE, "This certificate belongs to another account. "
-		"If both are yours, connect them: magotp connect PARENT" },
+				     "If both are yours, connect them: magotp connect PARENT" },
 	{ VERDICT_BROKER_UNAVAILABLE,
 		"Two-step login does not answer on this host. Try again in a minute." },
 	{ VERDICT_TOKEN_LOCKED, "The token is locked after too many wrong codes. "
-		"Unlock it with two codes: magotp token resync" },
+				"Unlock it with two codes: magotp token resync" },
 	{ VERDICT_TOKEN_SUSPENDED,
 		"You suspended this token. To use it again: magotp token resume" },
 	{ VERDICT_TOKEN_SUSPENDED_BY_ADMIN, "An administrator suspended this token. Ask them." },
@@ -42,7 +41,7 @@ static const struct {
 	{ VERDICT_TOKEN_REVOKED, "The token was revoked for good. Activate another one." },
 	{ VERDICT_SERIAL_UNKNOWN, "No token has this serial number. Look at its back again." },
 	{ VERDICT_CODES_WRONG, "Those two codes do not follow each other. Type the code that the "
-		"token shows, wait for the next, type that." },
+			       "token shows, wait for the next, type that." },
 	{ VERDICT_TOKEN_OUT_OF_SYNC,
 		"The token is out of step. An administrator has to reset it." },
 	{ VERDICT_ACTIVATION_BLOCKED,
@@ -50,12 +49,11 @@ static const struct {
 	{ VERDICT_KEY_MISTYPED, "There is a typing mistake in the key. Type it again." },
 	{ VERDICT_KEY_UNKNOWN, "This key is not known here. Check where it was bought." },
 	{ VERDICT_KEY_USED, "This key was used already. A key works for one account, once." },
-	{ VERDICT_PRODUCT_WRONG,
-		"This key is for another product than the one it should serve." },
+	{ VERDICT_PRODUCT_WRONG, "This key is for another product than the one it should serve." },
 	{ VERDICT_PHONE_INVALID,
 		"This is not a phone number we can use. Type it like +12025550134." },
 	{ VERDICT_PHONE_REGION, "Your licence does not cover numbers of this country. "
-		"US states and DC need phone-us, all others phone-intl." },
+				"US states and DC need phone-us, all others phone-intl." },
 	{ VERDICT_PHONE_LIMIT,
 		"There are as many phones as an account can have. Delete one first." },
 	{ VERDICT_PROOFING_CODE_WRONG, "This activation code is wrong. Ask the agent for it." },
@@ -67,7 +65,7 @@ static const struct {
 		"There is no such account. An administrator adds it: magotpctl account add" },
 	{ VERDICT_ACCOUNT_EXISTS, "The account exists already." },
 	{ VERDICT_ACCOUNT_MISMATCH, "The account belongs to another user id than this user has. "
-		"An administrator has to look at it." },
+				    "An administrator has to look at it." },
 	{ VERDICT_PHONE_UNKNOWN, "The account has no such phone. See: magotp phone list" },
 	{ VERDICT_PHONE_EXISTS, "This number is registered for the account already." },
 	{ VERDICT_PHONE_LAST,
@@ -75,7 +73,7 @@ static const struct {
 	{ VERDICT_LICENCE_NEEDED,
 		"A licence is needed first. With a licence key: magotp activate KEY" },
 	{ VERDICT_NOT_RECORDED, "This session is not recorded, so there is nothing to raise. "
-		"The command itself may go on." },
+				"The command itself may go on." },
 	{ VERDICT_NOT_ALLOWED, "You are not allowed to do this." },
 	{ VERDICT_NO_CODE_PENDING, "No code is waiting. Ask for one." },
 	{ VERDICT_PHONE_EXPIRED,
@@ -163,9 +161,10 @@ static void put_requirements(struct mag_buf *out, const struct flow_refusal *r)
 		return;
 	mag_buf_reset(&line);
 	if (*or_empty(r->has)) {
-		const char *what = ways[way].need == STRENGTH_PHONE_OTP ? "a phone" : ways[way].what;
-		mag_buf_printf(&line, "You have %s. To add %s, on a host that takes %s:", r->has, what,
-			r->has);
+		const char *what =
+			ways[way].need == STRENGTH_PHONE_OTP ? "a phone" : ways[way].what;
+		mag_buf_printf(&line, "You have %s. To add %s, on a host that takes %s:", r->has,
+			what, r->has);
 	} else {
 		mag_buf_puts(&line, "To get there, on a host that takes your password:");
 	}
@@ -182,7 +181,8 @@ static void put_verdict(struct mag_buf *out, const struct flow_refusal *r)
 	const char *vague = r->seconds ? strstr(sentence, " Wait ") : NULL;
 	mag_buf_putn(&line, sentence, vague ? (size_t)(vague - sentence) : strlen(sentence));
 	if (r->seconds)
-		mag_buf_printf(&line, " Try again in %s.", text_duration(r->seconds, wait, sizeof wait));
+		mag_buf_printf(
+			&line, " Try again in %s.", text_duration(r->seconds, wait, sizeof wait));
 	if (*or_empty(r->detail)) {
 		text_put_wrapped(out, text);
 		mag_buf_reset(&line);

@@ -6,8 +6,8 @@
 #include "otpcore/base/text.h"
 #include "otpcore/login/flow.h"
 
-#define CODE_MIN 6
-#define CODE_MAX 8
+#define CODE_MIN     6
+#define CODE_MAX     8
 #define SCRV1_PREFIX "SCRV1:"
 
 static bool all_digits(const char *s, size_t len)
@@ -65,8 +65,7 @@ out:
 }
 
 /* SCRV1:password:response. MAG_ESYNTAX: it is not that form. */
-static int split_scrv1(
-	const char *s, struct mag_secret *password_r, struct mag_secret *factor_r)
+static int split_scrv1(const char *s, struct mag_secret *password_r, struct mag_secret *factor_r)
 {
 	struct mag_secret password = { 0 }, factor = { 0 };
 	const char *colon;

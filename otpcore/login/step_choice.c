@@ -204,7 +204,7 @@ enum step step_choice(struct flow *f)
 	else if (answer.what == ANSWER_KEY)
 		next = choice_key(f, answer.key);
 	else if (answer.what == ANSWER_NUMBER && answer.number >= 1 &&
-		answer.number <= f->login->n_factors)
+		 answer.number <= f->login->n_factors)
 		next = take(f, &f->login->factors[answer.number - 1], NULL);
 	else if (answer.what == ANSWER_CODE && is_token_code(answer.code))
 		next = flow_verify(f, 0, answer.code);

@@ -64,9 +64,8 @@ static enum step judge(struct flow *f, const char *code)
 	if (mag_secret_set_text(&q.code, code))
 		return flow_refuse_mute(f, VERDICT_NONE);
 	if (!flow_call(f, WIRE_MSG_VERIFY, &q, &result, &a)) {
-		next = result.verdict == VERDICT_OK ?
-			flow_granted(f, FLOW_OK, a.strength, a.level) :
-			flow_refuse_mute(f, result.verdict);
+		next = result.verdict == VERDICT_OK ? flow_granted(f, FLOW_OK, a.strength, a.level)
+						    : flow_refuse_mute(f, result.verdict);
 	}
 	mag_secret_free(&q.code);
 	return next;

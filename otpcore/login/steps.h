@@ -6,9 +6,9 @@
 #include "otpcore/login/flow.h"
 #include "otpcore/login/texts.h"
 
-#define FLOW_PROMPTS_MAX 12
+#define FLOW_PROMPTS_MAX   12
 #define FLOW_SEND_EXTRA_MS 3000 /* the broker waits that long for the gateway */
-#define FLOW_CODE_MAX 32
+#define FLOW_CODE_MAX      32
 
 enum step { STEP_END, STEP_CHOICE, STEP_SEND, STEP_CODE, STEP_RESYNC, STEP_COMBINED };
 
@@ -23,26 +23,26 @@ struct flow {
 	int prompts;
 	bool brief; /* mode=short */
 
-	const struct wire_factor *factor; /* that a code is asked for; NULL: the choice */
-	char channel[9];                  /* that it goes by */
-	bool again;                       /* the person wants a new one */
-	bool sent;                        /* a code went out in this login ... */
+	const struct wire_factor *factor;      /* that a code is asked for; NULL: the choice */
+	char channel[9];                       /* that it goes by */
+	bool again;                            /* the person wants a new one */
+	bool sent;                             /* a code went out in this login ... */
 	const struct wire_factor *live_factor; /* ... last to this phone, */
 	char live_channel[9];                  /* this way */
-	uint32_t wrong;                   /* codes judged wrong */
+	uint32_t wrong;                        /* codes judged wrong */
 
-	enum text head;         /* what the choice says first */
-	enum text screen;       /* what the next code prompt says */
-	struct text_args args;  /* both with these places filled */
+	enum text head;        /* what the choice says first */
+	enum text screen;      /* what the next code prompt says */
+	struct text_args args; /* both with these places filled */
 };
 
 /* What a line that was typed is. */
 enum answer { ANSWER_EMPTY, ANSWER_KEY, ANSWER_NUMBER, ANSWER_CODE, ANSWER_OTHER };
 struct answer_line {
 	enum answer what;
-	char key;                      /* ANSWER_KEY: r v t m s */
-	unsigned number;               /* ANSWER_NUMBER: 1-9 */
-	char code[FLOW_CODE_MAX + 1];  /* ANSWER_CODE: digits; wipe it */
+	char key;                     /* ANSWER_KEY: r v t m s */
+	unsigned number;              /* ANSWER_NUMBER: 1-9 */
+	char code[FLOW_CODE_MAX + 1]; /* ANSWER_CODE: digits; wipe it */
 };
 
 /* ask.c */
@@ -54,8 +54,8 @@ void flow_tell(struct flow *f, enum text id);
 /* call.c */
 /* flow_request for this login. 0 when the broker served the request; else the
  * end is set. */
-int flow_call(struct flow *f, uint16_t message, const void *request,
-	struct wire_result *result_r, void *reply);
+int flow_call(struct flow *f, uint16_t message, const void *request, struct wire_result *result_r,
+	void *reply);
 
 /* flow.c: how it ends. All return STEP_END. */
 enum step flow_refuse(struct flow *f, unsigned verdict, uint32_t seconds, const char *detail);

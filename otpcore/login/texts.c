@@ -133,16 +133,16 @@ static const struct {
 	void (*put)(struct mag_buf *out, const struct text_args *a);
 } places[] = {
 	{ "user", put_user },
-	{ "masked", put_masked },       /* 0134 */
-	{ "to", put_to },               /* 0134, or p1 */
-	{ "phone", put_phone },         /* phone 0134 */
+	{ "masked", put_masked }, /* 0134 */
+	{ "to", put_to },         /* 0134, or p1 */
+	{ "phone", put_phone },   /* phone 0134 */
 	{ "Phone", put_phone_first },
-	{ "ending", put_ending },       /* phone ending 0134 */
+	{ "ending", put_ending }, /* phone ending 0134 */
 	{ "keys", put_keys },
 	{ "resend", put_resend },
 	{ "time", put_time },
-	{ "tries", put_tries },         /* 2 tries */
-	{ "default", put_default },     /* " (default)" */
+	{ "tries", put_tries },     /* 2 tries */
+	{ "default", put_default }, /* " (default)" */
 	{ "first", put_first },
 	{ "n", put_n },
 	{ "count", put_count },

@@ -13,10 +13,10 @@
 
 #include "otpcore/base/buf.h"
 
-#define TEXT_COLUMNS 80
+#define TEXT_COLUMNS       80
 #define TEXT_FIRST_COLUMNS 48
 #define TEXT_SHORT_COLUMNS 31
-#define TEXT_PROMPT_MAX 511
+#define TEXT_PROMPT_MAX    511
 
 enum text {
 #define TEXT(name, separate, brief) TEXT_##name,

@@ -48,7 +48,7 @@ static enum step judged(
 	struct flow *f, const struct wire_result *result, const struct wire_verify_rep *a)
 {
 	bool wait = result->verdict == VERDICT_TRY_LATER ||
-		result->verdict == VERDICT_ACCOUNT_THROTTLED;
+		    result->verdict == VERDICT_ACCOUNT_THROTTLED;
 
 	if (result->verdict == VERDICT_OK)
 		return right(f, a);

@@ -76,8 +76,8 @@ EXPORT char *strdup(const char *s)
 
 EXPORT int pam_set_item(pam_handle_t *pamh, int which, const void *value)
 {
-	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR :
-						    NEXT(pam_set_item)(pamh, which, value);
+	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR
+						  : NEXT(pam_set_item)(pamh, which, value);
 }
 
 EXPORT int pam_putenv(pam_handle_t *pamh, const char *line)
@@ -88,19 +88,19 @@ EXPORT int pam_putenv(pam_handle_t *pamh, const char *line)
 EXPORT int pam_set_data(pam_handle_t *pamh, const char *name, void *data,
 	void (*clean)(pam_handle_t *pamh, void *data, int error_status))
 {
-	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR :
-						    NEXT(pam_set_data)(pamh, name, data, clean);
+	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR
+						  : NEXT(pam_set_data)(pamh, name, data, clean);
 }
 
-EXPORT int pam_start(const char *service, const char *user, const struct pam_conv *conv,
-	pam_handle_t **pamh_r)
+EXPORT int pam_start(
+	const char *service, const char *user, const struct pam_conv *conv, pam_handle_t **pamh_r)
 {
-	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR :
-						    NEXT(pam_start)(service, user, conv, pamh_r);
+	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR
+						  : NEXT(pam_start)(service, user, conv, pamh_r);
 }
 
 EXPORT int pam_get_user(pam_handle_t *pamh, const char **user_r, const char *prompt)
 {
-	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR :
-						    NEXT(pam_get_user)(pamh, user_r, prompt);
+	return fails(__builtin_return_address(0)) ? PAM_BUF_ERR
+						  : NEXT(pam_get_user)(pamh, user_r, prompt);
 }

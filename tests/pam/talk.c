@@ -82,8 +82,8 @@ static bool read_line(char *line)
 	return true;
 }
 
-static int converse(int n, const struct pam_message **messages, struct pam_response **responses_r,
-	void *unused)
+static int converse(
+	int n, const struct pam_message **messages, struct pam_response **responses_r, void *unused)
 {
 	char line[LINE];
 	(void)unused;

@@ -237,6 +237,6 @@ static struct flow_result converse(const struct turn *turns, struct flow_params 
 }
 
 #define TURNS(...) ((const struct turn[]){ __VA_ARGS__, { NULL, NULL } })
-#define STACK ((struct flow_params){ .proof = PROOF_STACK })
+#define STACK      ((struct flow_params){ .proof = PROOF_STACK })
 
 #endif

@@ -2,18 +2,18 @@
 #include "fake_login.h"
 
 #define HEAD "Second step for alice\n"
-#define PHONES                                    \
-	"1. Text to phone ending 0134 (default)\n" \
+#define PHONES                                                                                     \
+	"1. Text to phone ending 0134 (default)\n"                                                 \
 	"2. Voice call to phone ending 7788\n"
-#define ASK "Number, or Enter for 1: "
+#define ASK  "Number, or Enter for 1: "
 #define MENU HEAD PHONES ASK
-#define SENT                                                  \
-	"Code sent by text to 0134\n"                          \
-	"Good for 2 minutes. r resend, v voice call, m menu.\n" \
+#define SENT                                                                                       \
+	"Code sent by text to 0134\n"                                                              \
+	"Good for 2 minutes. r resend, v voice call, m menu.\n"                                    \
 	"Code: "
-#define WRONG2                                    \
-	"Wrong code, 2 tries left, 2 minutes\n" \
-	"r resend, m menu.\n"                      \
+#define WRONG2                                                                                     \
+	"Wrong code, 2 tries left, 2 minutes\n"                                                    \
+	"r resend, m menu.\n"                                                                      \
 	"Code: "
 
 static int two_phones(void **state)
@@ -68,8 +68,8 @@ static void test_L2_a_token_is_listed_and_its_code_taken_at_once(void **state)
 	add_factor(9, "token", "", "3401");
 	fake.live = true;
 	struct flow_result r = converse(TURNS({ HEAD PHONES "3. Token ending 3401\n"
-							     "Number, token code, or Enter for 1: ",
-					       "483920" }),
+							    "Number, token code, or Enter for 1: ",
+						"483920" }),
 		STACK);
 	assert_int_equal(r.end, FLOW_OK);
 	assert_string_equal(r.strength, "hardware-otp");
@@ -104,8 +104,8 @@ static void test_P5_resend_voice_wrong_expired(void **state)
 static void test_P4_three_wrong_codes_end_it(void **state)
 {
 	(void)state;
-	struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "111111" }, { WRONG2, "222222" },
-						{ NULL, "333333" }),
+	struct flow_result r = converse(
+		TURNS({ MENU, "1" }, { SENT, "111111" }, { WRONG2, "222222" }, { NULL, "333333" }),
 		STACK);
 	assert_int_equal(r.end, FLOW_REFUSED);
 	assert_int_equal(r.verdict, VERDICT_TRIES_EXCEEDED);
@@ -137,12 +137,13 @@ static void test_P5_a_code_that_lives_is_used_again(void **state)
 	(void)state;
 	fake.reused = true;
 	fake.seconds_left = 74;
-	struct flow_result r = converse(
-		TURNS({ MENU, "1" }, { "Code sent earlier by text to 0134\n"
-				       "Still good for 74 seconds. r resend, v voice call, m menu.\n"
-				       "Code: ",
-					     "483920" }),
-		STACK);
+	struct flow_result r =
+		converse(TURNS({ MENU, "1" },
+				 { "Code sent earlier by text to 0134\n"
+				   "Still good for 74 seconds. r resend, v voice call, m menu.\n"
+				   "Code: ",
+					 "483920" }),
+			STACK);
 	assert_int_equal(r.end, FLOW_OK);
 }
 
@@ -152,11 +153,11 @@ static void test_P5_too_soon_leaves_the_earlier_code(void **state)
 	fake.seconds_left = 110;
 	fake.send_result = (struct wire_result){ .verdict = VERDICT_SEND_LIMITED, .seconds = 14 };
 	fake.live = true;
-	struct flow_result r = converse(
-		TURNS({ MENU, "1" }, { "A new code can be sent in 14 seconds\n"
-				       "The earlier one is still good. m menu.\nCode: ",
-					     "483920" }),
-		STACK);
+	struct flow_result r =
+		converse(TURNS({ MENU, "1" }, { "A new code can be sent in 14 seconds\n"
+						"The earlier one is still good. m menu.\nCode: ",
+						      "483920" }),
+			STACK);
 	assert_int_equal(r.end, FLOW_OK);
 }
 
@@ -293,10 +294,10 @@ static void test_L3_skip(void **state)
 static void test_L3_no_skip_where_the_policy_forbids_it(void **state)
 {
 	(void)state;
-	struct flow_result r = converse(
-		TURNS({ MENU, "s" },
-			{ "The second step cannot be skipped here\n" PHONES ASK, NULL }),
-		STACK);
+	struct flow_result r =
+		converse(TURNS({ MENU, "s" },
+				 { "The second step cannot be skipped here\n" PHONES ASK, NULL }),
+			STACK);
 	assert_int_equal(r.end, FLOW_BROKEN);
 	assert_int_equal(fake.skips, 0);
 }
@@ -436,7 +437,8 @@ static void test_outage(void **state)
 {
 	static const struct {
 		int error, tries;
-	} rows[] = { { MAG_EBUSY, 1 }, { MAG_ETIMEOUT, 1 }, { MAG_ESERVER, 1 }, { MAG_EDOWN, 1000 } };
+	} rows[] = { { MAG_EBUSY, 1 }, { MAG_ETIMEOUT, 1 }, { MAG_ESERVER, 1 },
+		{ MAG_EDOWN, 1000 } };
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		two_phones(state);
 		fake.down = 1000;
@@ -459,7 +461,8 @@ static void test_each_verdict_at_the_code_prompt(void **state)
 		const char *told;
 	} rows[] = {
 		{ { .verdict = VERDICT_CODE_USED },
-			"That code was used already\nEnter sends a new one, m menu.\nCode: ", NULL },
+			"That code was used already\nEnter sends a new one, m menu.\nCode: ",
+			NULL },
 		{ { .verdict = VERDICT_NO_CODE_PENDING },
 			"No code is waiting\nEnter sends one, m menu.\nCode: ", NULL },
 		{ { .verdict = VERDICT_ACCOUNT_THROTTLED, .seconds = 8 },
@@ -473,9 +476,11 @@ static void test_each_verdict_at_the_code_prompt(void **state)
 			"Too many wrong codes lately. Wait before you try again. "
 			"(account-throttled)" },
 		{ { .verdict = VERDICT_PHONE_EXPIRED }, NULL,
-			"The subscription of this phone has expired. To renew: magotp activate KEY\n"
+			"The subscription of this phone has expired. To renew: magotp activate "
+			"KEY\n"
 			"(phone-expired)" },
-		{ { .error = MAG_ESTALE }, NULL, "This login took too long. Log in again. (try-later)" },
+		{ { .error = MAG_ESTALE }, NULL,
+			"This login took too long. Log in again. (try-later)" },
 		{ { .error = MAG_EPERM }, NULL, "You are not allowed to do this. (not-allowed)" },
 		{ { .error = MAG_ESTORE, .detail = "disk\nfull" }, NULL, "" },
 	};
@@ -503,7 +508,8 @@ static void test_each_verdict_at_the_choice(void **state)
 	} rows[] = {
 		{ { .verdict = VERDICT_CODE_WRONG }, "Wrong code, 3 tries left\n" },
 		{ { .verdict = VERDICT_CODE_USED }, "That code was used already\n" },
-		{ { .verdict = VERDICT_NO_CODE_PENDING }, "No code was sent yet: choose where to\n" },
+		{ { .verdict = VERDICT_NO_CODE_PENDING },
+			"No code was sent yet: choose where to\n" },
 		{ { .verdict = VERDICT_TRY_LATER, .seconds = 9 },
 			"Too many wrong codes: wait 9 seconds\n" },
 	};
@@ -540,7 +546,8 @@ static void test_a_phone_that_takes_no_text(void **state)
 	mag_copy(fake.login.factors[0].channels, sizeof fake.login.factors[0].channels, "voice");
 	const struct turn turns[] = {
 		{ HEAD "1. Voice call to phone ending 7788 (default)\nEnter for 1: ", "" },
-		{ "Calling phone 7788 with a code\nIt is spoken twice, good for 2 minutes. m menu.\nCode: ",
+		{ "Calling phone 7788 with a code\nIt is spoken twice, good for 2 minutes. m "
+		  "menu.\nCode: ",
 			"t" },
 		{ "Phone 7788 cannot be used that way\nr resend, m menu.\nCode: ", "v" },
 		{ "Calling phone 7788 with a new code\n"
@@ -562,10 +569,13 @@ static void test_H_a_token_is_asked_for_its_code(void **state)
 	fake.live = true;
 	const struct turn turns[] = {
 		{ HEAD "1. Token ending 3401 (default)\nToken code, or Enter for 1: ", "" },
-		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "r" },
-		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "v" },
+		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ",
+			"r" },
+		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ",
+			"v" },
 		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "" },
-		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ", "111111" },
+		{ "Token ending 3401\nType the code that it shows now. m menu.\nToken code: ",
+			"111111" },
 		{ "Wrong code, 2 tries left\nm menu.\nCode: ", "12345678" },
 		{ "Wrong code, 1 try left\nm menu.\nCode: ", "483920" },
 		{ NULL, NULL },
@@ -653,8 +663,10 @@ static void test_M_an_app_is_a_factor_too(void **state)
 	fake.login.autosend = 1;
 	fake.live = true;
 	fake.verify_result.verdict = VERDICT_CODE_USED;
-	converse(TURNS({ "Your app\nType the code that it shows now. m menu.\nApp code: ", "483920" },
-			 { "That code was used already\nWait for the next one. m menu.\nCode: ", NULL }),
+	converse(TURNS({ "Your app\nType the code that it shows now. m menu.\nApp code: ",
+			       "483920" },
+			 { "That code was used already\nWait for the next one. m menu.\nCode: ",
+				 NULL }),
 		STACK);
 }
 
@@ -663,10 +675,10 @@ static void test_skip_that_the_broker_refuses(void **state)
 	(void)state;
 	fake.login.skip = 1;
 	fake.skip_verdict = VERDICT_REQUIREMENTS_NOT_MET;
-	struct flow_result r = converse(TURNS({ HEAD PHONES "s. Skip\n" ASK, "s" },
-						{ "The second step cannot be skipped here\n" PHONES
-						  "s. Skip\n" ASK,
-							NULL }),
+	struct flow_result r = converse(
+		TURNS({ HEAD PHONES "s. Skip\n" ASK, "s" },
+			{ "The second step cannot be skipped here\n" PHONES "s. Skip\n" ASK,
+				NULL }),
 		STACK);
 	assert_int_equal(r.end, FLOW_BROKEN);
 	assert_int_equal(fake.skips, 1);
@@ -701,9 +713,10 @@ static void test_sends_that_end_the_login(void **state)
 	two_phones(state);
 	fake.send_result = (struct wire_result){ .verdict = VERDICT_SEND_LIMITED, .seconds = 1800 };
 	fake.seconds_left = 0;
-	converse(TURNS({ MENU, "1" }, { "No code sent: too many were lately\n"
-					"Again in 30 minutes, m menu.\nChoice: ",
-					      "m" },
+	converse(TURNS({ MENU, "1" },
+			 { "No code sent: too many were lately\n"
+			   "Again in 30 minutes, m menu.\nChoice: ",
+				 "m" },
 			 { MENU, NULL }),
 		STACK);
 	two_phones(state);

@@ -22,8 +22,8 @@ static const struct row {
 	{ "secret,sms9", "secret,sms9", "" },
 	{ "secret,smsx", "secret,smsx", "" },
 	{ "secret,SMS", "secret,SMS", "" },
-	{ "a,b,123456", "a,b", "123456" },      /* the last comma counts */
-	{ "a,123456,b", "a,123456,b", "" },     /* never a second guess */
+	{ "a,b,123456", "a,b", "123456" },  /* the last comma counts */
+	{ "a,123456,b", "a,123456,b", "" }, /* never a second guess */
 	{ "a,123456,", "a,123456,", "" },
 	{ "secret", "secret", "" },
 	{ "", "", "" },
@@ -76,6 +76,7 @@ static void test_none(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_comma), cmocka_unit_test(test_none) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_comma),
+		cmocka_unit_test(test_none) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

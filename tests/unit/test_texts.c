@@ -112,7 +112,8 @@ static void test_the_last_line_is_a_contract(void **state)
 	char text[1024];
 	for (int id = TEXT_SENT_SMS; id < TEXT_THREE_WRONG; id++) {
 		filled(id, false, &longest, text, sizeof text);
-		if (!ends_in(text, "code: ") && !ends_in(text, "Code: ") && !ends_in(text, "Choice: "))
+		if (!ends_in(text, "code: ") && !ends_in(text, "Code: ") &&
+			!ends_in(text, "Choice: "))
 			fail_msg("%s", text);
 	}
 	for (int id = TEXT_ASK_ONE; id <= TEXT_ASK_MANY_CODE; id++) {
@@ -127,7 +128,8 @@ static void test_durations(void **state)
 		uint32_t seconds;
 		const char *text;
 	} rows[] = { { 1, "1 second" }, { 74, "74 seconds" }, { 119, "119 seconds" },
-		{ 120, "2 minutes" }, { 121, "3 minutes" }, { 7200, "2 hours" }, { 90000, "25 hours" } };
+		{ 120, "2 minutes" }, { 121, "3 minutes" }, { 7200, "2 hours" },
+		{ 90000, "25 hours" } };
 	char buf[48];
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -155,7 +157,8 @@ static void test_refusals_end_with_help_and_id(void **state)
 			struct flow_refusal r = { .verdict = verdict,
 				.service = "a-service-with-a-name-of-sixty-four-letters-"
 					   "which-is-the-longest",
-				.host = "a-host-with-a-name-of-about-sixty-letters.which.is.example.org",
+				.host = "a-host-with-a-name-of-about-sixty-letters.which.is."
+					"example.org",
 				.require = strength_id(strength),
 				.has = "a phone and a token",
 				.help = "call 12345, or write to helpdesk@a-long-name.example.org, "
@@ -172,8 +175,8 @@ static void test_refusals_end_with_help_and_id(void **state)
 static void test_every_verdict_has_a_sentence(void **state)
 {
 	(void)state;
-#define VERDICT(name, number, id)                                                   \
-	if (number > 0 && !strcmp(flow_verdict_text(number), flow_verdict_text(9999))) \
+#define VERDICT(name, number, id)                                                                  \
+	if (number > 0 && !strcmp(flow_verdict_text(number), flow_verdict_text(9999)))             \
 		fail_msg("no sentence: %s", id);
 #include "otpcore/base/verdict.def"
 #undef VERDICT
