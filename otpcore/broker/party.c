@@ -139,15 +139,14 @@ void party_policy(const struct party *p, struct policy *p_r)
 
 struct phone *party_phone(const struct party *p, int64_t slot)
 {
-	struct offer offers[PHONES_MAX];
+	struct offer offers[OFFERS_MAX];
 	struct policy policy;
 	size_t n;
 
 	party_policy(p, &policy);
-	n = policy_offers(
-		p->a, &policy, p->r->broker->settings->factors, p->r->now, offers, PHONES_MAX);
+	n = policy_offers(p->a, &policy, p->r->broker->settings, p->r->now, offers, OFFERS_MAX);
 	for (size_t i = 0; i < n; i++)
-		if (!offers[i].excluded && offers[i].phone->slot == slot)
+		if (!offers[i].excluded && offers[i].phone && offers[i].phone->slot == slot)
 			return offers[i].phone;
 	return NULL;
 }

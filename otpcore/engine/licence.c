@@ -8,13 +8,12 @@
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/number.h"
+#include "otpcore/engine/symbols.h"
 
 #define GROUPS    6
 #define GROUP_LEN 5
 #define DATA_LEN  4 /* characters of a group that carry bits; the fifth checks */
 #define SYMBOLS   (GROUPS * GROUP_LEN)
-
-static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /* Times x in GF(32), modulo x^5 + x^2 + 1. */
 static unsigned gf32_double(unsigned v)
@@ -37,66 +36,22 @@ static unsigned check_symbol(const unsigned char symbols[DATA_LEN], unsigned pla
 
 static void write_text(const unsigned char symbols[SYMBOLS], char text_r[KEY_TEXT_LEN + 1])
 {
-	char *p = text_r;
-	unsigned i;
-
-	for (i = 0; i < SYMBOLS; i++) {
-		if (i > 0 && i % GROUP_LEN == 0)
-			*p++ = '-';
-		*p++ = alphabet[symbols[i]];
-	}
-	*p = '\0';
+	symbols_write(symbols, SYMBOLS, GROUP_LEN, text_r);
 }
 
 void key_format(const unsigned char random[KEY_RANDOM_LEN], char text_r[KEY_TEXT_LEN + 1])
 {
-	unsigned char symbols[SYMBOLS], *group = symbols;
-	unsigned place, i, bit = 0;
+	unsigned char data[GROUPS * DATA_LEN], symbols[SYMBOLS], *group = symbols;
+	unsigned place;
 
+	symbols_split(random, sizeof(data), data);
 	for (place = 1; place <= GROUPS; place++, group += GROUP_LEN) {
-		for (i = 0; i < DATA_LEN; i++, bit += 5) {
-			/* Five bits that may lie across two bytes. */
-			unsigned pair = (unsigned)random[bit / 8] << 8;
-
-			if (bit / 8 + 1 < KEY_RANDOM_LEN)
-				pair |= random[bit / 8 + 1];
-			group[i] = (pair >> (11 - bit % 8)) & 31;
-		}
+		memcpy(group, data + (size_t)(place - 1) * DATA_LEN, DATA_LEN);
 		group[DATA_LEN] = (unsigned char)check_symbol(group, place);
 	}
 	write_text(symbols, text_r);
+	mag_wipe(data, sizeof(data));
 	mag_wipe(symbols, sizeof(symbols));
-}
-
-/* 0..31, or 32 for a character that no key has. */
-static unsigned char symbol_of(char c)
-{
-	const char *at;
-
-	if (c >= 'a' && c <= 'z')
-		c = (char)(c - 'a' + 'A');
-	if (c == 'I' || c == 'L')
-		c = '1';
-	if (c == 'O')
-		c = '0';
-	at = strchr(alphabet, c);
-	return at ? (unsigned char)(at - alphabet) : 32;
-}
-
-/* The symbols of what was typed, dashes and blanks left out: how many there
- * are, counting at most one too many. */
-static unsigned read_symbols(const char *typed, unsigned char symbols_r[SYMBOLS])
-{
-	unsigned n = 0;
-
-	for (; *typed && n <= SYMBOLS; typed++) {
-		if (strchr("- \t\r\n", *typed))
-			continue;
-		if (n < SYMBOLS)
-			symbols_r[n] = symbol_of(*typed);
-		n++;
-	}
-	return n;
 }
 
 static bool group_right(const unsigned char group[GROUP_LEN], unsigned place)
@@ -115,7 +70,7 @@ enum verdict key_parse(const char *typed, char text_r[KEY_TEXT_LEN + 1], unsigne
 	unsigned char symbols[SYMBOLS];
 	unsigned wrong = 0, place;
 
-	if (!typed || read_symbols(typed, symbols) != SYMBOLS)
+	if (!typed || symbols_read(typed, symbols, SYMBOLS) != SYMBOLS)
 		goto out;
 	for (place = 1; place <= GROUPS && !wrong; place++)
 		if (!group_right(symbols + (place - 1) * GROUP_LEN, place))
@@ -137,20 +92,22 @@ int key_hash(const char text[KEY_TEXT_LEN + 1], unsigned char hash_r[HASH_LEN])
 
 /* ---- products ---- */
 
-enum phones_taken { TAKES_NO_PHONE, TAKES_US_STATES, TAKES_ALL_BUT_US_STATES };
+/* What a product takes (K1): bits. */
+enum taken { TAKES_US_STATES = 1, TAKES_ALL_BUT_US_STATES = 2, TAKES_TOKEN = 4, TAKES_MOBILE = 8 };
+#define TAKES_PHONE (TAKES_US_STATES | TAKES_ALL_BUT_US_STATES)
 
 static const struct product_row {
 	enum product product;
 	const char *id, *label;
-	enum phones_taken phones;
+	unsigned takes;
 } products[] = {
 	{ PRODUCT_PHONE_US, "phone-us", "phone, US numbers", TAKES_US_STATES },
 	{ PRODUCT_PHONE_INTL, "phone-intl", "phone, numbers outside the US",
 		TAKES_ALL_BUT_US_STATES },
-	{ PRODUCT_HARDWARE, "hardware", "hardware token", TAKES_NO_PHONE },
-	{ PRODUCT_MOBILE, "mobile", "mobile app", TAKES_NO_PHONE },
+	{ PRODUCT_HARDWARE, "hardware", "hardware token", TAKES_TOKEN },
+	{ PRODUCT_MOBILE, "mobile", "mobile app", TAKES_MOBILE },
 	{ PRODUCT_MOBILE_HARDWARE, "mobile-hardware", "mobile app and hardware token",
-		TAKES_NO_PHONE },
+		TAKES_TOKEN | TAKES_MOBILE },
 };
 
 #define N_PRODUCTS (sizeof(products) / sizeof(products[0]))
@@ -194,9 +151,30 @@ bool product_takes_phone(enum product p, const char *country)
 	const struct product_row *row = product_row(p);
 
 	/* A number whose country is not known fits no product. */
-	if (!row || !country || !*country || row->phones == TAKES_NO_PHONE)
+	if (!row || !country || !*country || !(row->takes & TAKES_PHONE))
 		return false;
-	return number_is_us_state(country) == (row->phones == TAKES_US_STATES);
+	return number_is_us_state(country) == (row->takes == TAKES_US_STATES);
+}
+
+bool product_is_phone(enum product p)
+{
+	const struct product_row *row = product_row(p);
+
+	return row && row->takes & TAKES_PHONE;
+}
+
+bool product_takes_token(enum product p)
+{
+	const struct product_row *row = product_row(p);
+
+	return row && row->takes & TAKES_TOKEN;
+}
+
+bool product_takes_mobile(enum product p)
+{
+	const struct product_row *row = product_row(p);
+
+	return row && row->takes & TAKES_MOBILE;
 }
 
 /* ---- dates ---- */
@@ -225,7 +203,7 @@ int64_t licence_expiry(int64_t from, int years)
 	return at == (time_t)-1 ? from : (int64_t)at;
 }
 
-/* ---- licences and subscriptions ---- */
+/* ---- licences ---- */
 
 enum verdict licence_judge(const struct licence *row, int64_t account)
 {
@@ -241,30 +219,6 @@ enum verdict licence_judge(const struct licence *row, int64_t account)
 	if (row->account != 0 && row->account != account)
 		return VERDICT_KEY_USED;
 	return VERDICT_OK;
-}
-
-bool subscription_active(const struct subscription *s, int64_t now)
-{
-	if (!s || s->row.fate == ROW_DELETED || s->state != SUBSCRIPTION_ACTIVE)
-		return false;
-	return now <= s->expires_at; /* the last second of the last day still counts */
-}
-
-struct subscription *subscription_for_phone(struct aggregate *a, const char *country, int64_t now)
-{
-	struct subscription *found = NULL;
-	size_t i;
-
-	for (i = 0; i < a->n_subscriptions && i < SUBSCRIPTIONS_MAX; i++) {
-		struct subscription *s = &a->subscriptions[i];
-
-		if (!subscription_active(s, now) ||
-			!product_takes_phone((enum product)s->product, country))
-			continue;
-		if (!found || s->expires_at > found->expires_at)
-			found = s;
-	}
-	return found;
 }
 
 const char *licence_state_id(int64_t state)

@@ -8,7 +8,7 @@
 
 #include "otpcore/engine/model.h"
 
-#define KEY_TEXT_LEN 35 /* six groups of five, five dashes */
+#define KEY_TEXT_LEN   35 /* six groups of five, five dashes */
 #define KEY_RANDOM_LEN 15
 
 /* The key made of 15 random bytes. */
@@ -22,10 +22,13 @@ enum verdict key_parse(const char *typed, char text_r[KEY_TEXT_LEN + 1], unsigne
 /* SHA-256 of the normal form (120 random bits need no pepper). */
 int key_hash(const char text[KEY_TEXT_LEN + 1], unsigned char hash_r[HASH_LEN]);
 
-const char *product_id(enum product p);              /* "phone-us" */
-enum product product_from_id(const char *id);        /* 0 if none */
-const char *product_label(enum product p);           /* "phone, US numbers" */
-bool product_takes_phone(enum product p, const char *country);  /* P8; country "US" ... */
+const char *product_id(enum product p);                        /* "phone-us" */
+enum product product_from_id(const char *id);                  /* 0 if none */
+const char *product_label(enum product p);                     /* "phone, US numbers" */
+bool product_takes_phone(enum product p, const char *country); /* P8; country "US" ... */
+bool product_is_phone(enum product p);                         /* phone-us, phone-intl */
+bool product_takes_token(enum product p);                      /* hardware, mobile-hardware */
+bool product_takes_mobile(enum product p);                     /* mobile, mobile-hardware */
 
 /* H9, K7, security.md 28: `years` after `from`, the end of that day (23:59:59
  * local); 29 February -> 28 February. */
@@ -35,9 +38,33 @@ int64_t licence_expiry(int64_t from, int years);
  * void or still held. Changes nothing. */
 enum verdict licence_judge(const struct licence *row, int64_t account);
 
-/* The active subscription that takes a phone of this country at `now`, or NULL. */
-struct subscription *subscription_for_phone(struct aggregate *a, const char *country, int64_t now);
+/* ---- subscription.c ---- */
+
 bool subscription_active(const struct subscription *s, int64_t now);
+/* The active subscription that takes a phone of this country, a hardware token,
+ * an app at `now`: of several the one that ends last. NULL. */
+struct subscription *subscription_for_phone(struct aggregate *a, const char *country, int64_t now);
+struct subscription *subscription_for_token(struct aggregate *a, int64_t now);
+struct subscription *subscription_for_mobile(struct aggregate *a, int64_t now);
+
+/* H10: a token or app that is added to a phone subscription, and a phone that is
+ * added to a token's, end with it. The end of the active subscription of the
+ * other sort that ends last; 0: there is none, the year counts from purchase. */
+int64_t licence_addon_expiry(const struct aggregate *a, enum product p, int64_t now);
+
+/* What a right key of a product does to an account (K5, K7, H9, H10). */
+struct licence_effect {
+	struct subscription *extends; /* NULL: a new subscription begins */
+	int64_t expires;
+};
+/* VERDICT_OK fills e_r: the same product is extended, by a year from its
+ * original expiry, while that may be (calendar_renewed()); else a new subscription
+ * begins, with the date of H10 or a year from purchase.
+ * VERDICT_PRODUCT_WRONG: all the account has for this sort of credential has expired
+ * and waits for a key of another product. VERDICT_NOT_ALLOWED: the key's year, counted
+ * from purchase, is over. Changes nothing. `renewal_period`: seconds. */
+enum verdict licence_effect(struct aggregate *a, const struct licence *l, int64_t renewal_period,
+	int64_t now, struct licence_effect *e_r);
 
 const char *licence_state_id(int64_t state);
 

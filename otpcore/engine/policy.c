@@ -6,6 +6,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
+#include "otpcore/engine/token.h"
 
 #define LEVEL_MAX 3
 
@@ -243,48 +244,129 @@ static const char *why_excluded(
 	return NULL;
 }
 
-static bool lists_phone(const char *factors)
+/* ---- what is offered ---- */
+
+static int64_t resyncs_of(const struct aggregate *a, const struct token *t)
 {
+	size_t i;
+
+	for (i = 0; i < a->n_throttles && i < THROTTLES_MAX; i++)
+		if (a->throttles[i].kind == THROTTLE_RESYNC &&
+			a->throttles[i].subject == t->row.id && a->throttles[i].period == 0)
+			return a->throttles[i].count;
+	return 0;
+}
+
+/* A token in order but for what two codes put right. */
+static bool can_be_repaired(enum verdict v)
+{
+	return v == VERDICT_TOKEN_LOCKED || v == VERDICT_TOKEN_SUSPENDED;
+}
+
+static void judge_token(const struct aggregate *a, const struct policy *p, const struct settings *s,
+	int64_t now, struct offer *o)
+{
+	const struct token *t = o->token;
+	enum verdict v = token_usable(a, t, resyncs_of(a, t), s->resync_fail_limit, now);
+
+	if (v == VERDICT_OK || can_be_repaired(v)) {
+		enum strength gives =
+			t->kind == TOKEN_HARDWARE ? STRENGTH_HARDWARE_OTP : STRENGTH_MOBILE_ID;
+
+		o->repair = v != VERDICT_OK;
+		o->excluded = o->repair ? verdict_id(v) : NULL;
+		if (p->known && strength_satisfies(gives, p->require) &&
+			token_level(a, t) >= p->level)
+			return;
+		o->repair = false;
+		o->excluded = "requirements-not-met";
+	} else if (v == VERDICT_TOKEN_EXPIRED && !token_subscription((struct aggregate *)a, t)) {
+		o->excluded = "no-licence";
+	} else {
+		o->excluded = verdict_id(v);
+	}
+}
+
+/* Where the kind of a factor stands in [policy] factors; -1: not there. */
+static int place_of(const struct offer *o, const char *factors)
+{
+	const char *kind = o->phone                           ? "phone"
+			   : o->token->kind == TOKEN_HARDWARE ? "hardware"
+							      : "mobile";
 	char word[32];
+	int place;
 
-	while (next_word(&factors, word, sizeof(word)))
-		if (mag_streq(word, "phone"))
-			return true;
-	return false;
+	for (place = 0; next_word(&factors, word, sizeof(word)); place++)
+		if (mag_streq(word, kind))
+			return place;
+	return -1;
 }
 
-/* Offered ones first, then by slot: p1, p2, p3. */
-static bool stands_before(const struct offer *x, const struct offer *y)
+static int rank(const struct offer *o)
 {
-	if (!x->excluded != !y->excluded)
-		return !x->excluded;
-	return x->phone->slot < y->phone->slot;
+	return !o->excluded ? 0 : o->repair ? 1 : 2;
 }
 
-size_t policy_offers(struct aggregate *a, const struct policy *p, const char *factors, int64_t now,
-	struct offer *offers_r, size_t max)
+static bool stands_before(const struct offer *x, const struct offer *y, const char *factors)
 {
-	bool listed = lists_phone(factors);
-	struct offer offers[PHONES_MAX] = { 0 }, *first = NULL;
-	size_t n = 0, i, at;
+	if (rank(x) != rank(y))
+		return rank(x) < rank(y);
+	if (place_of(x, factors) != place_of(y, factors)) /* -1 wraps around: last */
+		return (unsigned)place_of(x, factors) < (unsigned)place_of(y, factors);
+	return x->phone && y->phone && x->phone->slot < y->phone->slot;
+}
+
+/* Puts an offer where it belongs among the n that are in order. */
+static void insert(struct offer *offers, size_t n, const struct offer *o, const char *factors)
+{
+	for (; n > 0 && stands_before(o, &offers[n - 1], factors); n--)
+		offers[n] = offers[n - 1];
+	offers[n] = *o;
+}
+
+/* The first that is offered; of phones, if these come first, the default one. */
+static void mark_default(struct offer *offers, size_t n)
+{
+	struct offer *first = offers;
+	size_t i;
+
+	if (n == 0 || rank(first) > 1)
+		return;
+	for (i = 0; i < n && first->phone && offers[i].phone && !offers[i].excluded; i++)
+		if (offers[i].phone->is_default && !first->phone->is_default)
+			first = &offers[i];
+	first->is_default = true;
+}
+
+size_t policy_offers(struct aggregate *a, const struct policy *p, const struct settings *s,
+	int64_t now, struct offer *offers_r, size_t max)
+{
+	struct offer offers[OFFERS_MAX] = { 0 };
+	size_t n = 0, i;
 
 	for (i = 0; i < a->n_phones && i < PHONES_MAX; i++) {
 		struct offer o = { .phone = &a->phones[i] };
 
 		if (o.phone->row.fate == ROW_DELETED)
 			continue;
-		o.excluded = listed ? why_excluded(a, p, o.phone, now) : "not-offered";
-		for (at = n; at > 0 && stands_before(&o, &offers[at - 1]); at--)
-			offers[at] = offers[at - 1];
-		offers[at] = o;
-		n++;
+		o.excluded = why_excluded(a, p, o.phone, now);
+		if (place_of(&o, s->factors) < 0)
+			o.excluded = "not-offered";
+		insert(offers, n++, &o, s->factors);
 	}
-	/* The default phone if it can be used, else the first that can. */
-	for (i = 0; i < n && !offers[i].excluded; i++)
-		if (!first || (offers[i].phone->is_default && !first->phone->is_default))
-			first = &offers[i];
-	if (first)
-		first->is_default = true;
+	for (i = 0; i < a->n_tokens && i < TOKENS_MAX; i++) {
+		struct offer o = { .token = &a->tokens[i] };
+
+		if (o.token->row.fate == ROW_DELETED || o.token->state == TOKEN_REVOKED)
+			continue;
+		judge_token(a, p, s, now, &o);
+		if (place_of(&o, s->factors) < 0) {
+			o.excluded = "not-offered";
+			o.repair = false;
+		}
+		insert(offers, n++, &o, s->factors);
+	}
+	mark_default(offers, n);
 	if (n > max)
 		n = max;
 	memcpy(offers_r, offers, n * sizeof(*offers));

@@ -9,10 +9,10 @@ struct policy {
 	enum strength require;
 	int64_t level;
 	int mode, unenrolled, separator, publickey_alone;
-	bool skip;          /* only where the password alone is enough */
+	bool skip; /* only where the password alone is enough */
 	bool autosend, observe;
-	bool known;         /* false: an option or profile names no strength: refuse */
-	char bad[64];       /* what was not understood */
+	bool known;   /* false: an option or profile names no strength: refuse */
+	char bad[64]; /* what was not understood */
 };
 
 /* Options of the PAM line beat the service's section. Empty texts and level 0
@@ -31,14 +31,23 @@ bool policy_exempt_address(const struct service_settings *service, const char *r
 
 /* Which factors are offered, in order, and why others are not. */
 struct offer {
-	struct phone *phone;
+	struct phone *phone; /* exactly one of the two */
+	struct token *token;
 	bool is_default;
+	/* Takes no code now, but two consecutive ones at this prompt put it right and log
+	 * in (H4, H7): excluded then is "token-locked" or "token-suspended". */
+	bool repair;
 	const char *excluded; /* NULL: offered; else "phone-expired", "pending",
-	                         "requirements-not-met", "no-licence",
-	                         "not-offered" (not in [policy] factors) */
+				 "requirements-not-met", "no-licence",
+				 "not-offered" (not in [policy] factors), or what
+				 token_usable() says: "token-expired" ... */
 };
-/* Offered ones first, then by slot; is_default on one that is offered. */
-size_t policy_offers(struct aggregate *a, const struct policy *p, const char *factors,
+#define OFFERS_MAX (PHONES_MAX + TOKENS_MAX)
+/* Offered ones first, then those to repair, then the rest; among these in the
+ * order of [policy] factors, then p1 p2 p3. is_default: on the first factor that is
+ * offered (of phones: the default one); where none is, on the first to repair. A
+ * revoked token is no factor any more. */
+size_t policy_offers(struct aggregate *a, const struct policy *p, const struct settings *s,
 	int64_t now, struct offer *offers_r, size_t max);
 
 /* Strength and level that this phone gives now. */

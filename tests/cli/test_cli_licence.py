@@ -24,11 +24,18 @@ def test_K1_a_key_starts_a_subscription_of_a_year(desk):
 
 
 def test_K1_unknown_products_are_refused(desk):
-    for product in ("hardware", "gold"):
+    for product in ("token", "gold"):
         p = desk.ctl("license", "issue", "--product", product, code=1)
         assert desk.error(p) == "product-wrong"
     desk.ctl("license", "issue", code=2)
     assert desk.json("license", "list") == []
+
+
+def test_K1_every_product_has_keys(desk):
+    products = {"phone-us", "phone-intl", "hardware", "mobile", "mobile-hardware"}
+    for product in products:
+        desk.ctl("license", "issue", "--product", product)
+    assert {row["product"] for row in desk.json("license", "list")} == products
 
 
 def test_K2_a_key_is_stored_only_so_that_it_can_be_recognised(desk):

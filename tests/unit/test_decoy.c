@@ -67,7 +67,7 @@ static void test_made_up_phones_are_offered(void **state)
 
 		snprintf(name, sizeof name, "g%d", i);
 		decoy_fill(m.broker.keyring, name, ROOM_NOW, a);
-		n = policy_offers(a, &p, m.broker.settings->factors, ROOM_NOW, offers, PHONES_MAX);
+		n = policy_offers(a, &p, m.broker.settings, ROOM_NOW, offers, PHONES_MAX);
 		assert_int_equal(n, a->n_phones);
 		assert_true(n >= 1 && n <= 2 && !offers[0].excluded && offers[0].is_default);
 	}

@@ -328,6 +328,15 @@ static struct phone *add(struct aggregate *a, int64_t slot)
 	return p;
 }
 
+static const struct settings *lists(const char *factors)
+{
+	static struct settings s;
+
+	s.resync_fail_limit = 5;
+	snprintf(s.factors, sizeof(s.factors), "%s", factors);
+	return &s;
+}
+
 static const struct policy asks = { .known = true, .require = STRENGTH_PHONE_OTP, .level = 1 };
 
 static void test_L2_phones_are_offered_by_slot_default_marked(void **state)
@@ -340,7 +349,7 @@ static void test_L2_phones_are_offered_by_slot_default_marked(void **state)
 	add(a, 1);
 	add(a, 2)->is_default = 1;
 	assert_int_equal(
-		policy_offers(a, &asks, "certificate phone hardware", NOW, o, PHONES_MAX), 3);
+		policy_offers(a, &asks, lists("certificate phone hardware"), NOW, o, PHONES_MAX), 3);
 	assert_int_equal(o[0].phone->slot, 1);
 	assert_int_equal(o[1].phone->slot, 2);
 	assert_int_equal(o[2].phone->slot, 3);
@@ -363,7 +372,7 @@ static void test_L2_without_a_usable_default_the_first_is_taken(void **state)
 	pending->is_default = 1;
 	add(a, 2);
 	add(a, 3);
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW, o, PHONES_MAX), 3);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW, o, PHONES_MAX), 3);
 	assert_int_equal(o[0].phone->slot, 2);
 	assert_true(o[0].is_default);
 	assert_false(o[1].is_default);
@@ -381,26 +390,26 @@ static void test_L13_unusable_phones_say_why(void **state)
 
 	(void)state;
 	p->subscription = 0;
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW, o, PHONES_MAX), 1);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW, o, PHONES_MAX), 1);
 	assert_string_equal(o[0].excluded, "no-licence");
 	assert_false(o[0].is_default);
 	p->subscription = 50;
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW + 1001, o, PHONES_MAX), 1);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW + 1001, o, PHONES_MAX), 1);
 	assert_string_equal(o[0].excluded, "phone-expired");
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW + 1000, o, PHONES_MAX), 1);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW + 1000, o, PHONES_MAX), 1);
 	assert_null(o[0].excluded);
 	wants.require = STRENGTH_HARDWARE_OTP;
-	policy_offers(a, &wants, "phone", NOW, o, PHONES_MAX);
+	policy_offers(a, &wants, lists("phone"), NOW, o, PHONES_MAX);
 	assert_string_equal(o[0].excluded, "requirements-not-met");
 	wants = asks;
 	wants.level = 3;
-	policy_offers(a, &wants, "phone", NOW, o, PHONES_MAX);
+	policy_offers(a, &wants, lists("phone"), NOW, o, PHONES_MAX);
 	assert_string_equal(o[0].excluded, "requirements-not-met");
 	a->subscriptions[0].level = 3;
-	policy_offers(a, &wants, "phone", NOW, o, PHONES_MAX);
+	policy_offers(a, &wants, lists("phone"), NOW, o, PHONES_MAX);
 	assert_null(o[0].excluded);
 	wants.known = false;
-	policy_offers(a, &wants, "phone", NOW, o, PHONES_MAX);
+	policy_offers(a, &wants, lists("phone"), NOW, o, PHONES_MAX);
 	assert_string_equal(o[0].excluded, "requirements-not-met");
 	free(a);
 }
@@ -418,11 +427,11 @@ static void test_factors_decide_whether_phones_are_offered(void **state)
 	(void)state;
 	add(a, 1);
 	for (i = 0; i < sizeof(without) / sizeof(without[0]); i++) {
-		assert_int_equal(policy_offers(a, &asks, without[i], NOW, o, PHONES_MAX), 1);
+		assert_int_equal(policy_offers(a, &asks, lists(without[i]), NOW, o, PHONES_MAX), 1);
 		assert_string_equal(o[0].excluded, "not-offered");
 	}
 	for (i = 0; i < sizeof(with) / sizeof(with[0]); i++) {
-		assert_int_equal(policy_offers(a, &asks, with[i], NOW, o, PHONES_MAX), 1);
+		assert_int_equal(policy_offers(a, &asks, lists(with[i]), NOW, o, PHONES_MAX), 1);
 		assert_null(o[0].excluded);
 	}
 	free(a);
@@ -434,14 +443,14 @@ static void test_deleted_phones_and_wild_counts(void **state)
 	struct offer o[PHONES_MAX];
 
 	(void)state;
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW, o, PHONES_MAX), 0);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW, o, PHONES_MAX), 0);
 	add(a, 1)->row.fate = ROW_DELETED;
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW, o, PHONES_MAX), 0);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW, o, PHONES_MAX), 0);
 	add(a, 2);
 	add(a, 3);
 	a->n_phones = 900;
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW, o, PHONES_MAX), 2);
-	assert_int_equal(policy_offers(a, &asks, "phone", NOW, o, 1), 1);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW, o, PHONES_MAX), 2);
+	assert_int_equal(policy_offers(a, &asks, lists("phone"), NOW, o, 1), 1);
 	assert_int_equal(o[0].phone->slot, 2);
 	free(a);
 }

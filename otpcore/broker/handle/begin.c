@@ -86,20 +86,22 @@ static bool password_enough(const struct policy *p)
 }
 
 static size_t offered(struct request *r, struct aggregate *a, const struct policy *p,
-	struct offer offers[PHONES_MAX])
+	struct offer offers[OFFERS_MAX])
 {
-	size_t n = policy_offers(a, p, r->broker->settings->factors, r->now, offers, PHONES_MAX);
+	size_t n = policy_offers(a, p, r->broker->settings, r->now, offers, OFFERS_MAX);
 	size_t usable = 0;
 
-	while (usable < n && !offers[usable].excluded) /* they come first */
-		usable++;
+	/* Phones only, so far. */
+	for (size_t i = 0; i < n && !offers[i].excluded; i++)
+		if (offers[i].phone)
+			offers[usable++] = offers[i];
 	return usable;
 }
 
 static void choose(struct request *r, const struct policy *p, int64_t reuse, struct course *c)
 {
 	const struct wire_begin_req *q = r->body;
-	struct offer offers[PHONES_MAX];
+	struct offer offers[OFFERS_MAX];
 	bool usable = login_account_usable(c->a, q->uid);
 	size_t n = usable ? offered(r, c->a, p, offers) : 0;
 
@@ -172,7 +174,7 @@ static int make_ticket(
 static int use_decoy(
 	struct request *r, const struct wire_ticket *t, const struct policy *p, struct course *c)
 {
-	struct offer offers[PHONES_MAX];
+	struct offer offers[OFFERS_MAX];
 	struct blob chain;
 	int res = party_chain(r->broker, t, &chain);
 
@@ -190,7 +192,7 @@ static int use_decoy(
 static void fill_factors(
 	struct request *r, const struct policy *p, struct course *c, struct wire_begin_rep *rep)
 {
-	struct offer offers[PHONES_MAX];
+	struct offer offers[OFFERS_MAX];
 	size_t n = offered(r, c->a, p, offers);
 
 	for (size_t i = 0; i < n; i++)

@@ -64,10 +64,9 @@ static void issue_decide(struct request *r)
 	enum product product = product_from_id(q->product);
 	int res = 0;
 
-	if (product != PRODUCT_PHONE_US && product != PRODUCT_PHONE_INTL) {
+	if (!product) {
 		handle_refuse(r, VERDICT_PRODUCT_WRONG,
-			product ? "this version serves phone-us and phone-intl"
-				: "products: phone-us, phone-intl");
+			"products: phone-us, phone-intl, hardware, mobile, mobile-hardware");
 		return;
 	}
 	if (q->count < 1 || q->count > ISSUE_MAX) {
@@ -260,26 +259,6 @@ static int64_t guesses(const struct aggregate *a, int64_t hour)
 	return 0;
 }
 
-/* The subscription that a key of this product extends (K5): the one of the same
- * product that ends last, if it may still be renewed (P9). */
-static struct subscription *renewable(struct request *r, struct aggregate *a, int64_t product)
-{
-	struct subscription *best = NULL;
-
-	for (size_t i = 0; i < a->n_subscriptions; i++) {
-		struct subscription *s = &a->subscriptions[i];
-
-		if (s->product != product || s->state == SUBSCRIPTION_REVOKED)
-			continue;
-		if (s->expires_at + r->broker->settings->renewal_period <= r->now ||
-			licence_expiry(s->expires_at, 1) <= r->now)
-			continue;
-		if (!best || s->expires_at > best->expires_at)
-			best = s;
-	}
-	return best;
-}
-
 static struct subscription *used_for(struct aggregate *a, const struct licence *l)
 {
 	struct subscription *same = NULL;
@@ -294,18 +273,22 @@ static struct subscription *used_for(struct aggregate *a, const struct licence *
 }
 
 /* Bind the key: the row of the licence is claimed by its version, so of many
- * at once one wins (security.md 38). NULL: the year is over, or no room. */
-static struct subscription *bind(struct request *r, struct aggregate *a, struct licence *l)
+ * at once one wins (security.md 38). Fills s_r, or says why not. */
+static enum verdict bind(
+	struct request *r, struct aggregate *a, struct licence *l, struct subscription **s_r)
 {
-	struct subscription *s = renewable(r, a, l->product);
-	int64_t expires = licence_expiry(s ? s->expires_at : l->purchased_at, 1);
+	struct licence_effect e;
+	enum verdict v =
+		licence_effect(a, l, r->broker->settings->renewal_period, r->now, &e);
+	struct subscription *s;
 
-	if (expires <= r->now)
-		return NULL;
+	if (v != VERDICT_OK)
+		return v;
+	s = e.extends;
 	if (!s) {
 		s = store_add_subscription(r->tick, a);
 		if (!s)
-			return NULL;
+			return VERDICT_NOT_ALLOWED;
 		s->row.id = store_new_id();
 		s->account = a->account.row.id;
 		s->product = l->product;
@@ -317,27 +300,38 @@ static struct subscription *bind(struct request *r, struct aggregate *a, struct 
 		store_mark_subscription(r->tick, r->index, s, ROW_CHANGED);
 	}
 	s->state = SUBSCRIPTION_ACTIVE;
-	s->expires_at = expires;
+	s->expires_at = e.expires;
 	s->licence = l->row.id;
 	l->state = LICENCE_USED;
 	l->account = a->account.row.id;
 	l->used_at = r->now;
 	store_mark_licence(r->tick, r->index, l, ROW_CHANGED);
-	return s;
+	*s_r = s;
+	return VERDICT_OK;
 }
 
 static void activate_answer(struct request *r, const struct subscription *s)
 {
 	struct wire_activate_rep *p = r->reply;
 
-	if (!s) {
-		handle_refuse(r, VERDICT_NOT_ALLOWED, "its year, counted from purchase, is over");
-		return;
-	}
 	mag_copy(p->product, sizeof p->product, product_id((enum product)s->product));
 	p->level = (uint32_t)s->level;
 	p->expires = s->expires_at;
 	request_verdict(r, VERDICT_OK);
+}
+
+/* A key that is right, and what comes of it. */
+static void activate_bind(struct request *r, struct aggregate *a, struct licence *l)
+{
+	struct subscription *s = NULL;
+	enum verdict v = bind(r, a, l, &s);
+
+	if (v == VERDICT_OK)
+		activate_answer(r, s);
+	else if (v == VERDICT_PRODUCT_WRONG)
+		handle_refuse(r, v, "what expired needs a key of its own product");
+	else
+		handle_refuse(r, v, "its year, counted from purchase, is over");
 }
 
 /* May this account try a key at all? Answers the request if not. */
@@ -379,7 +373,7 @@ static void activate_decide(struct request *r)
 	else if (l->row.id && l->state == LICENCE_USED && l->account == a->account.row.id)
 		activate_answer(r, used_for(a, l)); /* a repeat of what was done */
 	else if (v == VERDICT_OK)
-		activate_answer(r, bind(r, a, l));
+		activate_bind(r, a, l);
 	else
 		request_verdict(r, v);
 }
@@ -391,7 +385,8 @@ static void activate_settle(struct request *r)
 
 	if (!r->n_charges)
 		return;
-	if (ok || r->result.verdict == VERDICT_NOT_ALLOWED)
+	if (ok || r->result.verdict == VERDICT_NOT_ALLOWED ||
+		r->result.verdict == VERDICT_PRODUCT_WRONG) /* the key itself was right */
 		store_charge(r->tick, r->index, THROTTLE_KEY, a->account.row.id,
 			throttle_hour(r->now), -1);
 	else if (store_charged(r->tick, r->charge[0]) > KEY_GUESSES_PER_HOUR)
