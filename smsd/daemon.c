@@ -332,6 +332,8 @@ int daemon_run(struct daemon *d, void (*ready)(void *arg), void *arg)
 {
 	mag_log(MAG_LOG_NOTICE, "ready: %zu gateways, socket %s", d->settings->n_gateways,
 		d->settings->socket);
+	if (!d->settings->n_gateways)
+		mag_log(MAG_LOG_WARNING, "there is no [gateway NAME]: nothing can be sent");
 	ready(arg);
 	return event_base_dispatch(d->base) < 0 ? MAG_ESYS : 0;
 }

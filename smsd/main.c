@@ -196,6 +196,7 @@ static void shut_windows(void)
 	const struct rlimit none = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 #ifndef MAG_INSTRUMENTED /* a leak check looks into its own process */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
@@ -284,8 +285,12 @@ static int check_config(const char *config)
 		fprintf(stderr, "magotp-smsd: %s\n", err);
 		return EXIT_REFUSED;
 	}
-	printf("%s is right: %zu gateway%s\n", config, s->n_gateways,
-		s->n_gateways == 1 ? "" : "s");
+	if (s->n_gateways)
+		printf("%s is right: %zu gateway%s\n", config, s->n_gateways,
+			s->n_gateways == 1 ? "" : "s");
+	else
+		printf("%s is right, but there is no [gateway NAME]: nothing can be sent\n",
+			config);
 	settings_free(&s);
 	return EXIT_DONE;
 }

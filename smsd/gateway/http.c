@@ -1,23 +1,20 @@
 /* The http driver: one request of an HTTP API per message, made from the settings
- * alone. libcurl's multi interface on the daemon's event loop. */
+ * alone. */
 #include <curl/curl.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "otpcore/base/err.h"
-#include "otpcore/base/log.h"
+#include "smsd/gateway/curl_loop.h"
 #include "smsd/gateway/http_settings.h"
 
 #define ANSWER_MAX 65536
 
 /* Shared by all gateways of the driver. */
 struct http {
-	struct event_base *base;
-	CURLM *multi;
-	struct event *timer;
+	struct curl_loop *loop;
 	TAILQ_HEAD(transfers, transfer) transfers;
 };
 
@@ -47,7 +44,7 @@ static void transfer_free(struct transfer *t)
 {
 	TAILQ_REMOVE(&t->http->transfers, t, next);
 	if (t->easy) {
-		curl_multi_remove_handle(t->http->multi, t->easy);
+		curl_loop_remove(t->http->loop, t->easy);
 		curl_easy_cleanup(t->easy);
 	}
 	free_headers(t->headers);
@@ -81,8 +78,9 @@ static void judge_failure(const struct transfer *t, CURLcode code, struct gatewa
 	snprintf(r->error, sizeof r->error, "%s%s", redacted, sent ? ", after the request" : "");
 }
 
-static void on_finished(struct transfer *t, CURLcode code)
+static void on_finished(void *transfer, CURLcode code)
 {
+	struct transfer *t = transfer;
 	const struct http_settings *s = t->attempt->gateway->driver;
 	struct gateway_result result = { .outcome = SMS_AMBIGUOUS };
 	struct match_answer answer = { .body = mag_secret_text(&t->answer),
@@ -102,81 +100,7 @@ static void on_finished(struct transfer *t, CURLcode code)
 	finish(t, &result);
 }
 
-static void collect(struct http *h)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(h->multi, &left))) {
-		CURLcode code = message->data.result;
-		struct transfer *t = NULL;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t) == CURLE_OK && t)
-			on_finished(t, code);
-	}
-}
-
-/* ---- libcurl on libevent ---- */
-
-static void on_socket_ready(evutil_socket_t fd, short what, void *arg)
-{
-	struct http *h = arg;
-	int flags =
-		(what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-	int running;
-
-	curl_multi_socket_action(h->multi, fd, flags, &running);
-	collect(h);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct http *h = arg;
-	int running;
-
-	(void)fd;
-	(void)what;
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	collect(h);
-}
-
-/* CURLMOPT_SOCKETFUNCTION: `watch` is the event that we gave the socket. */
-static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *watch)
-{
-	struct http *h = arg;
-	struct event *event = watch;
-	short events = EV_PERSIST;
-
-	(void)easy;
-	if (event)
-		event_free(event);
-	event = NULL;
-	if (what != CURL_POLL_REMOVE) {
-		events = (short)(events | (what & CURL_POLL_IN ? EV_READ : 0) |
-				 (what & CURL_POLL_OUT ? EV_WRITE : 0));
-		event = event_new(h->base, fd, events, on_socket_ready, h);
-		if (!event || event_add(event, NULL) < 0)
-			mag_log(MAG_LOG_ERROR, "cannot watch a gateway's socket");
-	}
-	curl_multi_assign(h->multi, fd, event);
-	return 0;
-}
-
-/* CURLMOPT_TIMERFUNCTION: -1 stops it. libcurl must not be called from here. */
-static int set_timer(CURLM *multi, long ms, void *arg)
-{
-	struct http *h = arg;
-	const struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
-	(void)multi;
-	if (ms < 0)
-		evtimer_del(h->timer);
-	else
-		evtimer_add(h->timer, &tv);
-	return 0;
-}
+/* ---- what the gateways share ---- */
 
 static void http_teardown(void **shared)
 {
@@ -192,36 +116,20 @@ static void http_teardown(void **shared)
 		next = TAILQ_NEXT(t, next);
 		finish(t, &stopped);
 	}
-	if (h->multi)
-		curl_multi_cleanup(h->multi);
-	if (h->timer)
-		event_free(h->timer);
+	curl_loop_free(&h->loop);
 	free(h);
-	curl_global_cleanup();
 }
 
 static int http_setup(struct event_base *base, void **shared_r)
 {
 	struct http *h = calloc(1, sizeof *h);
+	int r = h ? curl_loop_new(base, on_finished, &h->loop) : MAG_ENOMEM;
 
-	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (r < 0) {
 		free(h);
-		return MAG_ENOMEM;
+		return r;
 	}
 	TAILQ_INIT(&h->transfers);
-	h->base = base;
-	h->timer = evtimer_new(base, on_timer, h);
-	h->multi = curl_multi_init();
-	if (!h->timer || !h->multi ||
-		curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ||
-		curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h) ||
-		curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
-		curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h)) {
-		void *shared = h;
-
-		http_teardown(&shared);
-		return MAG_ENOMEM;
-	}
 	*shared_r = h;
 	return 0;
 }
@@ -371,9 +279,9 @@ static int start(struct transfer *t)
 		return r;
 	t->easy = curl_easy_init();
 	if (!t->easy || set_safety(t->easy, s) || set_auth(t->easy, s, &t->user) ||
-		set_request(t, s) || curl_multi_add_handle(t->http->multi, t->easy) != CURLM_OK)
+		set_request(t, s))
 		return MAG_ENOMEM;
-	return 0;
+	return curl_loop_add(t->http->loop, t->easy);
 }
 
 static void http_send(struct attempt *a)

@@ -367,6 +367,15 @@ def test_command_line():
     assert missing.returncode == 1 and "/nonexistent/smsd.conf" in missing.stderr
 
 
+def test_no_gateway_at_all_is_said(smsd):
+    smsd.configure()
+    done = smsd.check()
+    assert done.returncode == 0 and "nothing can be sent" in done.stdout
+    smsd.start()
+    assert "nothing can be sent" in smsd.log()
+    assert smsd.outcome()["outcome"] == PERMANENT
+
+
 def test_every_option_stands_in_the_manual():
     """docs/smsd.conf.5 and the option tables hold the same keys."""
     import re
