@@ -7,6 +7,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "smsd/encode.h"
+#include "smsd/match.h"
 #include "smsd/template.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -134,4 +135,70 @@ size_t seed_encode(struct dice *d, uint8_t *out)
 	}
 	random_text(d, (char *)out, n);
 	return n;
+}
+
+/* ---- what a provider answers: two bytes of status, then the body ---- */
+
+static const struct match *rules(void)
+{
+	static struct match m;
+	char err[MATCH_ERROR_MAX] = "";
+
+	if (m.success[0] != 0)
+		return &m;
+	FUZZ_CHECK(match_statuses("200 201", m.success, err) == 0);
+	FUZZ_CHECK(match_statuses("429", m.retry, err) == 0);
+	FUZZ_CHECK(match_rule_read("/error_code = null", &m.success_match, err) == 0);
+	strcpy(m.id, "/sid");
+	strcpy(m.error, "/message");
+	return &m;
+}
+
+/* Never a success that the status or the body denies; never the code, the
+ * number or a line end in what is logged. */
+void fuzz_answer(const uint8_t *data, size_t len)
+{
+	struct sms_message message = { .id = "a1", .to = "+12025550134", .channel = "sms" };
+	struct mag_secret text = { 0 };
+	struct gateway_result result = { 0 };
+	struct match_answer a = { .message = &message, .text = &text };
+
+	if (len < 2)
+		return;
+	a.status = data[0] << 8 | data[1];
+	a.body = (const char *)data + 2;
+	a.len = len - 2;
+	FUZZ_CHECK(mag_secret_set_text(&message.code, "483920") == 0);
+	FUZZ_CHECK(mag_secret_set_text(&text, "Your code is 483920.") == 0);
+	match_judge(rules(), &a, &result);
+	if (result.outcome == SMS_ACCEPTED)
+		FUZZ_CHECK(a.status == 200 || a.status == 201);
+	FUZZ_CHECK(strnlen(result.error, sizeof result.error) < sizeof result.error);
+	FUZZ_CHECK(strnlen(result.provider_id, sizeof result.provider_id) < sizeof result.provider_id);
+	FUZZ_CHECK(strstr(result.error, "483920") == NULL && strstr(result.error, "2025550134") == NULL);
+	for (const char *p = result.error; *p; p++)
+		FUZZ_CHECK((unsigned char)*p >= 0x20 && *p != 0x7f);
+	for (const char *p = result.provider_id; *p; p++)
+		FUZZ_CHECK((unsigned char)*p >= 0x20 && *p != 0x7f);
+	mag_secret_free(&text);
+	mag_secret_free(&message.code);
+}
+
+size_t seed_answer(struct dice *d, uint8_t *out)
+{
+	static const char *const bodies[] = {
+		"{\"sid\": \"SM1\", \"error_code\": null, \"message\": null}",
+		"{\"error_code\": 21211, \"message\": \"no number +12025550134\"}",
+		"{\"message\": \"Your code is 483920.\", \"sid\": [1, {\"a\": 2}]}",
+		"{\"sid\": \"4\\u00383920\", \"message\": \"483 920\\r\\nX\", \"error_code\": null}",
+		"0: Accepted for delivery", "", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "{\"sid\":1e999}",
+	};
+	static const unsigned statuses[] = { 200, 201, 400, 429, 500, 204 };
+	const char *body = bodies[dice_below(d, 8)];
+	unsigned status = statuses[dice_below(d, 6)];
+
+	out[0] = (uint8_t)(status >> 8);
+	out[1] = (uint8_t)status;
+	memcpy(out + 2, body, strlen(body));
+	return 2 + strlen(body);
 }
