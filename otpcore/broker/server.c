@@ -57,6 +57,20 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 		s->stop = true;
 }
 
+/* Keys that magotp.conf knows and this version does not serve. */
+static int say_unserved(const struct opt_value *v, void *arg)
+{
+	static const char *const keys[] = { "exempt_groups", "email_login", "application",
+		"upstream", "crl", NULL };
+
+	(void)arg;
+	for (const char *const *key = keys; *key; key++)
+		if (strcmp(v->key, *key) == 0 && *v->text)
+			mag_log(MAG_LOG_WARNING, "%s:%d: %s is not served by this version", v->file,
+				v->line, v->key);
+	return 0;
+}
+
 /* A broken file changes nothing: what was read at start or last goes on. What
  * is bound to a socket, a user or a store stays until a restart. */
 static void reload(struct broker *b)
@@ -71,6 +85,7 @@ static void reload(struct broker *b)
 		settings_free(&b->settings);
 		b->settings = fresh;
 		mag_log(MAG_LOG_NOTICE, "settings were read again");
+		opt_each(fresh->tree, NULL, NULL, say_unserved, NULL);
 	}
 	tell_manager("READY=1");
 }
@@ -181,6 +196,7 @@ int server_run(struct broker *b, int fd)
 	signal(SIGPIPE, SIG_IGN);
 	if (!r) {
 		b->started_at = mag_now();
+		opt_each(b->settings->tree, NULL, NULL, say_unserved, NULL);
 		mag_log(MAG_LOG_NOTICE, "ready on %s, host %s, store %s", b->settings->socket,
 			b->host, store_kind(b->store));
 		tell_manager("READY=1");

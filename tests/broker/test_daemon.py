@@ -277,6 +277,13 @@ def test_socket_activation(house):
     assert os.path.exists(house.socket)  # the manager's, not ours to remove
 
 
+def test_settings_that_are_not_served_are_named(house):
+    house.conf(**{"service sshd": {"application": "payroll"}})
+    house.start_broker()
+    wait_log(house, "application is not served by this version")
+    assert house.conf_file in house.log()
+
+
 def test_sandbox_is_closed(house):
     """No new rights, a filter for system calls, and the daemon still does its
     work: it reads settings again, writes its store, removes its socket."""

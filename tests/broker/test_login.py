@@ -207,6 +207,22 @@ def test_require_on_the_line_beats_the_section(anna):
     assert nonsense.begin["decision"] == 4 and nonsense.result.detail == "require=passwort"
 
 
+def test_O9_number_of_registered_methods(house):
+    house.conf(**{"service sshd": {"methods": "2"}})
+    house.start()
+    house.account("anna")
+    house.phone("anna")
+    login = house.login("anna")
+    assert (login.begin["decision"], login.result.verdict, login.result.detail) == (
+        4, "requirements-not-met", "methods")
+    house.phone("anna")
+    login = house.login("anna")
+    assert login.begin["decision"] == 1
+    login.send()
+    assert verdict(login.verify(house.code())) == "ok"
+    assert login.account()[1]["decision"] == 2
+
+
 def test_exempt_users_and_networks(house):
     house.conf(**{"service sshd": {"exempt_users": "backup",
                                    "exempt_networks": "10.0.0.0/8"}})

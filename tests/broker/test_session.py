@@ -266,6 +266,22 @@ def test_P6_grant_where_no_row_can_exist(logged_in):
         {**change, "grant": begun.txn})[0].verdict == "elevate-first"
 
 
+def test_elevate_is_never_spared(logged_in):
+    """Whatever [service *] says: elevating asks for a second factor, or says that
+    there is none."""
+    house = logged_in
+    house.account("bert", uid=BERT)
+    house.conf(**{"service *": {"require": "password", "skip": "yes", "observe": "yes",
+                                "exempt_users": "anna", "unenrolled": "allow"}})
+    house.stop("broker")
+    house.start_broker()
+    begun = house.new_session(None, uid=ANNA).login_elevate()
+    assert (begun.begin["decision"], begun.begin["require"], begun.begin["skip"]) == (
+        1, "phone-otp", 0)
+    none = house.new_session(None, uid=BERT).login_elevate("bert")
+    assert (none.begin["decision"], none.result.verdict) == (4, "requirements-not-met")
+
+
 def test_elevate_without_the_code_raises_nothing(logged_in):
     house = logged_in
     s = house.new_session()

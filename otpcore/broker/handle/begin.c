@@ -75,6 +75,8 @@ static void without_factor(struct request *r, const struct policy *p, struct cou
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
 	else if (none && p->unenrolled == UNENROLLED_ENROLL)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "enroll");
+	else if (none && r->standing.own && !r->standing.root)
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, ""); /* knows it anyway */
 	else
 		c->decoy = true;
 }
@@ -98,7 +100,8 @@ static size_t offered(struct request *r, struct aggregate *a, const struct polic
 	return usable;
 }
 
-static void choose(struct request *r, const struct policy *p, int64_t reuse, struct course *c)
+static void choose(struct request *r, const struct service_settings *service,
+	const struct policy *p, struct course *c)
 {
 	const struct wire_begin_req *q = r->body;
 	struct offer offers[OFFERS_MAX];
@@ -107,7 +110,9 @@ static void choose(struct request *r, const struct policy *p, int64_t reuse, str
 
 	if (password_enough(p) && !(p->skip && n > 0))
 		set(c, DECISION_PASS, VERDICT_OK, "");
-	else if (usable && (c->session = session_satisfies(r, c->a, p, reuse)))
+	else if (n > 0 && login_methods(r, c->a) < service->methods)
+		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "methods");
+	else if (usable && (c->session = session_satisfies(r, c->a, p, service->reuse)))
 		set(c, DECISION_PASS, VERDICT_OK, "");
 	else if (p->mode == MODE_NONE)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
@@ -130,7 +135,7 @@ static void decide_course(struct request *r, const struct service_settings *serv
 	else if (exempt(r, q, service))
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
 	else
-		choose(r, p, service->reuse, c);
+		choose(r, service, p, c);
 	/* Watching only: what would be asked is in the log, nobody is held up for
 	 * want of a second factor. The first one is still wanted. */
 	if (p->observe && p->known && proven(r, q) && (c->decision == DECISION_DENY || c->decoy))
@@ -243,6 +248,20 @@ static void fill_reply(
 	login_notices(r, c->a, rep->notices, &rep->n_notices);
 }
 
+/* Elevating is proving a second factor: nothing that would spare it holds here,
+ * whatever stands in [service *]. */
+static void elevating(struct policy *p, struct service_settings *service)
+{
+	service->exempt_users[0] = service->exempt_networks[0] = '\0';
+	service->reuse = 0;
+	p->observe = p->skip = false;
+	p->unenrolled = UNENROLLED_DENY;
+	if (p->mode == MODE_NONE)
+		p->mode = MODE_SEPARATE;
+	if (p->known && strength_satisfies(STRENGTH_PASSWORD, p->require))
+		p->require = STRENGTH_PHONE_OTP;
+}
+
 void begin_decide(struct request *r)
 {
 	const struct wire_begin_req *q = r->body;
@@ -256,6 +275,8 @@ void begin_decide(struct request *r)
 
 	settings_service(r->broker->settings, q->service, &service);
 	policy_make(r->broker->settings, &service, &line, &p);
+	if (mag_streq(q->service, SERVICE_ELEVATE))
+		elevating(&p, &service);
 	decide_course(r, &service, &p, &c);
 	res = make_ticket(r, &p, &c, &t);
 	if (!res && c.decoy)

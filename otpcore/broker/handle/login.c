@@ -28,6 +28,18 @@ bool login_enrolled(const struct aggregate *a)
 	return false;
 }
 
+int64_t login_methods(const struct request *r, const struct aggregate *a)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < a->n_phones; i++)
+		n += a->phones[i].row.fate != ROW_DELETED &&
+		     mag_streq(phone_state_id(a, &a->phones[i], r->now), "active");
+	for (size_t i = 0; i < a->n_tokens; i++)
+		n += a->tokens[i].row.fate != ROW_DELETED && a->tokens[i].state == TOKEN_ACTIVE;
+	return n;
+}
+
 void login_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
 	bool is_default, struct wire_factor *f_r)
 {

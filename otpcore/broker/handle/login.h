@@ -28,6 +28,8 @@ bool login_uid_differs(const struct aggregate *a, uint32_t uid);
 bool login_account_usable(const struct aggregate *a, uint32_t uid);
 /* Has it an active phone, whatever became of its licence? */
 bool login_enrolled(const struct aggregate *a);
+/* How many methods it has registered that work (O9). */
+int64_t login_methods(const struct request *r, const struct aggregate *a);
 /* One factor as messages show it. */
 void login_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
 	bool is_default, struct wire_factor *f_r);

@@ -80,6 +80,9 @@ static void judge(struct request *r, const struct service_settings *service, con
 		set(j, DECISION_DENY, VERDICT_NOT_ALLOWED, "account");
 	else if (j->strength != STRENGTH_NONE && exempt(r, q, service))
 		set(j, DECISION_EXEMPT, VERDICT_OK, "");
+	else if (!strength_satisfies(STRENGTH_PASSWORD, p->require) && !unenrolled &&
+		 login_methods(r, a) < service->methods)
+		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "methods");
 	else if (satisfied(r, a, p, service, j))
 		set(j, DECISION_PASS, VERDICT_OK, "");
 	else if (j->strength != STRENGTH_NONE && unenrolled && p->unenrolled == UNENROLLED_ALLOW)
