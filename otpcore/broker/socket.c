@@ -3,6 +3,7 @@
 #include "otpcore/broker/parts.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,6 +29,20 @@ static bool answers(const struct sockaddr_un *sa)
 	return yes;
 }
 
+/* /run is empty after a boot, and not every machine has tmpfiles. Everybody
+ * may enter; only who started us can put another socket there. */
+static void make_directory(const char *path)
+{
+	char copy[sizeof((struct sockaddr_un *)0)->sun_path];
+	mode_t old;
+
+	if (mag_copy(copy, sizeof copy, path))
+		return;
+	old = umask(022);
+	(void)mkdir(dirname(copy), 0755); /* bind says what is wrong */
+	umask(old);
+}
+
 static int bind_path(int fd, const char *path)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
@@ -36,6 +51,7 @@ static int bind_path(int fd, const char *path)
 
 	if (mag_copy(sa.sun_path, sizeof sa.sun_path, path))
 		return MAG_EINVAL;
+	make_directory(path);
 	old = umask(0111); /* 0666: who may do what is decided by the peer's uid */
 	r = bind(fd, (struct sockaddr *)&sa, sizeof sa);
 	if (r && errno == EADDRINUSE) {
