@@ -17,8 +17,8 @@
 
 static void test_format(void **state)
 {
-	static const unsigned char ones[10] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		0xff };
+	static const unsigned char ones[10] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff };
 	/* 00000 00001 00010 ... 01111: the symbols 0 to F */
 	static const unsigned char counting[10] = { 0x00, 0x44, 0x32, 0x14, 0xc7, 0x42, 0x54, 0xb6,
 		0x35, 0xcf };
@@ -83,7 +83,8 @@ static void test_hash_is_sha256_of_the_normal_form(void **state)
 	assert_int_equal(recovery_hash("0123-4567-89AB-CDEF", hash), 0);
 	mag_hex_encode(hash, sizeof(hash), hex);
 	/* printf %s 0123-4567-89AB-CDEF | sha256sum */
-	assert_string_equal(hex, "33d07c717e1889c263cf86b84edd0a5aa3f12826a62da802ca3bf033d87b4f13");
+	assert_string_equal(
+		hex, "33d07c717e1889c263cf86b84edd0a5aa3f12826a62da802ca3bf033d87b4f13");
 }
 
 static void test_find_only_the_unused_and_in_date(void **state)
@@ -133,7 +134,8 @@ static void test_symbols(void **state)
 
 	(void)state;
 	for (i = 0; i < 32; i++)
-		assert_non_null(strchr("0123456789ABCDEFGHJKMNPQRSTVWXYZ", symbol_char((unsigned char)i)));
+		assert_non_null(
+			strchr("0123456789ABCDEFGHJKMNPQRSTVWXYZ", symbol_char((unsigned char)i)));
 	assert_int_equal(symbol_char(32), '?');
 	assert_int_equal(symbols_read("a-B u", s, 8), 3);
 	assert_int_equal(s[0], 10);

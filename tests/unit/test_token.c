@@ -118,13 +118,13 @@ static void test_rfc6238_vectors(void **state)
 
 			t.algorithm = (int64_t)(OTP_SHA1 + a);
 			t.digits = 8;
-			assert_int_equal(token_judge(&t, &s, rows[i].code[a], rows[i].at, &windows,
-						 &next),
+			assert_int_equal(
+				token_judge(&t, &s, rows[i].code[a], rows[i].at, &windows, &next),
 				VERDICT_OK);
 			assert_int_equal(next.moving, rows[i].step);
 			t.moving = next.moving;
-			assert_int_equal(token_judge(&t, &s, rows[i].code[a], rows[i].at, &windows,
-						 &next),
+			assert_int_equal(
+				token_judge(&t, &s, rows[i].code[a], rows[i].at, &windows, &next),
 				VERDICT_CODE_USED);
 		}
 }
@@ -137,9 +137,9 @@ static void test_H5_hotp_looks_ten_ahead_and_no_further(void **state)
 
 	(void)state;
 	for (i = 80; i < 125; i++) {
-		enum verdict v = i >= 100 && i <= 110  ? VERDICT_OK
+		enum verdict v = i >= 100 && i <= 110 ? VERDICT_OK
 				 : i >= 90 && i < 100 ? VERDICT_CODE_USED
-						       : VERDICT_CODE_WRONG;
+						      : VERDICT_CODE_WRONG;
 
 		next = (struct token_position){ -7, -7 };
 		assert_int_equal(judge(&t, shown(&t, i), NOW, &next), v);
@@ -362,8 +362,7 @@ static void test_H5_resync_totp_20_steps_around_drift_remembered(void **state)
 			struct token t = totp(-1);
 
 			t.drift = drift;
-			assert_int_equal(
-				resync(&t, step + drift + i - 1, step + drift + i, &next),
+			assert_int_equal(resync(&t, step + drift + i - 1, step + drift + i, &next),
 				right ? VERDICT_OK : VERDICT_CODES_WRONG);
 			assert_int_equal(next.moving, right ? step + drift + i : -7);
 			assert_int_equal(next.drift, right ? drift + i : -7);
@@ -540,8 +539,8 @@ static void test_L7_strengths_only_while_active(void **state)
 		assert_int_equal(token_strength(&t),
 			s == TOKEN_ACTIVE ? STRENGTH_HARDWARE_OTP : STRENGTH_NONE);
 		t.kind = TOKEN_MOBILE;
-		assert_int_equal(token_strength(&t),
-			s == TOKEN_ACTIVE ? STRENGTH_MOBILE_ID : STRENGTH_NONE);
+		assert_int_equal(
+			token_strength(&t), s == TOKEN_ACTIVE ? STRENGTH_MOBILE_ID : STRENGTH_NONE);
 		t.kind = 3;
 		assert_int_equal(token_strength(&t), STRENGTH_NONE);
 	}
@@ -678,9 +677,9 @@ static uint64_t next_random(uint64_t *x)
 	return *x;
 }
 
-static const int oath_flags[] = { [OTP_SHA1] = 0,
-	[OTP_SHA256] = OATH_TOTP_HMAC_SHA256,
-	[OTP_SHA512] = OATH_TOTP_HMAC_SHA512 };
+static const int oath_flags[] = {
+	[OTP_SHA1] = 0, [OTP_SHA256] = OATH_TOTP_HMAC_SHA256, [OTP_SHA512] = OATH_TOTP_HMAC_SHA512
+};
 
 static void against_oath_hotp(uint64_t *x, const struct mag_secret *s)
 {
