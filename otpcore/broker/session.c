@@ -69,17 +69,18 @@ bool session_claim(struct request *r, const struct aggregate *a, const char **re
 	return true;
 }
 
-void session_raise(struct request *r, const struct aggregate *a, const struct phone *phone)
+void session_raise(struct request *r, const struct proof *proof)
 {
 	struct session *s = row_of(r);
-	int64_t strength = phone_strength(phone), level = phone_level(a, phone);
 
-	/* What the session has already, and is more, stays. */
-	if (strength >= s->strength)
-		s->strength = strength;
-	if (level >= s->level)
-		s->level = level;
-	s->phone = phone->row.id;
+	/* What the session has already, and is more, stays, and rests on what gave it. */
+	if ((int64_t)proof->strength >= s->strength) {
+		s->strength = proof->strength;
+		s->phone = proof->phone;
+		s->token = proof->token;
+	}
+	if (proof->level >= s->level)
+		s->level = proof->level;
 	s->since = r->now;
 	store_mark_session(r->tick, r->index, s, ROW_CHANGED);
 }
@@ -116,7 +117,7 @@ static void spoil(struct request *r, struct session *s)
 		s->loginuid = r->peer.loginuid;
 		s->since = r->now;
 	}
-	s->account = s->login = s->phone = 0;
+	s->account = s->login = s->phone = s->token = 0;
 	s->strength = STRENGTH_NONE;
 	s->level = 0;
 	s->ended_at = r->now;
@@ -150,6 +151,7 @@ bool session_record(struct request *r, const struct aggregate *a, const struct l
 	s->strength = login->strength;
 	s->level = login->level;
 	s->phone = login->phone;
+	s->token = login->token;
 	s->since = r->now;
 	s->expires_at = r->now + SESSION_LIFE;
 	store_mark_session(r->tick, r->index, s, ROW_NEW);

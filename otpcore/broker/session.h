@@ -19,8 +19,13 @@ const struct session *session_satisfies(
 	struct request *r, const struct aggregate *a, const struct policy *p, int64_t reuse);
 /* Elevate, in decide: is there a row to raise? Claims it; false: why not. */
 bool session_claim(struct request *r, const struct aggregate *a, const char **reason_r);
-/* Elevate, in settle: the claimed row gets the strength of the phone. */
-void session_raise(struct request *r, const struct aggregate *a, const struct phone *phone);
+/* What a factor that was proven gives. */
+struct proof {
+	enum strength strength;
+	int64_t level, phone, token; /* row ids; one is 0 */
+};
+/* Elevate, in settle: the claimed row gets what was proven. */
+void session_raise(struct request *r, const struct proof *proof);
 /* open: a row for this login. Returns whether the session is recorded; if not,
  * the id is marked as seen and nothing rests on it. */
 bool session_record(struct request *r, const struct aggregate *a, const struct login *login,

@@ -87,16 +87,15 @@ static bool password_enough(const struct policy *p)
 	return p->level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p->require);
 }
 
+/* What this login may use; those that two codes put right come last. */
 static size_t offered(struct request *r, struct aggregate *a, const struct policy *p,
 	struct offer offers[OFFERS_MAX])
 {
 	size_t n = policy_offers(a, p, r->broker->settings, r->now, offers, OFFERS_MAX);
 	size_t usable = 0;
 
-	/* Phones only, so far. */
-	for (size_t i = 0; i < n && !offers[i].excluded; i++)
-		if (offers[i].phone)
-			offers[usable++] = offers[i];
+	while (usable < n && (!offers[usable].excluded || offers[usable].repair))
+		usable++;
 	return usable;
 }
 
@@ -201,22 +200,12 @@ static void fill_factors(
 	size_t n = offered(r, c->a, p, offers);
 
 	for (size_t i = 0; i < n; i++)
-		login_factor(r, c->a, offers[i].phone, offers[i].is_default,
-			&rep->factors[rep->n_factors++]);
+		login_factor(r, c->a, &offers[i], &rep->factors[rep->n_factors++]);
 	/* P12: before the first message to a phone the charge is named. */
 	for (size_t i = 0; i < n; i++)
-		if (offers[i].phone->last_used_at == 0)
+		if (offers[i].phone && offers[i].phone->last_used_at == 0)
 			login_notice(rep->notices, &rep->n_notices, "carrier-charge",
 				party_shows_digits(r) ? offers[i].phone->masked : "", 0);
-}
-
-/* What the account has, where that is not enough: the refusal names it. */
-static void fill_held(struct request *r, const struct aggregate *a, struct wire_begin_rep *rep)
-{
-	for (size_t i = 0; i < a->n_phones; i++)
-		if (a->phones[i].state == PHONE_ACTIVE)
-			login_factor(r, a, &a->phones[i], a->phones[i].is_default != 0,
-				&rep->factors[rep->n_factors++]);
 }
 
 static void fill_reply(
@@ -243,8 +232,8 @@ static void fill_reply(
 	mag_copy(rep->language, sizeof rep->language, c->a->account.language);
 	if (c->decision == DECISION_ASK)
 		fill_factors(r, p, c, rep);
-	else if (c->held)
-		fill_held(r, c->a, rep);
+	else if (c->held) /* what there is, where it is not enough: the refusal names it */
+		login_has(r, c->a, rep->factors, &rep->n_factors);
 	login_notices(r, c->a, rep->notices, &rep->n_notices);
 }
 

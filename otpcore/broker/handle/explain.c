@@ -5,6 +5,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/phone.h"
 #include "otpcore/engine/policy.h"
+#include "otpcore/engine/token.h"
 #include "otpcore/engine/throttle.h"
 
 struct explaining {
@@ -100,16 +101,21 @@ static void fill_offers(struct request *r, struct explaining *x)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct phone *ph = offers[i].phone;
+		const struct token *token = offers[i].token;
 		struct wire_offer *w = &x->p->offers[x->p->n_offers];
 		struct mag_buf id, what;
 
-		if (!ph)
-			continue;
 		mag_buf_init(&id, w->id, sizeof w->id);
 		mag_buf_init(&what, w->what, sizeof w->what);
-		mag_buf_printf(&id, "p%d", (int)ph->slot);
-		mag_buf_printf(&what, "%s %s", ph->channel == CHANNEL_VOICE ? "voice" : "text",
-			ph->masked);
+		if (ph) {
+			mag_buf_printf(&id, "p%d", (int)ph->slot);
+			mag_buf_printf(&what, "%s %s",
+				ph->channel == CHANNEL_VOICE ? "voice" : "text", ph->masked);
+		} else {
+			mag_buf_puts(&id, token->kind == TOKEN_MOBILE ? "m1" : "t1");
+			mag_buf_printf(&what, "%s %s",
+				token->kind == TOKEN_MOBILE ? "app" : "token", token_masked(token));
+		}
 		w->is_default = !offers[i].excluded && offers[i].is_default;
 		mag_copy(w->reason, sizeof w->reason, offers[i].excluded ? offers[i].excluded : "");
 		x->offered += !offers[i].excluded;

@@ -6,8 +6,10 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "otpcore/engine/licence.h"
+#include "otpcore/engine/token.h"
 
 #define NOTICES_MAX 8
+#define FACTORS_MAX 8
 
 bool login_uid_differs(const struct aggregate *a, uint32_t uid)
 {
@@ -20,10 +22,32 @@ bool login_account_usable(const struct aggregate *a, uint32_t uid)
 	return a->exists && a->account.state == ACCOUNT_ACTIVE && !login_uid_differs(a, uid);
 }
 
+/* Refs of login.wire: phones have 1 to 3. */
+#define REF_TOKEN  4
+#define REF_MOBILE 5
+
+uint32_t login_token_ref(const struct token *t)
+{
+	return t->kind == TOKEN_MOBILE ? REF_MOBILE : REF_TOKEN;
+}
+
+static bool has_phone(const struct phone *p)
+{
+	return p->state == PHONE_ACTIVE && p->row.fate != ROW_DELETED;
+}
+
+static bool has_token(const struct token *t)
+{
+	return t->row.fate != ROW_DELETED && t->state >= TOKEN_ACTIVE && t->state < TOKEN_REVOKED;
+}
+
 bool login_enrolled(const struct aggregate *a)
 {
 	for (size_t i = 0; i < a->n_phones; i++)
-		if (a->phones[i].state == PHONE_ACTIVE && a->phones[i].row.fate != ROW_DELETED)
+		if (has_phone(&a->phones[i]))
+			return true;
+	for (size_t i = 0; i < a->n_tokens; i++)
+		if (has_token(&a->tokens[i]))
 			return true;
 	return false;
 }
@@ -36,21 +60,59 @@ int64_t login_methods(const struct request *r, const struct aggregate *a)
 		n += a->phones[i].row.fate != ROW_DELETED &&
 		     mag_streq(phone_state_id(a, &a->phones[i], r->now), "active");
 	for (size_t i = 0; i < a->n_tokens; i++)
-		n += a->tokens[i].row.fate != ROW_DELETED && a->tokens[i].state == TOKEN_ACTIVE;
+		n += a->tokens[i].row.fate != ROW_DELETED &&
+		     mag_streq(token_state_id(a, &a->tokens[i], r->now), "active");
 	return n;
 }
 
-void login_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
-	bool is_default, struct wire_factor *f_r)
+static void phone_factor(const struct request *r, const struct aggregate *a,
+	const struct phone *p, struct wire_factor *f)
 {
-	*f_r = (struct wire_factor){ .ref = (uint32_t)p->slot, .is_default = is_default };
-	mag_copy(f_r->kind, sizeof f_r->kind, "phone");
-	mag_copy(f_r->channel, sizeof f_r->channel, channel_id(p->channel));
-	mag_copy(f_r->channels, sizeof f_r->channels, p->voice_only ? "voice" : "sms voice");
-	mag_copy(f_r->state, sizeof f_r->state, phone_state_id(a, p, r->now));
+	f->ref = (uint32_t)p->slot;
+	mag_copy(f->kind, sizeof f->kind, "phone");
+	mag_copy(f->channel, sizeof f->channel, channel_id(p->channel));
+	mag_copy(f->channels, sizeof f->channels, p->voice_only ? "voice" : "sms voice");
+	mag_copy(f->state, sizeof f->state, phone_state_id(a, p, r->now));
 	if (party_shows_digits(r)) {
-		mag_copy(f_r->masked, sizeof f_r->masked, p->masked);
-		mag_clean(f_r->label, sizeof f_r->label, p->label);
+		mag_copy(f->masked, sizeof f->masked, p->masked);
+		mag_clean(f->label, sizeof f->label, p->label);
+	}
+}
+
+static void token_factor(const struct request *r, const struct aggregate *a,
+	const struct token *t, struct wire_factor *f)
+{
+	f->ref = login_token_ref(t);
+	mag_copy(f->kind, sizeof f->kind, t->kind == TOKEN_MOBILE ? "mobile" : "token");
+	mag_copy(f->state, sizeof f->state, token_state_id(a, t, r->now));
+	if (party_shows_digits(r)) {
+		mag_copy(f->masked, sizeof f->masked, token_masked(t));
+		mag_clean(f->label, sizeof f->label, t->label);
+	}
+}
+
+void login_factor(const struct request *r, const struct aggregate *a, const struct offer *o,
+	struct wire_factor *f_r)
+{
+	*f_r = (struct wire_factor){ .is_default = o->is_default };
+	if (o->phone)
+		phone_factor(r, a, o->phone, f_r);
+	else
+		token_factor(r, a, o->token, f_r);
+}
+
+void login_has(const struct request *r, const struct aggregate *a, struct wire_factor *list,
+	size_t *n)
+{
+	for (size_t i = 0; i < a->n_phones; i++) {
+		list[*n] = (struct wire_factor){ .is_default = a->phones[i].is_default != 0 };
+		if (has_phone(&a->phones[i]))
+			phone_factor(r, a, &a->phones[i], &list[(*n)++]);
+	}
+	for (size_t i = 0; i < a->n_tokens && *n < FACTORS_MAX; i++) {
+		list[*n] = (struct wire_factor){ 0 };
+		if (has_token(&a->tokens[i]))
+			token_factor(r, a, &a->tokens[i], &list[(*n)++]);
 	}
 }
 
@@ -87,6 +149,13 @@ void login_notices(
 		if (p->state == PHONE_ACTIVE && mag_streq(phone_state_id(a, p, r->now), "expired"))
 			login_notice(list, n, "phone-expired",
 				party_shows_digits(r) ? p->masked : "", s ? s->expires_at : 0);
+	}
+	for (size_t i = 0; i < a->n_tokens; i++) {
+		const struct token *t = &a->tokens[i];
+
+		if (has_token(t) && mag_streq(token_state_id(a, t, r->now), "expired"))
+			login_notice(list, n, "token-expired",
+				party_shows_digits(r) ? token_masked(t) : "", 0);
 	}
 	if (renewal)
 		login_notice(list, n, "renewal", "", renewal);
@@ -139,6 +208,7 @@ const struct handler handle_login[] = {
 	{ WIRE_MSG_SEND, party_want, login_send_decide, login_send_settle, login_send_delivered,
 		NULL },
 	{ WIRE_MSG_VERIFY, verify_want, verify_decide, verify_settle, NULL, NULL },
+	{ WIRE_MSG_RESYNC, party_want, resync_decide, resync_settle, NULL, NULL },
 	{ WIRE_MSG_SKIP, party_want, skip_decide, skip_settle, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

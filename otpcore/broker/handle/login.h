@@ -11,6 +11,9 @@ void begin_decide(struct request *r);
 void login_send_decide(struct request *r);
 void login_send_settle(struct request *r);
 void login_send_delivered(struct request *r, unsigned delivery);
+/* verify_token.c */
+void resync_decide(struct request *r);
+void resync_settle(struct request *r);
 /* verify.c */
 int verify_want(struct request *r);
 void verify_decide(struct request *r);
@@ -26,13 +29,19 @@ void skip_settle(struct request *r);
 bool login_uid_differs(const struct aggregate *a, uint32_t uid);
 /* Usable by its owner at all? */
 bool login_account_usable(const struct aggregate *a, uint32_t uid);
-/* Has it an active phone, whatever became of its licence? */
+/* Has it an active phone or a token of its own, whatever became of the licence? */
 bool login_enrolled(const struct aggregate *a);
 /* How many methods it has registered that work (O9). */
 int64_t login_methods(const struct request *r, const struct aggregate *a);
-/* One factor as messages show it. */
-void login_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
-	bool is_default, struct wire_factor *f_r);
+/* What send, verify and resync call it. */
+uint32_t login_token_ref(const struct token *t);
+/* One factor as messages show it: an offer's phone or token. */
+void login_factor(const struct request *r, const struct aggregate *a, const struct offer *o,
+	struct wire_factor *f_r);
+/* What the account has, satisfying or not: active phones, tokens that are not
+ * revoked. */
+void login_has(const struct request *r, const struct aggregate *a, struct wire_factor *list,
+	size_t *n);
 void login_notice(
 	struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at);
 /* When the account's subscription ends, if that is near (L9); 0. */

@@ -111,9 +111,7 @@ static void account_fill(struct request *r, const struct policy *p, const struct
 	 * of people who have not begun a login with it. */
 	if (r->has_ticket ? r->ticket.account == 0 : !party_shows_digits(r))
 		return;
-	for (size_t i = 0; i < a->n_phones; i++)
-		login_factor(r, a, &a->phones[i], a->phones[i].is_default != 0,
-			&rep->factors[rep->n_factors++]);
+	login_has(r, a, rep->factors, &rep->n_factors);
 	login_notices(r, a, rep->notices, &rep->n_notices);
 }
 

@@ -7,6 +7,7 @@
 #include "otpcore/broker/handle/session.h"
 #include "otpcore/broker/session.h"
 #include "otpcore/engine/licence.h"
+#include "otpcore/engine/token.h"
 
 int status_want(struct request *r)
 {
@@ -27,6 +28,24 @@ static void fill_factor(const struct request *r, struct aggregate *a, const stru
 	f->is_default = p->is_default != 0;
 	f->level = (uint32_t)phone_level(a, p);
 	f->last_used = p->last_used_at;
+	if (s) {
+		f->expires = s->expires_at;
+		mag_copy(f->product, sizeof f->product, product_id((enum product)s->product));
+	}
+}
+
+static void fill_token(const struct request *r, struct aggregate *a, const struct token *t,
+	struct wire_status_factor *f)
+{
+	const struct subscription *s = token_subscription(a, t);
+
+	mag_copy(f->id, sizeof f->id, t->kind == TOKEN_MOBILE ? "m1" : "t1");
+	mag_copy(f->kind, sizeof f->kind, t->kind == TOKEN_MOBILE ? "mobile" : "token");
+	mag_clean(f->label, sizeof f->label, t->label);
+	mag_copy(f->masked, sizeof f->masked, token_masked(t));
+	mag_copy(f->state, sizeof f->state, token_state_id(a, t, r->now));
+	f->level = (uint32_t)token_level(a, t);
+	f->last_used = t->last_used_at;
 	if (s) {
 		f->expires = s->expires_at;
 		mag_copy(f->product, sizeof f->product, product_id((enum product)s->product));
@@ -90,6 +109,10 @@ void status_decide(struct request *r)
 	fill_previous(a, s, rep);
 	for (size_t i = 0; i < a->n_phones; i++)
 		fill_factor(r, a, &a->phones[i], &rep->factors[rep->n_factors++]);
+	for (size_t i = 0; i < a->n_tokens; i++)
+		if (a->tokens[i].state != TOKEN_REVOKED)
+			fill_token(r, a, &a->tokens[i], &rep->factors[rep->n_factors++]);
+	rep->recovery_codes_left = (uint32_t)a->n_recoveries;
 	login_notices(r, a, rep->notices, &rep->n_notices);
 	request_verdict(r, VERDICT_OK);
 }

@@ -1,0 +1,287 @@
+/* The code of a hardware token or an app (H4-H6, L6), and the two codes that put
+ * a locked or suspended token right at the login prompt (H4, H7). */
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/trial.h"
+#include "otpcore/engine/challenge.h"
+#include "otpcore/engine/lifecycle.h"
+#include "otpcore/engine/token.h"
+
+static void windows(const struct settings *s, struct token_windows *w_r)
+{
+	*w_r = (struct token_windows){ s->hotp_window, s->totp_window, s->resync_window_hotp,
+		s->resync_window_totp };
+}
+
+/* The tokens that this login offers, those to repair among them; `ref` 0: all. */
+static size_t offered(const struct party *p, uint32_t ref, struct token *list_r[TOKENS_MAX])
+{
+	struct offer offers[OFFERS_MAX];
+	struct policy policy;
+	size_t n, found = 0;
+
+	if (p->decoy)
+		return 0;
+	party_policy(p, &policy);
+	n = policy_offers(p->a, &policy, p->r->broker->settings, p->r->now, offers, OFFERS_MAX);
+	for (size_t i = 0; i < n && found < TOKENS_MAX; i++) {
+		struct token *t = offers[i].token;
+
+		if (t && (!offers[i].excluded || offers[i].repair) &&
+			(ref == 0 || ref == login_token_ref(t)))
+			list_r[found++] = t;
+	}
+	return found;
+}
+
+static struct token *by_id(const struct party *p, int64_t id)
+{
+	for (size_t i = 0; i < p->a->n_tokens; i++)
+		if (p->a->tokens[i].row.id == id)
+			return &p->a->tokens[i];
+	return NULL;
+}
+
+static void identify(struct trial *t, const struct token *token)
+{
+	t->credential = t->run_subject = token->row.id;
+	t->run = THROTTLE_TOKEN;
+	t->run_cap = t->p.r->broker->settings->lock_after;
+	t->run_over = VERDICT_TOKEN_LOCKED;
+}
+
+static void accept(const struct party *p, struct token *t, const struct token_position *next)
+{
+	struct request *r = p->r;
+
+	t->moving = next->moving;
+	t->drift = next->drift;
+	t->last_used_at = r->now;
+	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+	r->state.i[TRIAL_ACCEPTED] = t->row.id;
+}
+
+/* One token: VERDICT_OK accepts the code, which moves the token past it. */
+static enum verdict judge(const struct party *p, struct token *t, const char *code)
+{
+	struct mag_secret seed = { 0 };
+	struct token_position next;
+	struct token_windows w;
+	enum verdict v = VERDICT_NONE;
+
+	windows(p->r->broker->settings, &w);
+	if (seal_open(p->r->broker->keyring, "token.secret", t->row.id, &t->secret, &seed) == 0)
+		v = token_judge(t, &seed, code, p->r->now, &w, &next);
+	mag_secret_free(&seed);
+	if (v == VERDICT_OK)
+		accept(p, t, &next);
+	return v;
+}
+
+/* H4: the last wrong code in a row locks it, in the same commit. */
+static void lock(const struct trial *t, struct token *token)
+{
+	struct request *r = t->p.r;
+
+	if (trial_left(t) > 0 || lifecycle_move(token, LIFE_LOCK, ACTOR_BROKER, 0, r->now) != VERDICT_OK)
+		return;
+	store_mark_token(r->tick, r->index, token, ROW_CHANGED);
+	request_verdict(r, VERDICT_TOKEN_LOCKED);
+}
+
+/* Token and app are tried under one charge, which the first of them bears. */
+static void evaluate(const struct party *p, struct token *const *list, size_t n)
+{
+	const struct wire_verify_req *q = p->r->body;
+	struct request *r = p->r;
+	struct trial t = { .p = *p };
+	enum verdict v = VERDICT_CODE_WRONG;
+
+	identify(&t, list[0]);
+	if (!trial_may_judge(&t))
+		return;
+	r->state.i[TRIAL_EVALUATED] = EVALUATED_TOKEN;
+	r->state.i[TRIAL_CREDENTIAL] = list[0]->row.id;
+	trial_reserve(&t);
+	for (size_t i = 0; i < n && v != VERDICT_OK; i++) {
+		enum verdict one = judge(p, list[i], mag_secret_text(&q->code));
+
+		if (one != VERDICT_CODE_WRONG)
+			v = one;
+	}
+	request_verdict(r, v);
+	if (v == VERDICT_OK)
+		verify_claim_session(r, p->a);
+	else
+		lock(&t, list[0]);
+}
+
+bool verify_token_decide(struct request *r, const struct party *p)
+{
+	const struct wire_verify_req *q = r->body;
+	struct token *list[TOKENS_MAX], *usable[TOKENS_MAX];
+	size_t n, n_usable = 0;
+
+	if (q->ref != 0 && q->ref <= PHONES_MAX)
+		return false;
+	/* The one field of combined mode takes the code that was just sent, too. */
+	if (q->ref == 0 && r->ticket.mode == MODE_COMBINED &&
+		challenge_live(p->a, &p->chain, 0, 0, r->now))
+		return false;
+	n = offered(p, q->ref, list);
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->state == TOKEN_ACTIVE)
+			usable[n_usable++] = list[i];
+	if (n_usable > 0)
+		evaluate(p, usable, n_usable);
+	else if (n > 0) /* not looked at, not charged: repair it, or take another */
+		request_verdict(r, list[0]->state == TOKEN_LOCKED ? VERDICT_TOKEN_LOCKED
+								  : VERDICT_TOKEN_SUSPENDED);
+	else if (q->ref != 0)
+		request_verdict(r, VERDICT_REQUIREMENTS_NOT_MET);
+	return n > 0 || q->ref != 0;
+}
+
+void verify_token_settle(struct request *r, const struct party *p)
+{
+	struct token *token = by_id(p, r->state.i[TRIAL_CREDENTIAL]);
+	struct token *right = by_id(p, r->state.i[TRIAL_ACCEPTED]);
+	struct wire_verify_rep *rep = r->reply;
+	struct trial t = { .p = *p };
+	enum verdict limit;
+
+	if (!token || (r->result.verdict == VERDICT_OK && !right)) {
+		request_error(r, MAG_ESTORE);
+		return;
+	}
+	identify(&t, token);
+	limit = trial_within(&t);
+	if (limit != VERDICT_OK)
+		request_verdict(r, limit);
+	if (r->result.verdict == VERDICT_OK) {
+		const struct proof proof = { token_strength(right), token_level(p->a, right), 0,
+			right->row.id };
+
+		trial_refund(&t, r->state.i[TRIAL_FAILURES]);
+		verify_succeed(r, p, &proof);
+		return;
+	}
+	r->state.i[TRIAL_FAILURES]++;
+	rep->tries_left = trial_left(&t);
+}
+
+/* ---- resync at the login prompt: one verdict, one charge (security.md 37) ---- */
+
+static void identify_resync(struct trial *t, const struct token *token)
+{
+	t->credential = t->run_subject = token->row.id;
+	t->run = THROTTLE_RESYNC;
+	t->run_cap = t->p.r->broker->settings->resync_fail_limit;
+	t->run_over = VERDICT_TOKEN_OUT_OF_SYNC;
+}
+
+static enum verdict judge_pair(const struct party *p, struct token *t)
+{
+	const struct wire_resync_req *q = p->r->body;
+	const char *const codes[2] = { mag_secret_text(&q->code1), mag_secret_text(&q->code2) };
+	enum life_event e = t->state == TOKEN_SUSPENDED ? LIFE_RESUME : LIFE_RESYNC;
+	struct mag_secret seed = { 0 };
+	struct token_position next;
+	struct token_windows w;
+	enum verdict v = VERDICT_NONE;
+
+	windows(p->r->broker->settings, &w);
+	if (seal_open(p->r->broker->keyring, "token.secret", t->row.id, &t->secret, &seed) == 0)
+		v = token_resync(t, &seed, codes, p->r->now, &w, &next);
+	mag_secret_free(&seed);
+	if (v == VERDICT_OK)
+		v = lifecycle_move(t, e, ACTOR_USER, LIFE_HAS_PAIR, p->r->now);
+	if (v == VERDICT_OK)
+		accept(p, t, &next);
+	return v;
+}
+
+void resync_decide(struct request *r)
+{
+	const struct wire_resync_req *q = r->body;
+	struct token *list[TOKENS_MAX];
+	struct trial t = { .p.r = r };
+	int res = party_make(r, &t.p);
+	enum party_seq seq;
+
+	if (res) {
+		request_error(r, res);
+		return;
+	}
+	seq = party_seq(&t.p, q->seq);
+	if (seq == SEQ_REPEAT)
+		return;
+	if (seq == SEQ_STALE || t.p.login->verified_at || r->ticket.decision != DECISION_ASK) {
+		request_error(r, MAG_ESTALE);
+		return;
+	}
+	r->state.i[TRIAL_KEEP] = 1;
+	r->state.i[TRIAL_FAILURES] = party_failures(&t.p);
+	if (offered(&t.p, q->ref, list) == 0) {
+		request_verdict(r, VERDICT_REQUIREMENTS_NOT_MET);
+		return;
+	}
+	identify_resync(&t, list[0]);
+	if (trial_left(&t) == 0) {
+		request_verdict(r, VERDICT_TOKEN_OUT_OF_SYNC);
+	} else if (trial_may_judge(&t)) {
+		r->state.i[TRIAL_EVALUATED] = EVALUATED_TOKEN;
+		r->state.i[TRIAL_CREDENTIAL] = list[0]->row.id;
+		trial_reserve(&t);
+		request_verdict(r, judge_pair(&t.p, list[0]));
+	}
+}
+
+static void settle_pair(struct request *r, struct trial *t, struct token *token)
+{
+	struct wire_resync_rep *rep = r->reply;
+	enum verdict limit = trial_within(t);
+
+	if (limit != VERDICT_OK)
+		request_verdict(r, limit);
+	if (r->result.verdict == VERDICT_OK) {
+		const struct proof proof = { token_strength(token), token_level(t->p.a, token), 0,
+			token->row.id };
+
+		trial_refund(t, r->state.i[TRIAL_FAILURES]);
+		books_charge(&t->p.books, THROTTLE_TOKEN, token->row.id, 0, STORE_RESET);
+		trial_proven(r, &t->p, &proof);
+		mag_copy(rep->strength, sizeof rep->strength, strength_id(proof.strength));
+		rep->level = (uint32_t)proof.level;
+		return;
+	}
+	r->state.i[TRIAL_FAILURES]++;
+	rep->tries_left = trial_left(t);
+	if (rep->tries_left == 0 && r->result.verdict == VERDICT_CODES_WRONG)
+		request_verdict(r, VERDICT_TOKEN_OUT_OF_SYNC);
+}
+
+void resync_settle(struct request *r)
+{
+	const struct wire_resync_req *q = r->body;
+	struct trial t = { .p.r = r };
+	struct token *token;
+
+	if (!r->state.i[TRIAL_KEEP])
+		return;
+	if (party_make(r, &t.p)) {
+		request_error(r, MAG_ECRYPTO);
+		return;
+	}
+	token = by_id(&t.p, r->state.i[TRIAL_CREDENTIAL]);
+	if (r->state.i[TRIAL_EVALUATED] && !token) {
+		request_error(r, MAG_ESTORE);
+		return;
+	}
+	if (r->state.i[TRIAL_EVALUATED]) {
+		identify_resync(&t, token);
+		settle_pair(r, &t, token);
+	}
+	party_keep(&t.p, q->seq, (uint32_t)r->state.i[TRIAL_FAILURES]);
+}
