@@ -47,7 +47,7 @@ static const struct opt_value *value_of(
 
 static void show_key(struct showing *s, const struct opt *o, const char *instance)
 {
-	char key[256] = "", source[300] = "default";
+	char key[256], source[300];
 	struct mag_buf k = MAG_BUF(key), src = MAG_BUF(source);
 	const struct opt_value *v = value_of(s, o, instance);
 	const char *def = o->def ? o->def : "";
@@ -55,10 +55,10 @@ static void show_key(struct showing *s, const struct opt *o, const char *instanc
 	mag_buf_printf(&k, "%s.%s%s%s", s->section->name, instance, *instance ? "." : "", o->key);
 	if ((s->changed && !v) || (s->wanted && !mag_streq(s->wanted, key)))
 		return;
-	if (v) {
-		mag_buf_reset(&src);
+	if (v)
 		mag_buf_printf(&src, "%s:%d", v->file, v->line);
-	}
+	else
+		mag_buf_puts(&src, "default");
 	s->found++;
 	mag_copy(s->value, sizeof s->value, v ? v->text : def);
 	if (!s->t)
