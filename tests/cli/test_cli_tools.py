@@ -233,5 +233,5 @@ def test_explain_says_what_begin_does(make_desk):
 
 
 def test_a_refused_issue_prints_no_list(desk):
-    p = desk.ctl("license", "issue", "--product", "gold", "--json", code=1)
-    assert p.stdout == "" and json.loads(p.stderr)["error"] == "product-wrong"
+    p = desk.ctl("license", "issue", "--product", "gold", "--json", code=2)
+    assert p.stdout == "" and json.loads(p.stderr)["error"] == "usage"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
-#include "otpcore/broker/handle/handle.h"
+#include "otpcore/broker/handle/token.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/throttle.h"
 
@@ -65,8 +65,7 @@ static void issue_decide(struct request *r)
 	int res = 0;
 
 	if (!product) {
-		handle_refuse(r, VERDICT_PRODUCT_WRONG,
-			"products: phone-us, phone-intl, hardware, mobile, mobile-hardware");
+		handle_invalid(r, PRODUCT_WORDS);
 		return;
 	}
 	if (q->count < 1 || q->count > ISSUE_MAX) {
@@ -296,11 +295,11 @@ static enum verdict bind(
 		s->started_at = r->now;
 		s->purchased_at = l->purchased_at;
 		store_mark_subscription(r->tick, r->index, s, ROW_NEW);
+		s->state = SUBSCRIPTION_ACTIVE;
+		s->expires_at = e.expires;
 	} else {
-		store_mark_subscription(r->tick, r->index, s, ROW_CHANGED);
+		subscription_renew(r, a, s, e.expires);
 	}
-	s->state = SUBSCRIPTION_ACTIVE;
-	s->expires_at = e.expires;
 	s->licence = l->row.id;
 	l->state = LICENCE_USED;
 	l->account = a->account.row.id;

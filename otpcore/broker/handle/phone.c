@@ -3,7 +3,9 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/phone.h"
+#include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
+#include "otpcore/engine/token.h"
 
 struct phone *phone_by_slot(struct aggregate *a, int64_t slot)
 {
@@ -22,13 +24,23 @@ size_t phones_in_state(const struct aggregate *a, int64_t state)
 	return n;
 }
 
-/* Is there a factor that can be used to elevate? One whose subscription ran
- * out cannot, and must not stand in the way of its owner. */
-static bool has_factor(struct aggregate *a, int64_t now)
+static bool settled(struct aggregate *a, const struct token *t, int64_t now)
+{
+	return (t->state == TOKEN_ACTIVE || t->state == TOKEN_LOCKED ||
+		       t->state == TOKEN_SUSPENDED) &&
+	       subscription_active(token_subscription(a, t), now);
+}
+
+/* One whose subscription ran out can't be used to elevate, and must not stand in
+ * the way of its owner. */
+bool phone_has_factor(struct aggregate *a, int64_t now)
 {
 	for (size_t i = 0; i < a->n_phones; i++)
 		if (a->phones[i].row.fate != ROW_DELETED &&
 			mag_streq(phone_state_id(a, &a->phones[i], now), "active"))
+			return true;
+	for (size_t i = 0; i < a->n_tokens; i++)
+		if (settled(a, &a->tokens[i], now))
 			return true;
 	return false;
 }
@@ -53,7 +65,7 @@ bool phone_may_change(struct request *r, struct aggregate *a, const struct mag_s
 
 	if (!phone_may_touch(r, a))
 		return false;
-	if (has_factor(a, r->now))
+	if (phone_has_factor(a, r->now))
 		need = STRENGTH_PHONE_OTP;
 	if (strength_satisfies(grant_strength(r, grant, &session), need))
 		return true;

@@ -14,8 +14,14 @@ bool phone_may_touch(struct request *r, struct aggregate *a);
  * Answers if not. The grant's reads must have been declared (grant_want). */
 bool phone_may_change(struct request *r, struct aggregate *a, const struct mag_secret *grant);
 
+/* Has the account a second factor that is settled? One that was locked or
+ * suspended stays one: whoever has only the password must not get around it so. */
+bool phone_has_factor(struct aggregate *a, int64_t now);
+
 /* An active subscription for phones of any kind. */
 bool phone_has_subscription(const struct aggregate *a, int64_t now);
+/* H10: the subscription of a token or app in use, to which a phone may be added. */
+struct subscription *phone_addon(struct aggregate *a, int64_t now);
 
 /* The chain of a registration: tries belong to the phone's row, not to a code. */
 int phone_register_chain(struct request *r, const struct phone *p, struct blob *chain_r);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
-#include "otpcore/broker/handle/phone.h"
+#include "otpcore/broker/handle/token.h"
 #include "otpcore/engine/challenge.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/number.h"
@@ -48,16 +48,35 @@ bool phone_has_subscription(const struct aggregate *a, int64_t now)
 	return false;
 }
 
+struct subscription *phone_addon(struct aggregate *a, int64_t now)
+{
+	for (size_t i = 0; i < a->n_tokens; i++) {
+		struct subscription *s = token_subscription(a, &a->tokens[i]);
+
+		if (a->tokens[i].state == TOKEN_ACTIVE && subscription_active(s, now))
+			return s;
+	}
+	return NULL;
+}
+
 /* The licence beneath a new phone. Without keys (`licences = automatic`) only
  * root opens the first one; what root began, the owner may finish: without root
  * no pending row could be there (security.md 11). */
 static enum verdict judge_licence(
 	struct request *r, struct aggregate *a, const char *country, const struct phone *known)
 {
-	if (subscription_for_phone(a, country, r->now))
+	const struct subscription *s = subscription_for_phone(a, country, r->now);
+	bool vouched = r->standing.root || r->standing.admin || known;
+
+	/* What somebody else paid for is nobody's who came first (security.md 11). */
+	if (s && sponsor_waits(s) && !vouched)
+		return VERDICT_LICENCE_NEEDED;
+	if (s)
 		return VERDICT_OK;
 	if (phone_has_subscription(a, r->now))
 		return VERDICT_PHONE_REGION;
+	if (phone_addon(a, r->now))
+		return VERDICT_OK;
 	if (r->broker->settings->mode == LICENCES_AUTOMATIC && (r->standing.root || known))
 		return VERDICT_OK;
 	return VERDICT_LICENCE_NEEDED;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
-#include "otpcore/broker/handle/phone.h"
+#include "otpcore/broker/handle/token.h"
 #include "otpcore/engine/challenge.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
@@ -96,6 +96,10 @@ static struct subscription *verify_subscription(
 {
 	struct subscription *s = subscription_for_phone(a, p->country, r->now);
 
+	if (s)
+		sponsor_taken(r, s);
+	else if (!phone_has_subscription(a, r->now))
+		s = phone_addon(a, r->now);
 	if (s || r->broker->settings->mode != LICENCES_AUTOMATIC ||
 		phone_has_subscription(a, r->now))
 		return s;

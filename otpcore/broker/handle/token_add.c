@@ -1,0 +1,169 @@
+/* A hardware token is activated: its serial and two consecutive codes (H2, H13).
+ * The failure is charged before the codes are looked at; right ones are burnt and
+ * the token is claimed; active it is only once the charge was within the limit. */
+#include <string.h>
+
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/token.h"
+
+/* request.state, from decide to settle. */
+enum { TOKEN_ID, RIGHT, MADE, TAKEN };
+
+int token_add_want(struct request *r)
+{
+	const struct wire_token_add_req *q = r->body;
+	int res = grant_want(r, &q->grant);
+
+	return res ? res : store_want_token(r->tick, q->serial);
+}
+
+/* Another's token, another organisation's and none at all are answered alike. */
+static bool known_to(const struct aggregate *a, const struct token *t)
+{
+	if (!t->row.id || t->kind != TOKEN_HARDWARE)
+		return false;
+	if (*t->organisation && !mag_streq(t->organisation, a->account.organisation))
+		return false;
+	return t->account == a->account.row.id || !t->account;
+}
+
+/* Everything that can be said before a code is looked at. Answers if it is no. */
+static struct token *candidate(struct request *r, struct aggregate *a)
+{
+	const struct wire_token_add_req *q = r->body;
+	struct token *t = store_token(r->tick, q->serial), *held;
+	const struct licence_ask ask = { .kind = TOKEN_HARDWARE,
+		.assigned = t->row.id && t->account == a->account.row.id };
+	enum verdict v;
+
+	if (phone_count(a, THROTTLE_ACTIVATION, a->account.row.id, 0) >= ACTIVATION_TRIES) {
+		request_verdict(r, VERDICT_ACTIVATION_BLOCKED);
+		return NULL;
+	}
+	if (!known_to(a, t)) {
+		handle_refuse(r, VERDICT_SERIAL_UNKNOWN, q->serial);
+		return NULL;
+	}
+	v = lifecycle_allows(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_PAIR);
+	if (v != VERDICT_OK) {
+		handle_refuse(r, v, lifecycle_state_id(t->state));
+		return NULL;
+	}
+	held = token_held(a, TOKEN_HARDWARE);
+	if (held && held->row.id != t->row.id) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED, "the account's token must be revoked first");
+		return NULL;
+	}
+	if (!token_licensed(r, a, &ask)) {
+		request_verdict(r, VERDICT_LICENCE_NEEDED);
+		return NULL;
+	}
+	return t;
+}
+
+/* The pair was right: the token is this account's; of many at once one wins. */
+static void claim(struct request *r, struct aggregate *a, struct token *t)
+{
+	const struct wire_token_add_req *q = r->body;
+	const struct licence_ask ask = { TOKEN_HARDWARE, t->account != 0, true };
+	struct token *mine = t->account ? t : store_take_token(r->tick, a, t);
+	struct subscription *s = mine ? token_licence(r, a, &ask) : NULL;
+
+	if (!s) {
+		request_error(r, mine ? MAG_ENOSPACE : MAG_ECONFLICT);
+		return;
+	}
+	r->state.i[RIGHT] = 1;
+	r->state.i[TAKEN] = mine != t;
+	r->state.i[MADE] = s->row.fate == ROW_NEW ? s->row.id : 0;
+	mine->subscription = s->row.id;
+	if (*q->label)
+		mag_clean(mine->label, sizeof mine->label, q->label);
+	store_mark_token(r->tick, r->index, mine, ROW_CHANGED);
+	request_verdict(r, VERDICT_OK);
+}
+
+void token_add_decide(struct request *r)
+{
+	const struct wire_token_add_req *q = r->body;
+	struct aggregate *a = request_account(r);
+	struct token *t;
+	enum verdict v;
+
+	if (!phone_may_change(r, a, &q->grant) || !(t = candidate(r, a)))
+		return;
+	r->state.i[TOKEN_ID] = t->row.id;
+	r->charge[r->n_charges++] = store_charge(
+		r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, 1);
+	v = token_pair(r, t, &q->code1, &q->code2);
+	if (v == VERDICT_OK)
+		claim(r, a, t);
+	else if (v == VERDICT_NONE)
+		request_error(r, MAG_ECRYPTO);
+	else
+		request_verdict(r, v);
+}
+
+/* More than the limit were judged at once: what this one claimed is given back
+ * before it is committed; its codes stay burnt. */
+static void give_back(struct request *r, struct aggregate *a)
+{
+	struct token *t = token_by_row(a, r->state.i[TOKEN_ID]);
+
+	if (t && t->state != TOKEN_ACTIVE) {
+		t->subscription = 0;
+		if (r->state.i[TAKEN])
+			t->account = 0;
+		store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+	}
+	token_licence_undo(r, a, r->state.i[MADE]);
+}
+
+static void activate(struct request *r, struct aggregate *a)
+{
+	struct wire_token_add_rep *p = r->reply;
+	struct token *t = token_by_row(a, r->state.i[TOKEN_ID]);
+	struct subscription *s = t ? token_subscription(a, t) : NULL;
+	char name[32], day[32], more[128];
+	struct mag_buf b = MAG_BUF(more);
+	enum verdict v;
+
+	if (!s || t->account != a->account.row.id) {
+		request_error(r, MAG_ESTORE);
+		return;
+	}
+	v = lifecycle_move(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_PAIR, r->now);
+	request_verdict(r, v);
+	if (v != VERDICT_OK) /* a message before this one has done it */
+		return;
+	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+	store_charge(r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, STORE_RESET);
+	mag_copy(p->id, sizeof p->id, "t1");
+	mag_copy(p->serial, sizeof p->serial, t->serial);
+	p->expires = s->expires_at;
+	mag_buf_printf(&b, "credential=%s\ndate=%s\n", token_name(t, name, sizeof name),
+		mag_time_day(s->expires_at, day, sizeof day));
+	token_mail(r, a, "activation", more);
+}
+
+void token_add_settle(struct request *r)
+{
+	struct wire_token_add_rep *p = r->reply;
+	struct aggregate *a = request_account(r);
+	int64_t tried;
+
+	if (!r->n_charges || r->result.error)
+		return;
+	tried = store_charged(r->tick, r->charge[0]);
+	if (tried > ACTIVATION_TRIES) {
+		if (r->state.i[RIGHT])
+			give_back(r, a);
+		request_verdict(r, VERDICT_ACTIVATION_BLOCKED);
+	} else if (r->state.i[RIGHT]) {
+		activate(r, a);
+	} else {
+		p->tries_left = phone_left(ACTIVATION_TRIES, tried);
+		if (tried == ACTIVATION_TRIES)
+			request_verdict(r, VERDICT_ACTIVATION_BLOCKED);
+	}
+}
