@@ -1,18 +1,20 @@
 /* What is due, by the calendar. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "otpcore/engine/calendar.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/token.h"
 
-#define DAY       INT64_C(86400)
-#define YEAR      (365 * DAY)
-#define INVOICE   (5 * DAY) /* from day 55 of 60 an invoice comes too late (H7) */
-#define SWEEP_GAP (7 * DAY)
-#define FEW       10 /* revocations that are never too many */
-#define PER_CENT  100
-#define YEARS_MAX 100
+#define DAY          INT64_C(86400)
+#define YEAR         (365 * DAY)
+#define INVOICE_DAYS 5 /* from day 55 of 60 on an invoice comes too late (H7) */
+#define SWEEP_GAP    (7 * DAY)
+#define FEW          10 /* revocations that are never too many */
+#define PER_CENT     100
+#define YEARS_MAX    100
+#define DAYS_MAX     36600
 
 /* `years` in seconds are years of the calendar (29 February and all), else just
  * seconds. */
@@ -23,12 +25,41 @@ static int64_t later(int64_t from, int64_t seconds)
 	return seconds > INT64_MAX - from ? INT64_MAX : from + seconds;
 }
 
+/* The last second of the day that lies `days` after that of `from`, by the local
+ * calendar: a day on which the clocks change is a day. */
+static int64_t day_end(int64_t from, int64_t days)
+{
+	time_t when = (time_t)from;
+	struct tm tm;
+
+	if (days < -DAYS_MAX || days > DAYS_MAX || !localtime_r(&when, &tm))
+		return from;
+	tm.tm_mday += (int)days;
+	tm.tm_hour = 23;
+	tm.tm_min = 59;
+	tm.tm_sec = 59;
+	tm.tm_isdst = -1;
+	when = mktime(&tm);
+	return when == (time_t)-1 ? from : (int64_t)when;
+}
+
+/* Is `now` at most `before` seconds before `at`? Whole days are those of the
+ * calendar: 30 days before the 2nd of March is all of the 31st of January. */
+static bool within(int64_t before, int64_t at, int64_t now)
+{
+	if (before % DAY == 0)
+		return now > day_end(at, -(before / DAY) - 1);
+	return at - now <= before;
+}
+
 int64_t calendar_suspension_end(const struct token *t, const struct calendar_rules *r)
 {
 	if (t->state != TOKEN_SUSPENDED)
 		return 0;
 	/* Day 0 is the day of suspension, the last one is the day before the limit. */
-	return licence_expiry(t->state_since + r->suspended_limit - DAY, 0);
+	if (r->suspended_limit % DAY == 0)
+		return day_end(t->state_since, r->suspended_limit / DAY - 1);
+	return later(t->state_since, r->suspended_limit);
 }
 
 int64_t calendar_renewed(const struct subscription *s, const struct calendar_rules *r, int64_t now)
@@ -107,7 +138,8 @@ static void subscription_due(struct listing *l, const struct subscription *s)
 		return;
 	if (l->now > s->expires_at) {
 		d.kind = DUE_EXPIRE;
-	} else if (l->now >= s->expires_at - l->rules->remind_before) {
+	} else if (l->rules->remind_before > 0 &&
+		   within(l->rules->remind_before, s->expires_at, l->now)) {
 		d.kind = DUE_REMIND_EXPIRY;
 		d.stage = l->rules->remind_before;
 	} else {
@@ -118,13 +150,13 @@ static void subscription_due(struct listing *l, const struct subscription *s)
 }
 
 /* The last stage that has begun; 0: none yet. */
-static int64_t stage_of(const struct calendar_rules *r, int64_t left)
+static int64_t stage_of(const struct calendar_rules *r, int64_t at, int64_t now)
 {
 	int64_t stage = 0;
 	size_t i;
 
 	for (i = 0; i < sizeof(r->reminders) / sizeof(r->reminders[0]) && r->reminders[i]; i++)
-		if (left <= r->reminders[i] && (stage == 0 || r->reminders[i] < stage))
+		if (within(r->reminders[i], at, now) && (stage == 0 || r->reminders[i] < stage))
 			stage = r->reminders[i];
 	return stage;
 }
@@ -168,12 +200,12 @@ static void token_due(struct listing *l, const struct token *t, const struct sub
 	d = revocation(t, s, l->rules, l->now, &since);
 	if (d.reason == DUE_FOR_NOTHING)
 		return;
-	d.invoice_late = d.reason == DUE_FOR_SUSPENDED && l->now > d.at - INVOICE;
+	d.invoice_late = d.reason == DUE_FOR_SUSPENDED && l->now > day_end(d.at, -INVOICE_DAYS);
 	if (l->now > d.at) {
 		d.kind = DUE_REVOKE;
 	} else {
 		d.kind = DUE_REMIND_REVOCATION;
-		d.stage = stage_of(l->rules, d.at - l->now);
+		d.stage = stage_of(l->rules, d.at, l->now);
 		if (d.stage == 0)
 			return;
 	}

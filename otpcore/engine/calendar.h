@@ -4,8 +4,9 @@
 
 #include "otpcore/engine/model.h"
 
-/* Settings [lifecycle], seconds. What is a number of years of 365 days is counted
- * in years, to the end of that day. */
+/* Settings [lifecycle], seconds. Whole days are days of the local calendar, whole
+ * years of 365 days are its years; both end at 23:59:59. A notice 30 days before is
+ * due from the first second of that day. */
 struct calendar_rules {
 	int64_t remind_before, suspended_limit, expired_limit, renewal_period;
 	int64_t reminders[8]; /* before a revocation, longest first; 0 ends */
