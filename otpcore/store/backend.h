@@ -27,8 +27,8 @@ struct store_call {
 	void *arg;
 	/* 0 rows changed, or another row holds the key: the batch is a lost race. */
 	bool must_change;
-	int64_t changed;  /* out */
-	int r;            /* out */
+	int64_t changed; /* out */
+	int r;           /* out */
 };
 
 #define BACKEND_PENDING 1 /* not ready: resume() will be called */

@@ -95,8 +95,7 @@ static int call(struct sqlite *q, struct store_call *c)
 			r = c->row(&cells, c->arg);
 	}
 	/* Another row holds the key (an UPDATE has no ON CONFLICT): a lost race. */
-	if (r == 0 && c->must_change && code == SQLITE_CONSTRAINT &&
-		sqlite3_extended_errcode(q->db) == SQLITE_CONSTRAINT_UNIQUE)
+	if (r == 0 && c->must_change && code == SQLITE_CONSTRAINT_UNIQUE)
 		goto out;
 	if (r == 0 && code != SQLITE_DONE)
 		r = sqlite_failed(q, c->point);

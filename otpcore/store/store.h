@@ -205,7 +205,7 @@ int store_list_licences(struct store *s, int64_t after_id, const char *order, in
 
 struct store_token_row {
 	struct token token;
-	char account[257]; /* "": in the inventory */
+	char account[257];  /* "": in the inventory */
 	int64_t expires_at; /* of its subscription; 0: none */
 };
 typedef int store_token_fn(const struct store_token_row *row, void *arg);
@@ -229,8 +229,7 @@ int store_due_accounts(struct store *s, const char *after_name, const struct sto
 /* Active phones, and tokens and apps that an account holds and are not revoked. */
 int store_count_credentials(struct store *s, int64_t *n_r);
 /* Mails that wait and are due, oldest first, with the account's name. */
-int store_mails_waiting(
-	struct store *s, int64_t now, size_t limit, store_mail_fn *fn, void *arg);
+int store_mails_waiting(struct store *s, int64_t now, size_t limit, store_mail_fn *fn, void *arg);
 /* Numbers under a name ("last_sweep"). MAG_ENOTFOUND: never set. "schema" is not
  * for callers: MAG_EINVAL. */
 int store_meta_get(struct store *s, const char *name, int64_t *value_r);

@@ -108,8 +108,7 @@ static int on_licence(const struct store_cells *c, void *arg)
 	int r = row_load(TABLE_LICENCE, c, &row);
 
 	if (r == 0)
-		r = work_cell_text(
-			c, (int)row_n_columns(TABLE_LICENCE), account, sizeof account);
+		r = work_cell_text(c, (int)row_n_columns(TABLE_LICENCE), account, sizeof account);
 	if (r != 0)
 		return r;
 	return list->licence(&row, account, list->arg);
@@ -129,8 +128,8 @@ int store_list_licences(struct store *s, int64_t after_id, const char *order, in
 	size_t limit, store_licence_fn *fn, void *arg)
 {
 	struct list list = { NULL, fn, arg };
-	struct store_value values[] = { work_integer(after_id), work_text(order != NULL ? order : ""),
-		work_integer(state), work_limit(limit) };
+	struct store_value values[] = { work_integer(after_id),
+		work_text(order != NULL ? order : ""), work_integer(state), work_limit(limit) };
 
 	return work_read(s, QUERY_LIST_LICENCES, values, 4, on_licence, &list);
 }

@@ -162,6 +162,32 @@ void fill_challenge(struct challenge *c, const struct account *a, const struct p
 	c->nonce.len = NONCE_LEN;
 }
 
+void fill_token(struct token *token, const char *serial)
+{
+	*token = (struct token){ .row.id = store_new_id(),
+		.kind = serial[0] == 'M' ? TOKEN_MOBILE : TOKEN_HARDWARE,
+		.type = TOKEN_HOTP,
+		.digits = 6,
+		.state = TOKEN_STOCK,
+		.state_since = NOW - 40 * 86400,
+		.created_at = NOW,
+		.secret.len = 60 };
+	snprintf(token->serial, sizeof token->serial, "%s", serial);
+	memset(token->secret.data, 's', token->secret.len);
+	strcpy(token->label, "on the key ring");
+}
+
+void fill_recovery(struct recovery *r, const struct account *a)
+{
+	*r = (struct recovery){ .row.id = store_new_id(),
+		.account = a->row.id,
+		.kind = RECOVERY_CODE,
+		.created_at = NOW,
+		.hash.len = HASH_LEN };
+	memset(r->hash.data, 'r', HASH_LEN);
+	memcpy(r->hash.data, &r->row.id, sizeof r->row.id); /* unique */
+}
+
 void fill_login(struct login *l, int64_t account, int64_t id)
 {
 	*l = (struct login){
@@ -221,6 +247,40 @@ int64_t make_challenge(struct fixture *f, const char *name)
 	id = a->challenges[0].chain_id;
 	free(a);
 	return id;
+}
+
+struct new_token {
+	const char *serial, *account;
+	int64_t state;
+};
+
+static void decide_token(struct store_tick *t, struct script *s)
+{
+	const struct new_token *n = s->arg;
+	struct token *row = store_token(t, n->serial);
+
+	if (n->account != NULL)
+		row = store_add_token(t, store_account(t, n->account));
+	assert_non_null(row);
+	fill_token(row, n->serial);
+	if (n->account != NULL)
+		row->account = store_account(t, n->account)->account.row.id;
+	row->state = n->state;
+	store_mark_token(t, 0, row, ROW_NEW);
+}
+
+void make_token(struct fixture *f, const char *serial, const char *account, int64_t state)
+{
+	struct new_token n = { serial, account, state };
+	struct script s = { .decide = decide_token, .arg = &n };
+	struct store_tick *t = begin(f, 1);
+
+	assert_int_equal(store_want_token(t, serial), 0);
+	if (account != NULL)
+		assert_int_equal(store_want_account(t, account), 0);
+	run(t, &s);
+	assert_int_equal(s.r, 0);
+	assert_false(s.failed[0] || s.lost[0]);
 }
 
 /* ---- looking ---- */

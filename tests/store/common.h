@@ -54,6 +54,10 @@ void run(struct store_tick *t, struct script *s);
 void make_account(struct fixture *f, const char *name);
 int64_t make_challenge(struct fixture *f, const char *name);
 
+/* A token, committed; account NULL: in the inventory. Serials with an M are apps;
+ * state_since lies 40 days back. */
+void make_token(struct fixture *f, const char *serial, const char *account, int64_t state);
+
 /* What the store has now. */
 int64_t counter(struct fixture *f, enum throttle_kind kind, int64_t subject, int64_t period);
 struct aggregate *load(struct fixture *f, const char *name); /* free() it */
@@ -62,6 +66,8 @@ struct aggregate *load(struct fixture *f, const char *name); /* free() it */
 void fill_account(struct account *a, const char *name);
 void fill_phone(struct phone *p, const struct account *a, int64_t slot);
 void fill_challenge(struct challenge *c, const struct account *a, const struct phone *p);
+void fill_token(struct token *token, const char *serial);
+void fill_recovery(struct recovery *r, const struct account *a);
 void fill_login(struct login *l, int64_t account, int64_t id);
 
 /* The same test over both. */

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "otpcore/store/backend.h"
+
 static void sql(const char *path, const char *text)
 {
 	sqlite3 *db = NULL;
@@ -127,6 +129,105 @@ static void test_threat_33_a_newer_schema_is_refused(void **state)
 	assert_int_equal(store_open(f->url, &f->s, err), 0);
 }
 
+/* Every row of schema 1 is there afterwards, and what is new has a value. */
+static const char schema_1_rows[] =
+	"INSERT INTO account VALUES (11, 3, 'alice', 1000, 2, 1, x'0102', x'', 'A', '', 'B', '',"
+	" 'en', '', 100);"
+	"INSERT INTO subscription VALUES (21, 1, 11, 1, 1, 2, 0, 5, 5, 1826000000);"
+	"INSERT INTO phone VALUES (31, 1, 11, 21, 1, x'03', x'04', '0142', 'US', 1, 0, 1, 2, 5, 6,"
+	" 7, 'mine');"
+	"INSERT INTO login VALUES (51, 2, 11, 'sshd', 'h', '192.0.2.7', 0, 3, 3, 2, 31, 4, 1, "
+	"x'05',"
+	" 1794999990, 1794999991, 1794999992);"
+	"INSERT INTO session VALUES (61, 1, 'boot', 'host', 7, 1000, 11, 51, 1, 2, 'sshd', '', '',"
+	" 3, 2, 31, 8, 0, 0);"
+	"INSERT INTO licence VALUES (81, 1, zeroblob(32), 'ABCD', 1, 0, 1, 'order', 9, 9, 0, 0);"
+	"INSERT INTO throttle VALUES (11, 2, 20775, 4, 1794999999);"
+	"INSERT INTO throttle VALUES (0, 10, 0, 6, 1794999999);";
+
+static const char *const schemas[] = {
+#include "otpcore/store/schema.inc"
+};
+
+/* The fixture's store becomes one that the first version made and used. */
+static void make_schema_1(struct fixture *f)
+{
+	char err[STORE_ERROR_MAX] = "";
+	void *backend = NULL;
+
+	store_close(&f->s);
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(backend_sqlite.create(f->path, err), 0);
+	assert_int_equal(backend_sqlite.open(f->path, &backend, err), 0);
+	assert_int_equal(backend_sqlite.migrate(backend, schemas, 1, err), 0);
+	backend_sqlite.close(backend);
+	sql(f->path, schema_1_rows);
+}
+
+static void decide_session_of_1(struct store_tick *t, struct script *s)
+{
+	struct session *e = store_session(t, "boot", "host", 7);
+
+	(void)s;
+	assert_int_equal(e->row.id, 61);
+	assert_int_equal(e->phone, 31);
+	assert_int_equal(e->token, 0);
+	assert_int_equal(e->since, 8);
+	e->token = 71;
+	store_mark_session(t, 0, e, ROW_CHANGED);
+}
+
+static void test_a_store_of_schema_1_is_migrated_with_all_it_holds(void **state)
+{
+	struct fixture *f = *state;
+	char err[STORE_ERROR_MAX] = "";
+	struct script s = { .decide = decide_session_of_1 };
+	struct store_tick *t = NULL;
+	struct aggregate *a = NULL;
+
+	make_schema_1(f);
+	for (int i = 0; i < 2; i++) { /* once */
+		assert_int_equal(store_open(f->url, &f->s, err), 0);
+		a = load(f, "alice");
+		assert_true(a->exists);
+		assert_int_equal(a->account.row.version, 3);
+		assert_int_equal(a->n_subscriptions, 1);
+		assert_int_equal(a->n_phones, 1);
+		assert_string_equal(a->phones[0].label, "mine");
+		assert_int_equal(a->latest.row.id, 51);
+		assert_int_equal(a->latest.phone, 31);
+		assert_int_equal(a->latest.token, 0);
+		assert_int_equal(a->latest.opened_at, 1794999992);
+		assert_int_equal(a->n_tokens + a->n_recoveries, 0);
+		assert_int_equal(counter(f, THROTTLE_ACCOUNT, 11, 20775), 4);
+		assert_int_equal(counter(f, THROTTLE_DECOY, 0, 0), 6);
+		assert_int_equal(counter(f, THROTTLE_TOKEN, 0, 0), 0);
+		free(a);
+		if (i == 0)
+			store_close(&f->s);
+	}
+	t = begin(f, 1);
+	store_want_session(t, "boot", "host", 7);
+	run(t, &s);
+	assert_int_equal(s.r, 0);
+	assert_false(s.failed[0]);
+	make_token(f, "H1", "alice", TOKEN_ACTIVE);
+}
+
+static void test_threat_33_a_migration_that_fails_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char err[STORE_ERROR_MAX] = "";
+
+	make_schema_1(f);
+	sql(f->path, "CREATE TABLE mail (id INTEGER)"); /* in its way, after others */
+	assert_int_equal(store_open(f->url, &f->s, err), MAG_ESTORE);
+	assert_non_null(strstr(err, "mail"));
+	sql(f->path, "CREATE TABLE token (id INTEGER); DROP TABLE token; DROP TABLE mail");
+	assert_int_equal(store_open(f->url, &f->s, err), 0);
+	make_token(f, "H1", NULL, TOKEN_STOCK);
+}
+
 static void test_an_empty_database_is_migrated(void **state)
 {
 	struct fixture *f = *state;
@@ -229,6 +330,8 @@ int main(void)
 		cmocka_unit_test(test_making_a_store_needs_a_folder),
 		FILE_ONLY(test_what_is_no_database_is_refused),
 		FILE_ONLY(test_threat_33_a_newer_schema_is_refused),
+		FILE_ONLY(test_a_store_of_schema_1_is_migrated_with_all_it_holds),
+		FILE_ONLY(test_threat_33_a_migration_that_fails_changes_nothing),
 		FILE_ONLY(test_an_empty_database_is_migrated),
 		FILE_ONLY(test_another_programs_database_is_refused),
 		FILE_ONLY(test_the_log_stays_small),

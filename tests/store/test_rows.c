@@ -64,6 +64,62 @@ static struct phone full_phone(void)
 	return p;
 }
 
+static struct token full_token(void)
+{
+	struct token t = { .row.id = 35,
+		.kind = TOKEN_MOBILE,
+		.type = TOKEN_TOTP,
+		.algorithm = 302,
+		.digits = 303,
+		.period = 304,
+		.moving = -305,
+		.drift = -306,
+		.account = 11,
+		.subscription = 21,
+		.state = TOKEN_SUSPENDED,
+		.state_since = 307,
+		.suspended_by = 308,
+		.batch = 309,
+		.created_at = 310,
+		.last_used_at = 311 };
+
+	fill_text(t.serial, sizeof t.serial, 1);
+	fill_blob(&t.secret, SEALED_MAX, 2);
+	fill_text(t.organisation, sizeof t.organisation, 3);
+	fill_text(t.label, sizeof t.label, 4);
+	return t;
+}
+
+static struct recovery full_recovery(void)
+{
+	struct recovery r = { .row.id = 38,
+		.account = 11,
+		.kind = RECOVERY_BREAK_GLASS,
+		.created_at = 381,
+		.expires_at = NOW + 382 };
+
+	fill_blob(&r.hash, HASH_LEN, 1);
+	fill_text(r.reason, sizeof r.reason, 2);
+	fill_text(r.made_by, sizeof r.made_by, 3);
+	return r;
+}
+
+static struct mail full_mail(void)
+{
+	struct mail m = { .row.id = 91,
+		.account = 11,
+		.state = MAIL_WAITING,
+		.created_at = 92,
+		.next_at = 93,
+		.attempts = 94,
+		.sent_at = 95 };
+
+	fill_text(m.once, sizeof m.once, 1);
+	fill_text(m.template, sizeof m.template, 2);
+	fill_text(m.args, sizeof m.args, 3);
+	return m;
+}
+
 static struct challenge full_challenge(void)
 {
 	struct challenge c = { .row.id = 41,
@@ -93,6 +149,7 @@ static struct login full_login(void)
 		.strength = 53,
 		.level = 54,
 		.phone = 55,
+		.token = 551,
 		.last_seq = 56,
 		.verdict = 57,
 		.started_at = 58,
@@ -118,6 +175,7 @@ static struct session full_session(void)
 		.strength = 67,
 		.level = 68,
 		.phone = 69,
+		.token = 691,
 		.since = 70,
 		.ended_at = 71,
 		.expires_at = 72 };
@@ -164,6 +222,7 @@ static void want_all(struct store_tick *t)
 	struct licence l = full_licence();
 
 	store_want_account(t, a.name);
+	store_want_token(t, full_token().serial);
 	store_want_login(t, 51);
 	store_want_session(t, s.boot, s.host, s.sid);
 	store_want_licence(t, l.hash.data);
@@ -179,19 +238,26 @@ static void decide_put(struct store_tick *t, struct script *s)
 	struct login *l = store_login(t, 51);
 	struct session *e = store_session(t, session.boot, session.host, session.sid);
 	struct licence *k = store_licence(t, licence.hash.data);
+	struct mail *m = store_add_mail(t);
 
 	(void)s;
 	a->account = account;
 	a->exists = true;
 	*store_add_subscription(t, a) = full_subscription;
 	*store_add_phone(t, a) = full_phone();
+	*store_add_token(t, a) = full_token();
+	*store_add_recovery(t, a) = full_recovery();
 	*store_add_challenge(t, a) = full_challenge();
+	*m = full_mail();
 	*l = full_login();
 	*e = session;
 	*k = licence;
 	store_mark_account(t, 0, &a->account, ROW_NEW);
 	store_mark_subscription(t, 0, &a->subscriptions[0], ROW_NEW);
 	store_mark_phone(t, 0, &a->phones[0], ROW_NEW);
+	store_mark_token(t, 0, &a->tokens[0], ROW_NEW);
+	store_mark_recovery(t, 0, &a->recoveries[0], ROW_NEW);
+	store_mark_mail(t, 0, m, ROW_NEW);
 	store_mark_challenge(t, 0, &a->challenges[0], ROW_NEW);
 	store_mark_login(t, 0, l, ROW_NEW);
 	store_mark_session(t, 0, e, ROW_NEW);
@@ -223,6 +289,11 @@ static void decide_compare(struct store_tick *t, struct script *s)
 	SAME(struct subscription, &a->subscriptions[0], full_subscription);
 	assert_int_equal(a->n_phones, 1);
 	SAME(struct phone, &a->phones[0], full_phone());
+	assert_int_equal(a->n_tokens, 1);
+	SAME(struct token, &a->tokens[0], full_token());
+	SAME(struct token, store_token(t, full_token().serial), full_token());
+	assert_int_equal(a->n_recoveries, 1);
+	SAME(struct recovery, &a->recoveries[0], full_recovery());
 	assert_int_equal(a->n_challenges, 1);
 	SAME(struct challenge, &a->challenges[0], full_challenge());
 	SAME(struct login, &a->latest, full_login());
@@ -242,6 +313,7 @@ static void decide_scramble(struct store_tick *t, struct script *s)
 	struct login *l = store_login(t, 51);
 	struct session *e = store_session(t, session.boot, session.host, session.sid);
 	struct licence *k = store_licence(t, licence.hash.data);
+	struct mail mail = full_mail(), *m = store_add_mail(t);
 	bool full = *(int64_t *)s->arg == 2;
 
 #define PUT(target, kept, meant, ...)                                                              \
@@ -256,6 +328,10 @@ static void decide_scramble(struct store_tick *t, struct script *s)
 	PUT(&a->account, struct account, account, .state = 1, .role = 1);
 	PUT(&a->subscriptions[0], struct subscription, full_subscription, .product = 1, .state = 1);
 	PUT(&a->phones[0], struct phone, full_phone(), .slot = 1, .channel = 1, .state = 1);
+	PUT(&a->tokens[0], struct token, full_token(), .account = 11, .state = 1);
+	PUT(&a->recoveries[0], struct recovery, full_recovery(), .account = 11);
+	m->row = (struct row){ mail.row.id, *(int64_t *)s->arg, ROW_CLEAN };
+	PUT(m, struct mail, mail, .state = 1);
 	PUT(&a->challenges[0], struct challenge, full_challenge(), .kind = 1, .state = 1);
 	PUT(l, struct login, full_login(), .state = 1);
 	PUT(e, struct session, session, .sid = 1);
@@ -263,10 +339,23 @@ static void decide_scramble(struct store_tick *t, struct script *s)
 	store_mark_account(t, 0, &a->account, ROW_CHANGED);
 	store_mark_subscription(t, 0, &a->subscriptions[0], ROW_CHANGED);
 	store_mark_phone(t, 0, &a->phones[0], ROW_CHANGED);
+	store_mark_token(t, 0, &a->tokens[0], ROW_CHANGED);
+	store_mark_recovery(t, 0, &a->recoveries[0], ROW_CHANGED);
+	store_mark_mail(t, 0, m, ROW_CHANGED);
 	store_mark_challenge(t, 0, &a->challenges[0], ROW_CHANGED);
 	store_mark_login(t, 0, l, ROW_CHANGED);
 	store_mark_session(t, 0, e, ROW_CHANGED);
 	store_mark_licence(t, 0, k, ROW_CHANGED);
+}
+
+static int on_mail(const struct mail *row, const char *account, void *arg)
+{
+	struct mail x = full_mail();
+
+	x.row.version = *(int64_t *)arg;
+	assert_same_row(&x, row, sizeof x);
+	assert_string_equal(account, full_account().name);
+	return 1;
 }
 
 static void test_every_column_comes_back(void **state)
@@ -285,6 +374,8 @@ static void test_every_column_comes_back(void **state)
 		assert_int_equal(s.r, 0);
 		assert_false(s.lost[0] || s.failed[0]);
 		version += steps[i] == decide_scramble;
+		if (steps[i] == decide_compare)
+			assert_int_equal(store_mails_waiting(f->s, NOW, 9, on_mail, &version), 1);
 	}
 }
 
