@@ -229,6 +229,11 @@ int64_t token_level(const struct aggregate *a, const struct token *t)
 	return s->level == 3 ? 3 : 2;
 }
 
+unsigned token_paid(const struct aggregate *a, const struct token *t, int64_t now)
+{
+	return subscription_active(subscription_of(a, t), now) ? LIFE_HAS_PAID : LIFE_HAS_NOTHING;
+}
+
 /* Was it in use, so that the end of its subscription ends it too? */
 static bool hangs_beneath(const struct token *t)
 {

@@ -36,6 +36,8 @@ const char *token_fault(const struct token *t, const struct mag_secret *seed);
 enum strength token_strength(const struct token *t); /* hardware-otp or mobile-id if active */
 int64_t token_level(const struct aggregate *a, const struct token *t);
 struct subscription *token_subscription(struct aggregate *a, const struct token *t);
+/* lifecycle.h's LIFE_HAS_PAID if its subscription is active now, else 0. */
+unsigned token_paid(const struct aggregate *a, const struct token *t, int64_t now);
 /* What people see: the state, or "expired" when its subscription is. */
 const char *token_state_id(const struct aggregate *a, const struct token *t, int64_t now);
 /* Why this token can't be used at a login: VERDICT_OK if it can, else

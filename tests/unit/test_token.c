@@ -14,6 +14,7 @@
 #include <liboath/oath.h>
 #endif
 
+#include "otpcore/engine/lifecycle.h"
 #include "otpcore/engine/otp.h"
 #include "otpcore/engine/token.h"
 
@@ -565,6 +566,10 @@ static void test_level_and_subscription(void **state)
 	a->subscriptions[0].row.fate = ROW_CLEAN;
 	t->subscription = 0;
 	assert_null(token_subscription(a, t));
+	assert_int_equal(token_paid(a, t, NOW), LIFE_HAS_NOTHING);
+	t->subscription = 50;
+	assert_int_equal(token_paid(a, t, NOW + 1000), LIFE_HAS_PAID);
+	assert_int_equal(token_paid(a, t, NOW + 1001), LIFE_HAS_NOTHING);
 	free(a);
 }
 

@@ -220,9 +220,7 @@ static void activate(struct request *r, struct aggregate *a)
 	char name[32], day[32], more[128];
 	struct mag_buf b = MAG_BUF(more);
 
-	/* One code of a seed that was made here is what the pair is for a token that
-	 * comes from elsewhere (M1). */
-	request_verdict(r, s ? lifecycle_move(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_PAIR, r->now)
+	request_verdict(r, s ? lifecycle_move(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_CODE, r->now)
 			     : VERDICT_NONE);
 	if (r->result.verdict != VERDICT_OK)
 		return;

@@ -4,8 +4,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
-
-#define DAY 86400
+#include "otpcore/engine/calendar.h"
 
 /* request.state, from decide to settle. */
 enum { TOKEN_ID, EVENT, RIGHT };
@@ -26,7 +25,8 @@ void token_mine_decide(struct request *r)
 			.expires = s ? s->expires_at : 0,
 			.who = token_actor(r) };
 
-		if (t->row.fate != ROW_DELETED && p->n_tokens < sizeof p->tokens / sizeof *p->tokens)
+		if (t->row.fate != ROW_DELETED &&
+			p->n_tokens < sizeof p->tokens / sizeof *p->tokens)
 			token_fill(&line, &p->tokens[p->n_tokens++]);
 	}
 	request_verdict(r, VERDICT_OK);
@@ -36,12 +36,13 @@ void token_mine_decide(struct request *r)
 
 /* Both codes for one verdict and one charge (security.md 37); success is settled
  * once the charge was within the limit. */
-static void pair_decide(struct request *r, struct token *t, enum life_event event,
-	const struct mag_secret codes[2])
+static void pair_decide(
+	struct request *r, struct token *t, enum life_event event, const struct mag_secret codes[2])
 {
 	struct aggregate *a = request_account(r);
 	const struct settings *s = r->broker->settings;
-	enum verdict v = lifecycle_allows(t, event, token_actor(r), LIFE_HAS_PAIR);
+	enum verdict v = lifecycle_allows(
+		t, event, token_actor(r), LIFE_HAS_PAIR | token_paid(a, t, r->now));
 
 	if (v == VERDICT_OK && !subscription_active(token_subscription(a, t), r->now))
 		v = VERDICT_TOKEN_EXPIRED;
@@ -137,8 +138,8 @@ void token_resync_settle(struct request *r)
 		pair_answer(r, token_state_id(a, t, r->now), phone_left(limit, tried));
 		return;
 	}
-	v = lifecycle_move(
-		t, (enum life_event)r->state.i[EVENT], token_actor(r), LIFE_HAS_PAIR, r->now);
+	v = lifecycle_move(t, (enum life_event)r->state.i[EVENT], token_actor(r),
+		LIFE_HAS_PAIR | token_paid(a, t, r->now), r->now);
 	request_verdict(r, v);
 	if (v != VERDICT_OK) /* a message before this one has moved it on */
 		return;
@@ -150,13 +151,22 @@ void token_resync_settle(struct request *r)
 
 /* ---- suspend, revoke ---- */
 
+/* The last day on which it can be taken up again; 0 if it isn't suspended. */
+static int64_t last_day(const struct request *r, const struct token *t)
+{
+	const struct calendar_rules rules = { .suspended_limit =
+						      r->broker->settings->suspended_limit };
+
+	return calendar_suspension_end(t, &rules);
+}
+
 /* What a notice says: which credential, until when, why. */
 static void tell(struct request *r, const struct token *t, const char *kind, const char *reason)
 {
 	struct aggregate *a = request_account(r);
 	char name[32], day[32], why[129], more[320];
 	struct mag_buf b = MAG_BUF(more);
-	int64_t last = t->state_since + r->broker->settings->suspended_limit - DAY;
+	int64_t last = last_day(r, t);
 
 	mag_buf_printf(&b, "credential=%s\nreason=%s\n", token_name(t, name, sizeof name),
 		mag_clean(why, sizeof why, reason));
@@ -182,7 +192,7 @@ void token_suspend_decide(struct request *r)
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
 	mag_copy(p->id, sizeof p->id, t->serial);
 	mag_copy(p->state, sizeof p->state, lifecycle_state_id(t->state));
-	p->last_day = t->state_since + r->broker->settings->suspended_limit - DAY;
+	p->last_day = last_day(r, t);
 	tell(r, t, "suspension", q->reason);
 	request_verdict(r, VERDICT_OK);
 }

@@ -196,7 +196,8 @@ static enum verdict judge_pair(const struct party *p, struct token *t)
 		v = token_resync(t, &seed, codes, p->r->now, &w, &next);
 	mag_secret_free(&seed);
 	if (v == VERDICT_OK)
-		v = lifecycle_move(t, e, ACTOR_USER, LIFE_HAS_PAIR, p->r->now);
+		v = lifecycle_move(t, e, ACTOR_USER, LIFE_HAS_PAIR | token_paid(p->a, t, p->r->now),
+			p->r->now);
 	if (v == VERDICT_OK)
 		accept(p, t, &next);
 	return v;
