@@ -35,7 +35,8 @@ int main(int argc, char **argv)
 	run(db, "PRAGMA synchronous = FULL");
 	run(db, "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, n INTEGER) STRICT");
 	run(db, "INSERT OR IGNORE INTO t VALUES (1, 0)");
-	if (sqlite3_prepare_v2(db, "UPDATE t SET n = n + 1 WHERE id = 1", -1, &update, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db, "UPDATE t SET n = n + 1 WHERE id = 1", -1, &update, NULL) !=
+		SQLITE_OK)
 		die("prepare", sqlite3_errmsg(db));
 	snprintf(a.sun_path, sizeof a.sun_path, "%s", argv[1]);
 	if (s < 0 || bind(s, (void *)&a, sizeof a) < 0 || listen(s, 16) < 0)

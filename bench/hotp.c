@@ -16,14 +16,14 @@ static void sha1_block(uint32_t h[5], const unsigned char b[64])
 
 	for (int t = 0; t < 16; t++)
 		w[t] = (uint32_t)b[4 * t] << 24 | (uint32_t)b[4 * t + 1] << 16 |
-			(uint32_t)b[4 * t + 2] << 8 | b[4 * t + 3];
+		       (uint32_t)b[4 * t + 2] << 8 | b[4 * t + 3];
 	for (int t = 16; t < 80; t++)
 		w[t] = rotate(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
 	memcpy(v, h, sizeof v);
 	for (int t = 0; t < 80; t++) {
-		uint32_t f = t < 20 ? (v[1] & v[2]) | (~v[1] & v[3]) :
-			t >= 40 && t < 60 ? (v[1] & v[2]) | (v[1] & v[3]) | (v[2] & v[3]) :
-			v[1] ^ v[2] ^ v[3];
+		uint32_t f = t < 20              ? (v[1] & v[2]) | (~v[1] & v[3])
+			     : t >= 40 && t < 60 ? (v[1] & v[2]) | (v[1] & v[3]) | (v[2] & v[3])
+						 : v[1] ^ v[2] ^ v[3];
 		uint32_t x = rotate(v[0], 5) + f + v[4] + k[t / 20] + w[t];
 
 		v[4] = v[3];
@@ -37,8 +37,8 @@ static void sha1_block(uint32_t h[5], const unsigned char b[64])
 }
 
 /* SHA-1 of one 64-byte block followed by at most 55 bytes. */
-static void sha1_after_block(const unsigned char first[64], const unsigned char *rest, size_t len,
-	unsigned char out[20])
+static void sha1_after_block(
+	const unsigned char first[64], const unsigned char *rest, size_t len, unsigned char out[20])
 {
 	uint32_t h[] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0 };
 	unsigned char last[64] = { 0 };
@@ -72,6 +72,6 @@ void hotp_code(const unsigned char *key, size_t len, uint64_t counter, char code
 	sha1_after_block(outer, mac, sizeof mac, mac);
 	n = mac[19] & 15;
 	n = (uint32_t)(mac[n] & 0x7f) << 24 | (uint32_t)mac[n + 1] << 16 |
-		(uint32_t)mac[n + 2] << 8 | mac[n + 3];
+	    (uint32_t)mac[n + 2] << 8 | mac[n + 3];
 	snprintf(code_r, 7, "%06u", n % 1000000);
 }

@@ -33,7 +33,7 @@ static unsigned next_user;
 static struct shared {
 	int64_t stood;    /* ns that the conversation took */
 	uint64_t counter; /* of the HOTP token */
-} *shared;
+} * shared;
 
 static int64_t ns(void)
 {
@@ -253,8 +253,8 @@ static int64_t commit_elsewhere(void)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	snprintf(a.sun_path, sizeof a.sun_path, "%s", commit_socket);
-	if (fd < 0 || connect(fd, (void *)&a, sizeof a) < 0 || send(fd, frame, sizeof frame, 0) < 0 ||
-		recv(fd, frame, sizeof frame, 0) <= 0)
+	if (fd < 0 || connect(fd, (void *)&a, sizeof a) < 0 ||
+		send(fd, frame, sizeof frame, 0) < 0 || recv(fd, frame, sizeof frame, 0) <= 0)
 		die(commit_socket, strerror(errno));
 	close(fd);
 	return ns() - took;
@@ -275,7 +275,8 @@ static void measure_verify(unsigned round)
 		begin_and_send(&t, code);
 		memcpy(wrong, code, sizeof wrong);
 		wrong[5] = wrong[5] == '9' ? '0' : (char)(wrong[5] + 1);
-		printf("verify-wrong %u %lld\n", round, (long long)verify(&t, wrong, VERDICT_CODE_WRONG));
+		printf("verify-wrong %u %lld\n", round,
+			(long long)verify(&t, wrong, VERDICT_CODE_WRONG));
 		verify(&t, code, VERDICT_OK);
 		mag_secret_free(&t.txn);
 
@@ -295,7 +296,8 @@ int main(int argc, char **argv)
 	rounds = (unsigned)atoi(argv[5]);
 	logins = (unsigned)atoi(argv[6]);
 	n_users = (unsigned)atoi(argv[7]);
-	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(
+		NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || n_users == 0)
 		die("memory", strerror(errno));
 	shared->counter = (uint64_t)atoll(argv[8]);

@@ -75,7 +75,7 @@ def _names(file, pattern):
 
 def _define(name):
     text = open(os.path.join(TOP, "otpcore", "wire", "protocol.h"), encoding="utf-8").read()
-    return int(re.search(r"#define %s (\d+)" % name, text).group(1))
+    return int(re.search(r"#define %s\s+(\d+)" % name, text).group(1))
 
 
 ROWS, MESSAGES = _load()

@@ -15,14 +15,16 @@ struct mag_buf {
 };
 
 /* For an array on the stack; empties it. */
-#define MAG_BUF(array) { ((array)[0] = '\0', (array)), sizeof(array), 0, false }
+#define MAG_BUF(array)                                                                             \
+	{                                                                                          \
+		((array)[0] = '\0', (array)), sizeof(array), 0, false                              \
+	}
 
 void mag_buf_init(struct mag_buf *b, char *data, size_t cap);
 void mag_buf_reset(struct mag_buf *b);
 void mag_buf_puts(struct mag_buf *b, const char *s);
 void mag_buf_putn(struct mag_buf *b, const char *s, size_t len);
-void mag_buf_printf(struct mag_buf *b, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void mag_buf_printf(struct mag_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void mag_buf_vprintf(struct mag_buf *b, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 

@@ -15,7 +15,6 @@ enum mag_log_level {
 /* Where records go: to stderr ("magotp-smsd: warning: ...") when `syslog` is
  * 0, else to syslog(3) facility authpriv. Level `max` and below are written. */
 void mag_log_open(const char *program, int to_syslog, enum mag_log_level max);
-void mag_log(enum mag_log_level level, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void mag_log(enum mag_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -202,7 +202,8 @@ static int parse_section(struct parse *p, char *s)
 
 	p->section = NULL;
 	if (s[len - 1] != ']')
-		return complain(p, MAG_ESYNTAX, "a section ends with ]; comments stand on lines of their own");
+		return complain(p, MAG_ESYNTAX,
+			"a section ends with ]; comments stand on lines of their own");
 	s[len - 1] = '\0';
 	name = trim(s + 1);
 	instance = name + strcspn(name, " \t");
@@ -221,8 +222,9 @@ static int parse_section(struct parse *p, char *s)
 		return complain(p, MAG_ESYNTAX, "the name of the section is too long");
 	old = find(p->tree, section->name, p->instance, "");
 	if (old != NULL && strcmp(old->file, p->file) == 0)
-		return complain(p, MAG_ESYNTAX, "[%s%s%s] began at line %d already; put its keys there",
-			name, *instance == '\0' ? "" : " ", instance, old->line);
+		return complain(p, MAG_ESYNTAX,
+			"[%s%s%s] began at line %d already; put its keys there", name,
+			*instance == '\0' ? "" : " ", instance, old->line);
 	p->section = section;
 	return put(p, "", "");
 }
@@ -238,8 +240,8 @@ static int unknown_key(struct parse *p, const char *key, const char *nearest)
 	known[0] = '\0';
 	for (const struct opt *o = p->section->opts; o->key != NULL; o++)
 		mag_buf_printf(&b, "%s%s", b.len > 0 ? ", " : "", o->key);
-	return complain(
-		p, MAG_ESYNTAX, "unknown key %s in [%s]; known are %s", key, p->section->name, known);
+	return complain(p, MAG_ESYNTAX, "unknown key %s in [%s]; known are %s", key,
+		p->section->name, known);
 }
 
 static int parse_pair(struct parse *p, char *s)
@@ -258,15 +260,15 @@ static int parse_pair(struct parse *p, char *s)
 	if (*key == '\0')
 		return complain(p, MAG_ESYNTAX, "there is no key before the =");
 	if (p->section == NULL)
-		return complain(
-			p, MAG_ESYNTAX, "%s stands before any section; put a line [SECTION] above it", key);
+		return complain(p, MAG_ESYNTAX,
+			"%s stands before any section; put a line [SECTION] above it", key);
 	o = opt_find(p->section->opts, key, &nearest);
 	if (o == NULL)
 		return unknown_key(p, key, nearest);
 	old = find(p->tree, p->section->name, p->instance, key);
 	if (old != NULL && strcmp(old->file, p->file) == 0)
-		return complain(
-			p, MAG_ESYNTAX, "%s is set at line %d already; keep one of them", key, old->line);
+		return complain(p, MAG_ESYNTAX, "%s is set at line %d already; keep one of them",
+			key, old->line);
 	r = opt_set(o, text, NULL, why);
 	if (r < 0)
 		return complain(p, r, "%s", why);
@@ -285,7 +287,8 @@ static int parse_line(struct parse *p, char *line, size_t len)
 		return 0;
 	for (const char *c = s; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' && *c != '\t')
-			return complain(p, MAG_ESYNTAX, "there is a control character in this line");
+			return complain(
+				p, MAG_ESYNTAX, "there is a control character in this line");
 	return *s == '[' ? parse_section(p, s) : parse_pair(p, s);
 }
 
@@ -331,7 +334,8 @@ static int parse_file(struct parse *p, const char *file)
 	if (n < 0)
 		r = complain(p, MAG_ESYS, "cannot be read: %s", strerror(errno));
 	else if (len == FILE_MAX)
-		r = complain(p, MAG_ERANGE, "longer than a megabyte; this is no configuration file");
+		r = complain(
+			p, MAG_ERANGE, "longer than a megabyte; this is no configuration file");
 	else
 		r = parse_data(p, file, data, len);
 out:

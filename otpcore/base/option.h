@@ -21,11 +21,11 @@ enum opt_type {
 	OPT_DURATION,  /* int64_t seconds, min..max (0 and 0: any)       */
 	OPT_ENUM,      /* int: index into choices                        */
 	OPT_WORDS,     /* char[size]: words, single blanks between; each
-	                  one of choices where there are choices         */
+			  one of choices where there are choices         */
 	OPT_DURATIONS, /* char[size]: checked list of durations          */
 	OPT_SECRET,    /* struct mag_secret: file:PATH | credential:NAME
-	                  (read at opt_fill; $CREDENTIALS_DIRECTORY), one
-	                  trailing newline is taken away                 */
+			  (read at opt_fill; $CREDENTIALS_DIRECTORY), one
+			  trailing newline is taken away                 */
 };
 
 struct opt {
@@ -35,7 +35,7 @@ struct opt {
 	int64_t min, max;
 	const char *const *choices; /* OPT_ENUM: NULL-terminated */
 	size_t offset, size;        /* where opt_fill puts it; size 0: nowhere
-	                               (wild keys: read with opt_each) */
+				       (wild keys: read with opt_each) */
 	const char *doc;            /* one line */
 };
 
@@ -88,13 +88,13 @@ int opt_each_instance(const struct opt_tree *t, const char *section,
 /* Pour [section] or [section instance] into the struct at `base`: what the
  * files say, else the defaults. `t` may be NULL: defaults only.
  * 0, MAG_ESYNTAX, MAG_ERANGE, MAG_ENOSPACE, MAG_ESYS (secret file), MAG_ENOMEM. */
-int opt_fill(const struct opt_tree *t, const struct opt_section *section,
-	const char *instance, void *base, char err[OPT_ERROR_MAX]);
+int opt_fill(const struct opt_tree *t, const struct opt_section *section, const char *instance,
+	void *base, char err[OPT_ERROR_MAX]);
 
 /* Only what the files say for this instance; defaults are left alone. Used
  * for [service NAME] over [service *]. */
-int opt_overlay(const struct opt_tree *t, const struct opt_section *section,
-	const char *instance, void *base, char err[OPT_ERROR_MAX]);
+int opt_overlay(const struct opt_tree *t, const struct opt_section *section, const char *instance,
+	void *base, char err[OPT_ERROR_MAX]);
 
 /* Decode one value by its row (a module's argument, `config check`). */
 int opt_set(const struct opt *o, const char *text, void *base, char err[OPT_ERROR_MAX]);

@@ -164,7 +164,8 @@ static int decode_words(struct decode *d)
 
 	if (copy == NULL || joined == NULL)
 		goto out;
-	for (word = strtok_r(copy, " \t", &save); word != NULL; word = strtok_r(NULL, " \t", &save)) {
+	for (word = strtok_r(copy, " \t", &save); word != NULL;
+		word = strtok_r(NULL, " \t", &save)) {
 		r = check_word(d, word);
 		if (r < 0)
 			goto out;
@@ -192,11 +193,13 @@ static int secret_path(struct decode *d, char *path, size_t cap)
 	} else if (mag_has_prefix(d->text, "credential:")) {
 		name = d->text + strlen("credential:");
 		if (*name == '\0' || *name == '.' || strchr(name, '/') != NULL)
-			return refuse(d, MAG_ESYNTAX, "credential:NAME takes a name without slashes");
+			return refuse(
+				d, MAG_ESYNTAX, "credential:NAME takes a name without slashes");
 		dir = getenv("CREDENTIALS_DIRECTORY");
 		if (dir == NULL && d->to != NULL)
 			return refuse(d, MAG_ESYS,
-				"there are no credentials; add LoadCredential=%.64s:/path to the unit",
+				"there are no credentials; add LoadCredential=%.64s:/path to the "
+				"unit",
 				name);
 		mag_buf_printf(&b, "%s/%s", dir == NULL ? "" : dir, name);
 	} else {
@@ -231,7 +234,8 @@ static int read_secret(struct decode *d, const char *path, struct mag_secret *se
 	}
 	if (len > 0 && data[len - 1] == '\n')
 		len--;
-	r = len == 0 ? refuse(d, MAG_ESYNTAX, "the file is empty") : mag_secret_set(secret, data, len);
+	r = len == 0 ? refuse(d, MAG_ESYNTAX, "the file is empty")
+		     : mag_secret_set(secret, data, len);
 out:
 	if (fd >= 0)
 		close(fd);
@@ -343,7 +347,8 @@ static int fill(const struct opt_tree *t, const struct opt_section *section, con
 	int r = 0;
 
 	for (const struct opt *o = section->opts; r == 0 && o->key != NULL; o++)
-		r = fill_row(o, opt_get(t, section->name, instance, o->key), use_defaults, base, err);
+		r = fill_row(
+			o, opt_get(t, section->name, instance, o->key), use_defaults, base, err);
 	return r;
 }
 

@@ -25,8 +25,7 @@ void mag_secret_free(struct mag_secret *s)
 
 /* Take new memory for `a` followed by `b` and only then give up the old one:
  * either part may lie inside it. realloc(3) would leave a copy behind. */
-static int replace(
-	struct mag_secret *s, const void *a, size_t a_len, const void *b, size_t b_len)
+static int replace(struct mag_secret *s, const void *a, size_t a_len, const void *b, size_t b_len)
 {
 	struct mag_secret next = { 0 };
 

@@ -56,13 +56,13 @@ bool mag_utf8_valid(const char *s, size_t len)
 static bool unsafe(uint32_t c)
 {
 	static const uint32_t ranges[][2] = {
-		{ 0x00, 0x1f },     /* C0 controls */
-		{ 0x7f, 0x9f },     /* DEL and C1 controls */
-		{ 0x061c, 0x061c }, /* Arabic letter mark */
-		{ 0x200e, 0x200f }, /* left-to-right, right-to-left mark */
-		{ 0x2028, 0x202e }, /* line, paragraph separator; embeddings, overrides */
-		{ 0x2066, 0x206f }, /* isolates, deprecated format characters */
-		{ 0xfeff, 0xfeff }, /* byte order mark */
+		{ 0x00, 0x1f },       /* C0 controls */
+		{ 0x7f, 0x9f },       /* DEL and C1 controls */
+		{ 0x061c, 0x061c },   /* Arabic letter mark */
+		{ 0x200e, 0x200f },   /* left-to-right, right-to-left mark */
+		{ 0x2028, 0x202e },   /* line, paragraph separator; embeddings, overrides */
+		{ 0x2066, 0x206f },   /* isolates, deprecated format characters */
+		{ 0xfeff, 0xfeff },   /* byte order mark */
 		{ 0xe0000, 0xe007f }, /* tags */
 	};
 
@@ -190,7 +190,11 @@ static const struct {
 	char unit;
 	int64_t seconds;
 } units[] = {
-	{ 'y', 365 * 86400 }, { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 },
+	{ 'y', 365 * 86400 },
+	{ 'd', 86400 },
+	{ 'h', 3600 },
+	{ 'm', 60 },
+	{ 's', 1 },
 };
 
 #define N_UNITS (sizeof(units) / sizeof(units[0]))
@@ -269,7 +273,7 @@ int mag_hex_decode(const char *hex, void *out, size_t cap, size_t *len_r)
 		return MAG_ENOSPACE;
 	for (size_t i = 0; i < len / 2; i++)
 		p[i] = (unsigned char)((unsigned)hex_value(hex[2 * i]) << 4 |
-			(unsigned)hex_value(hex[2 * i + 1]));
+				       (unsigned)hex_value(hex[2 * i + 1]));
 	*len_r = len / 2;
 	return 0;
 }

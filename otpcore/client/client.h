@@ -12,14 +12,14 @@
 #include "otpcore/wire/wire.h"
 
 #define OTPCORED_SOCKET "/run/magotp/otpcored.sock"
-#define SMSD_SOCKET "/run/magotp-smsd/smsd.sock"
+#define SMSD_SOCKET     "/run/magotp-smsd/smsd.sock"
 
 struct client {
 	const char *socket;  /* path; NULL: OTPCORED_SOCKET */
 	int timeout_ms;      /* for the whole call; 0: 10 s */
 	uint32_t server_uid; /* accepted beside uid 0; 0: root only. The tools and
-	                        the module pass the socket directory's owner, see
-	                        client_server_uid */
+				the module pass the socket directory's owner, see
+				client_server_uid */
 };
 
 /* Who may answer on this socket beside root: the owner of the socket's

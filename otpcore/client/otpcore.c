@@ -13,12 +13,12 @@
 #include "otpcore/client/client.h"
 
 #define TIMEOUT_DEFAULT_MS 10000
-#define SEND_EXTRA_MS 3000 /* otpcored waits so long for a gateway's word */
-#define RETRY_PAUSE_MS 50  /* while a broker is being restarted */
-#define FACTORS_MAX (sizeof(((struct wire_begin_rep *)0)->factors) / sizeof(struct wire_factor))
+#define SEND_EXTRA_MS      3000 /* otpcored waits so long for a gateway's word */
+#define RETRY_PAUSE_MS     50   /* while a broker is being restarted */
+#define FACTORS_MAX        (sizeof(((struct wire_begin_rep *)0)->factors) / sizeof(struct wire_factor))
 
 /* The public header repeats these numbers to stand on its own. */
-#define MAG_ERR(name, number, text) \
+#define MAG_ERR(name, number, text)                                                                \
 	_Static_assert((int)OTPCORE_E##name == -(number), "otpcore.h: " #name);
 #include "otpcore/base/err.def"
 #undef MAG_ERR
@@ -68,7 +68,8 @@ static void forget(struct otpcore *h)
 	memset(h->factors, 0, sizeof h->factors);
 	h->strength[0] = '\0';
 	h->seq = 0;
-	h->policy = (struct otpcore_policy){ .require = "", .host = "", .help = "", .language = "" };
+	h->policy =
+		(struct otpcore_policy){ .require = "", .host = "", .help = "", .language = "" };
 	h->answer = (struct otpcore_answer){ .verdict = verdict_id(VERDICT_NONE),
 		.detail = h->result.detail,
 		.channel = h->sent.channel,
@@ -386,7 +387,8 @@ int otpcore_account(struct otpcore *h, int *allowed_r)
 		r = ask(h, WIRE_MSG_ACCOUNT, &request, reply, 0);
 	if (r == 0) {
 		mag_copy(h->strength, sizeof h->strength, reply->strength);
-		*allowed_r = h->result.verdict == VERDICT_OK &&
+		*allowed_r =
+			h->result.verdict == VERDICT_OK &&
 			(reply->decision == DECISION_PASS || reply->decision == DECISION_EXEMPT);
 	}
 	wire_clear(&wire_account_req, &request);

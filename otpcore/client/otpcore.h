@@ -81,29 +81,29 @@ extern "C" {
 
 /* Why a call failed. */
 enum otpcore_error {
-	OTPCORE_ENOMEM = -1,       /* out of memory */
-	OTPCORE_EINVAL = -2,       /* an argument is wrong, or begin was not called */
+	OTPCORE_ENOMEM = -1, /* out of memory */
+	OTPCORE_EINVAL = -2, /* an argument is wrong, or begin was not called */
 	OTPCORE_ESYNTAX = -3,
-	OTPCORE_ERANGE = -4,       /* a text is too long, or not UTF-8 */
+	OTPCORE_ERANGE = -4, /* a text is too long, or not UTF-8 */
 	OTPCORE_ENOSPACE = -5,
-	OTPCORE_ESYS = -6,         /* a system call failed: errno(3) */
-	OTPCORE_EPROTO = -7,       /* the answer makes no sense */
-	OTPCORE_EVERSION = -8,     /* otpcored speaks another version */
-	OTPCORE_EPERM = -9,        /* this caller may not ask that */
+	OTPCORE_ESYS = -6,     /* a system call failed: errno(3) */
+	OTPCORE_EPROTO = -7,   /* the answer makes no sense */
+	OTPCORE_EVERSION = -8, /* otpcored speaks another version */
+	OTPCORE_EPERM = -9,    /* this caller may not ask that */
 	OTPCORE_ENOTFOUND = -10,
 	OTPCORE_EEXISTS = -11,
 	OTPCORE_ECONFLICT = -12,
-	OTPCORE_ETIMEOUT = -13,    /* no answer in time */
-	OTPCORE_EDOWN = -14,       /* nobody listens on the socket */
-	OTPCORE_EBUSY = -15,       /* too many wait before us */
+	OTPCORE_ETIMEOUT = -13, /* no answer in time */
+	OTPCORE_EDOWN = -14,    /* nobody listens on the socket */
+	OTPCORE_EBUSY = -15,    /* too many wait before us */
 	OTPCORE_ECRYPTO = -16,
-	OTPCORE_ESTORE = -17,      /* otpcored's store failed */
+	OTPCORE_ESTORE = -17, /* otpcored's store failed */
 	OTPCORE_ESCHEMA = -18,
 	OTPCORE_EUNSUPPORTED = -19,
-	OTPCORE_ESERVER = -20,     /* whoever listens is not otpcored */
-	OTPCORE_ESTALE = -21,      /* this login ended, or took over ten minutes */
+	OTPCORE_ESERVER = -20, /* whoever listens is not otpcored */
+	OTPCORE_ESTALE = -21,  /* this login ended, or took over ten minutes */
 	OTPCORE_ECONV = -22,
-	OTPCORE_EGONE = -23,       /* the connection ended before the answer */
+	OTPCORE_EGONE = -23, /* the connection ended before the answer */
 };
 
 /* The text of an error, or "unknown error". Static. */
@@ -138,7 +138,7 @@ enum otpcore_about {
 	OTPCORE_TTY = 2,     /* 64 */
 	OTPCORE_RUSER = 3,   /* 256 */
 	OTPCORE_REQUIRE = 4, /* 32: the strength this service needs ("phone-otp"), when
-	                        the program knows better than magotp.conf(5) */
+				the program knows better than magotp.conf(5) */
 };
 
 /* Tell it before otpcore_begin. NULL is "". OTPCORE_EINVAL, OTPCORE_ERANGE. */
@@ -173,15 +173,15 @@ OTPCORE_API int otpcore_begin(struct otpcore *login, const char *user, const cha
 
 /* What otpcored wants of this login. Fields are only ever added at the end. */
 struct otpcore_policy {
-	const char *require;     /* strength that is needed: "phone-otp" */
-	unsigned level;          /* level that is needed: 1, 2, 3 */
-	int may_skip;            /* otpcore_skip is allowed */
-	int autosend;            /* send to the default factor without asking which */
-	unsigned code_digits;    /* of a phone code */
-	unsigned code_validity;  /* of a phone code, seconds */
-	const char *host;        /* name of the host, for texts */
-	const char *help;        /* whom to ask, as the administrator wrote it */
-	const char *language;    /* of the account: "en" */
+	const char *require;    /* strength that is needed: "phone-otp" */
+	unsigned level;         /* level that is needed: 1, 2, 3 */
+	int may_skip;           /* otpcore_skip is allowed */
+	int autosend;           /* send to the default factor without asking which */
+	unsigned code_digits;   /* of a phone code */
+	unsigned code_validity; /* of a phone code, seconds */
+	const char *host;       /* name of the host, for texts */
+	const char *help;       /* whom to ask, as the administrator wrote it */
+	const char *language;   /* of the account: "en" */
 };
 
 /* Of the last otpcore_begin. Never NULL; belongs to the handle. */
@@ -214,18 +214,18 @@ enum otpcore_delivery {
 
 /* What the last answer said. Fields are only ever added at the end. */
 struct otpcore_answer {
-	const char *verdict;    /* id: "ok", "code-wrong", "send-limited" ...: magotp(1) */
-	const char *detail;     /* what exactly, or "" */
-	unsigned seconds;       /* try again after so many seconds */
-	unsigned tries_left;    /* codes that may still be tried in this login */
-	unsigned seconds_left;  /* how long the code that was sent is good */
-	unsigned resend_after;  /* seconds until another code can be asked for */
-	int delivery;           /* enum otpcore_delivery, of the last code sent */
-	int reused;             /* send: an earlier code still lives, none was sent */
-	const char *channel;    /* send: how it went */
-	const char *masked;     /* send: where it went, last digits */
-	const char *strength;   /* what this login has proven: "phone-otp" */
-	unsigned level;         /* and its level */
+	const char *verdict;   /* id: "ok", "code-wrong", "send-limited" ...: magotp(1) */
+	const char *detail;    /* what exactly, or "" */
+	unsigned seconds;      /* try again after so many seconds */
+	unsigned tries_left;   /* codes that may still be tried in this login */
+	unsigned seconds_left; /* how long the code that was sent is good */
+	unsigned resend_after; /* seconds until another code can be asked for */
+	int delivery;          /* enum otpcore_delivery, of the last code sent */
+	int reused;            /* send: an earlier code still lives, none was sent */
+	const char *channel;   /* send: how it went */
+	const char *masked;    /* send: where it went, last digits */
+	const char *strength;  /* what this login has proven: "phone-otp" */
+	unsigned level;        /* and its level */
 };
 
 /* Never NULL; belongs to the handle. verdict is "undecided" before any answer. */
@@ -258,13 +258,13 @@ OTPCORE_API int otpcore_account(struct otpcore *login, int *allowed_r);
 
 /* How strong the caller's session is. Fields are only ever added at the end. */
 struct otpcore_status {
-	int recorded;         /* otpcored knows this session; else `reason` says why not */
+	int recorded; /* otpcored knows this session; else `reason` says why not */
 	const char *reason;
 	const char *strength; /* "password", "phone-otp" ... */
 	unsigned level;
-	const char *service;  /* through which it was opened */
-	const char *from;     /* remote host */
-	int64_t since;        /* seconds since the epoch, UTC; 0: unknown */
+	const char *service; /* through which it was opened */
+	const char *from;    /* remote host */
+	int64_t since;       /* seconds since the epoch, UTC; 0: unknown */
 	const char *host;
 };
 

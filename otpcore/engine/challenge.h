@@ -10,8 +10,8 @@ int challenge_code(const unsigned char mac[HASH_LEN], unsigned digits, char code
 
 /* The live challenge of this chain (and phone, channel; 0: any), or NULL.
  * "Live": state live and now < expires_at. */
-struct challenge *challenge_live(struct aggregate *a, const struct blob *chain,
-	int64_t phone, int64_t channel, int64_t now);
+struct challenge *challenge_live(
+	struct aggregate *a, const struct blob *chain, int64_t phone, int64_t channel, int64_t now);
 
 /* The newest challenge of the chain in any state within the last day, or NULL:
  * tells "expired", "used" and "tries exceeded" from "wrong". */

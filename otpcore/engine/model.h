@@ -13,15 +13,15 @@
 #include "otpcore/base/strength.h"
 #include "otpcore/base/verdict.h"
 
-#define HASH_LEN 32      /* keyed look-up hashes, SHA-256 sized */
-#define NONCE_LEN 16
-#define SEALED_MAX 320   /* nonce, clear text of at most 256, tag, key id */
-#define PHONES_MAX 3
+#define HASH_LEN          32 /* keyed look-up hashes, SHA-256 sized */
+#define NONCE_LEN         16
+#define SEALED_MAX        320 /* nonce, clear text of at most 256, tag, key id */
+#define PHONES_MAX        3
 #define SUBSCRIPTIONS_MAX 8
-#define CHALLENGES_MAX 16
-#define TOKENS_MAX 6      /* the store loads 4 at most: room for this tick's own */
-#define RECOVERIES_MAX 32 /* the store loads 20 at most: room for ten new ones */
-#define THROTTLES_MAX 256
+#define CHALLENGES_MAX    16
+#define TOKENS_MAX        6  /* the store loads 4 at most: room for this tick's own */
+#define RECOVERIES_MAX    32 /* the store loads 20 at most: room for ten new ones */
+#define THROTTLES_MAX     256
 
 struct blob {
 	size_t len;
@@ -38,22 +38,31 @@ struct row {
 };
 
 enum account_state { ACCOUNT_PENDING_REGISTRATION = 1, ACCOUNT_ACTIVE, ACCOUNT_LOCKED };
-enum account_role { ROLE_USER = 1, ROLE_APPLICATION_ADMIN, ROLE_ORGANISATION_ADMIN,
-	ROLE_PROOFING_AGENT };
+enum account_role {
+	ROLE_USER = 1,
+	ROLE_APPLICATION_ADMIN,
+	ROLE_ORGANISATION_ADMIN,
+	ROLE_PROOFING_AGENT
+};
 
 struct account {
 	struct row row;
 	char name[257];
 	int64_t uid; /* WIRE_UID_UNKNOWN until first seen */
 	int64_t state, role;
-	struct blob email;       /* sealed */
-	struct blob email_hash;  /* keyed hash, or empty */
+	struct blob email;      /* sealed */
+	struct blob email_hash; /* keyed hash, or empty */
 	char first[65], middle[65], last[65], postal[17], language[17], organisation[65];
 	int64_t created_at;
 };
 
-enum product { PRODUCT_PHONE_US = 1, PRODUCT_PHONE_INTL, PRODUCT_HARDWARE, PRODUCT_MOBILE,
-	PRODUCT_MOBILE_HARDWARE };
+enum product {
+	PRODUCT_PHONE_US = 1,
+	PRODUCT_PHONE_INTL,
+	PRODUCT_HARDWARE,
+	PRODUCT_MOBILE,
+	PRODUCT_MOBILE_HARDWARE
+};
 
 enum subscription_state { SUBSCRIPTION_ACTIVE = 1, SUBSCRIPTION_EXPIRED, SUBSCRIPTION_REVOKED };
 
@@ -61,7 +70,7 @@ struct subscription {
 	struct row row;
 	int64_t account;
 	int64_t product, state;
-	int64_t level; /* 2, or 3 after proofing */
+	int64_t level;   /* 2, or 3 after proofing */
 	int64_t licence; /* 0: automatic or sponsored */
 	int64_t started_at, purchased_at, expires_at;
 };
@@ -75,10 +84,10 @@ struct phone {
 	int64_t slot;                  /* 1..3: the p1 of people */
 	struct blob number;            /* sealed E.164 */
 	struct blob number_hash;
-	char masked[9];                /* last four digits */
+	char masked[9]; /* last four digits */
 	char country[5];
-	int64_t channel;               /* enum channel: the usual one */
-	int64_t voice_only;            /* landline: never sms (P10) */
+	int64_t channel;    /* enum channel: the usual one */
+	int64_t voice_only; /* landline: never sms (P10) */
 	int64_t is_default;
 	int64_t state, state_since, last_used_at, created_at;
 	char label[65];
@@ -89,26 +98,33 @@ struct phone {
  * revoked; the aggregate also has the latest revoked ones. */
 enum token_kind { TOKEN_HARDWARE = 1, TOKEN_MOBILE };
 enum token_type { TOKEN_HOTP = 1, TOKEN_TOTP };
-enum token_state { /* H3; the moves between them are lifecycle.def's */
+enum token_state {        /* H3; the moves between them are lifecycle.def's */
 	TOKEN_STAGED = 1, /* an import that is not committed yet */
 	TOKEN_STOCK,      /* in the inventory */
-	TOKEN_PENDING_APPROVAL, TOKEN_PENDING_ACTIVATION, TOKEN_ACTIVE, TOKEN_LOCKED,
-	TOKEN_SUSPENDED, TOKEN_EXPIRED, TOKEN_REVOKED, TOKEN_STATE_N };
+	TOKEN_PENDING_APPROVAL,
+	TOKEN_PENDING_ACTIVATION,
+	TOKEN_ACTIVE,
+	TOKEN_LOCKED,
+	TOKEN_SUSPENDED,
+	TOKEN_EXPIRED,
+	TOKEN_REVOKED,
+	TOKEN_STATE_N
+};
 enum actor { ACTOR_USER = 1, ACTOR_ADMIN, ACTOR_CALENDAR, ACTOR_BROKER };
 
 struct token {
 	struct row row;
 	int64_t kind, type, algorithm /* enum otp_algorithm */, digits, period /* seconds, TOTP */;
-	char serial[65];     /* printed on it; of an app: "M" and its id */
-	struct blob secret;  /* sealed, "token.secret" */
+	char serial[65];    /* printed on it; of an app: "M" and its id */
+	struct blob secret; /* sealed, "token.secret" */
 	/* HOTP: the next counter that may be accepted. TOTP: the last step that was,
 	 * -1 none. Never falls (security.md 28). */
 	int64_t moving;
-	int64_t drift;       /* TOTP: steps that its clock is ahead of ours */
+	int64_t drift; /* TOTP: steps that its clock is ahead of ours */
 	int64_t account, subscription;
 	int64_t state, state_since;
 	int64_t suspended_by; /* enum actor; 0 */
-	int64_t batch;       /* of the import */
+	int64_t batch;        /* of the import */
 	char organisation[65], label[65];
 	int64_t created_at, last_used_at;
 };
@@ -118,7 +134,7 @@ enum recovery_kind { RECOVERY_CODE = 1, RECOVERY_BREAK_GLASS };
 struct recovery {
 	struct row row;
 	int64_t account, kind;
-	struct blob hash;    /* SHA-256 of the normal form: 80 random bits */
+	struct blob hash;                        /* SHA-256 of the normal form: 80 random bits */
 	int64_t created_at, used_at, expires_at; /* expires_at 0: never */
 	char reason[129], made_by[65];
 };
@@ -129,9 +145,9 @@ enum mail_state { MAIL_WAITING = 1, MAIL_SENT, MAIL_GIVEN_UP };
 struct mail {
 	struct row row;
 	int64_t account;
-	char once[97];       /* "expiry-30:<subscription id>:<date>"; unique */
-	char template[33];   /* conf/templates/<template> */
-	char args[513];      /* name=value lines for the template; no secrets */
+	char once[97];     /* "expiry-30:<subscription id>:<date>"; unique */
+	char template[33]; /* conf/templates/<template> */
+	char args[513];    /* name=value lines for the template; no secrets */
 	int64_t state, created_at, next_at, attempts, sent_at;
 };
 
@@ -147,29 +163,29 @@ struct challenge {
 	/* The same login: keyed hash of account, service, host, peer uid, rhost.
 	 * Tries and re-use belong to the chain of challenges with one hash. */
 	struct blob chain;
-	int64_t chain_id;      /* id of the chain's first challenge: throttle subject */
-	struct blob nonce;     /* NONCE_LEN */
+	int64_t chain_id;  /* id of the chain's first challenge: throttle subject */
+	struct blob nonce; /* NONCE_LEN */
 	int64_t pepper_id;
 	int64_t channel;
 	int64_t created_at, expires_at; /* P4: never moved by failover */
-	int64_t delivery;      /* enum login_delivery */
+	int64_t delivery;               /* enum login_delivery */
 	int64_t used_at;
 };
 
 enum throttle_kind {
-	THROTTLE_CHAIN = 1,     /* wrong codes of one chain; subject chain_id, period 0 */
-	THROTTLE_ACCOUNT,       /* 30-day total; period = day number */
-	THROTTLE_CREDENTIAL,    /* 30-day total per phone; period = day number */
-	THROTTLE_ACCOUNT_SOURCE,/* per account and source; subject mixed, period = ten days */
-	THROTTLE_STREAK,        /* failures in a row, per account and source; period 0 */
-	THROTTLE_SOURCE,        /* failures of a source; period = hour number */
-	THROTTLE_SEND_ACCOUNT,  /* messages; period = hour number */
-	THROTTLE_SEND_NUMBER,   /* messages; subject phone, period = hour number */
-	THROTTLE_KEY,           /* licence keys that were wrong; subject account, period = hour */
-	THROTTLE_TOKEN,         /* wrong codes in a row; subject token, period 0 (H4) */
-	THROTTLE_RESYNC,        /* failed resyncs; subject token, period 0 (H4) */
-	THROTTLE_ACTIVATION,    /* wrong activation pairs; subject account, period 0 (H13) */
-	THROTTLE_DECOY,         /* subject 0: what unknown accounts charge (rule L10) */
+	THROTTLE_CHAIN = 1,      /* wrong codes of one chain; subject chain_id, period 0 */
+	THROTTLE_ACCOUNT,        /* 30-day total; period = day number */
+	THROTTLE_CREDENTIAL,     /* 30-day total per phone; period = day number */
+	THROTTLE_ACCOUNT_SOURCE, /* per account and source; subject mixed, period = ten days */
+	THROTTLE_STREAK,         /* failures in a row, per account and source; period 0 */
+	THROTTLE_SOURCE,         /* failures of a source; period = hour number */
+	THROTTLE_SEND_ACCOUNT,   /* messages; period = hour number */
+	THROTTLE_SEND_NUMBER,    /* messages; subject phone, period = hour number */
+	THROTTLE_KEY,            /* licence keys that were wrong; subject account, period = hour */
+	THROTTLE_TOKEN,          /* wrong codes in a row; subject token, period 0 (H4) */
+	THROTTLE_RESYNC,         /* failed resyncs; subject token, period 0 (H4) */
+	THROTTLE_ACTIVATION,     /* wrong activation pairs; subject account, period 0 (H13) */
+	THROTTLE_DECOY,          /* subject 0: what unknown accounts charge (rule L10) */
 };
 
 /* A counter in a row of its own, changed by relative updates only, so that
@@ -189,10 +205,10 @@ struct login {
 	int64_t account;
 	char service[65], host[65], rhost[257];
 	int64_t peer_uid, state, strength, level;
-	int64_t phone;              /* that proved the second factor; */
-	int64_t token;              /* or this token; 0 */
+	int64_t phone; /* that proved the second factor; */
+	int64_t token; /* or this token; 0 */
 	int64_t last_seq, verdict;
-	struct blob answer;         /* encoded reply of last_seq (<= 256 bytes) */
+	struct blob answer; /* encoded reply of last_seq (<= 256 bytes) */
 	int64_t started_at, verified_at, opened_at;
 };
 
@@ -212,8 +228,8 @@ enum licence_state { LICENCE_FREE = 1, LICENCE_HELD, LICENCE_USED, LICENCE_VOID 
 
 struct licence {
 	struct row row;
-	struct blob hash;     /* SHA-256 of the normalised key */
-	char group[9];        /* first group of the key, for lists */
+	struct blob hash; /* SHA-256 of the normalised key */
+	char group[9];    /* first group of the key, for lists */
 	int64_t product, proofing, state;
 	char order_ref[65];
 	int64_t issued_at, purchased_at;
@@ -231,9 +247,9 @@ struct aggregate {
 	struct recovery recoveries[RECOVERIES_MAX];  /* not used and not expired */
 	struct challenge challenges[CHALLENGES_MAX]; /* not older than a day */
 	struct throttle throttles[THROTTLES_MAX];    /* of the account, its phones and chains:
-	                                                those of the last 30 days */
+							those of the last 30 days */
 	struct login previous; /* latest that was opened or, without sessions, verified;
-	                          row.id 0: none */
+				  row.id 0: none */
 	struct login before;   /* the one before that */
 	struct login latest;   /* latest of any kind (explain --last) */
 };

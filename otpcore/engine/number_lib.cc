@@ -11,11 +11,15 @@ using i18n::phonenumbers::Logger;
 using i18n::phonenumbers::PhoneNumber;
 using i18n::phonenumbers::PhoneNumberUtil;
 
-namespace {
+namespace
+{
 
 /* The library would write numbers to stdout. */
-class Silent : public Logger {
-	void WriteMessage(const std::string &) override {}
+class Silent : public Logger
+{
+	void WriteMessage(const std::string &) override
+	{
+	}
 };
 
 const PhoneNumberUtil &library()
@@ -71,7 +75,7 @@ int parse(const char *typed, const char *region, struct number_lib *r)
 	return 0;
 }
 
-}
+} // namespace
 
 extern "C" int number_lib_parse(const char *typed, const char *region, struct number_lib *r)
 {

@@ -15,8 +15,8 @@ struct number_lib {
 	char e164[E164_MAX + 2];
 	char region[4];        /* "GB", "001" for none, "ZZ" or "" unknown */
 	enum number_kind kind; /* NUMBER_PREMIUM for everything that may cost or that
-	                          is not one person's: premium, shared cost,
-	                          toll-free, personal, company and pager numbers */
+				  is not one person's: premium, shared cost,
+				  toll-free, personal, company and pager numbers */
 };
 
 /* typed: at most 32 ASCII characters; region: two capitals. 0; -1 if it is not a

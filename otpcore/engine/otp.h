@@ -20,7 +20,7 @@ uint64_t totp_step(int64_t at, unsigned period);
 
 /* Dynamic truncation of a MAC of at least 20 bytes (RFC 4226 §5.3), also used
  * for phone codes. */
-int otp_truncate(const unsigned char *mac, size_t mac_len, unsigned digits,
-	char code_r[OTP_DIGITS_MAX + 1]);
+int otp_truncate(
+	const unsigned char *mac, size_t mac_len, unsigned digits, char code_r[OTP_DIGITS_MAX + 1]);
 
 #endif

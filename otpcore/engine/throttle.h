@@ -11,17 +11,17 @@ struct throttle_limits { /* from settings [throttle], [phone] */
 		sends_per_number, tries;
 };
 
-int64_t throttle_day(int64_t now);  /* period numbers */
+int64_t throttle_day(int64_t now); /* period numbers */
 int64_t throttle_hour(int64_t now);
 
 /* Sum of a kind and subject over the last 30 days, today included. */
-int64_t throttle_total(const struct aggregate *a, enum throttle_kind kind, int64_t subject,
-	int64_t now);
+int64_t throttle_total(
+	const struct aggregate *a, enum throttle_kind kind, int64_t subject, int64_t now);
 
 /* Seconds until the next try after `streak` failures in a row, the last at
  * `last_at`: none up to delay_after, then delay_first, doubling to delay_max. 0: now. */
-int64_t throttle_wait(const struct throttle_limits *l, int64_t streak, int64_t last_at,
-	int64_t now);
+int64_t throttle_wait(
+	const struct throttle_limits *l, int64_t streak, int64_t last_at, int64_t now);
 
 /* May a code be judged? Counts before this try. VERDICT_OK, VERDICT_TRY_LATER
  * with *wait_r seconds (else 0), or VERDICT_ACCOUNT_THROTTLED. A source (address or verifier)

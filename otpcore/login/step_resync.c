@@ -30,8 +30,8 @@ enum step flow_resync(struct flow *f, const struct wire_factor *factor)
 	if (!factor)
 		return flow_refuse(f, VERDICT_TOKEN_LOCKED, 0, NULL);
 	flow_choose(f, factor, NULL);
-	f->screen = mag_streq(factor->state, "suspended") ? TEXT_RESYNC_SUSPENDED
-							  : TEXT_RESYNC_LOCKED;
+	f->screen =
+		mag_streq(factor->state, "suspended") ? TEXT_RESYNC_SUSPENDED : TEXT_RESYNC_LOCKED;
 	return STEP_RESYNC;
 }
 
@@ -43,7 +43,8 @@ static bool is_code(const struct answer_line *answer)
 }
 
 /* Asks until a code or a key comes; true if it is a code. */
-static bool ask_code(struct flow *f, enum text screen, struct answer_line *answer, enum step *next_r)
+static bool ask_code(
+	struct flow *f, enum text screen, struct answer_line *answer, enum step *next_r)
 {
 	char prompt[TEXT_PROMPT_MAX + 1];
 	struct mag_buf b = MAG_BUF(prompt);
@@ -100,8 +101,7 @@ enum step step_resync(struct flow *f)
 	struct answer_line first = { 0 }, second = { 0 };
 	enum step next;
 
-	if (ask_code(f, f->screen, &first, &next) &&
-		ask_code(f, TEXT_RESYNC_NEXT, &second, &next))
+	if (ask_code(f, f->screen, &first, &next) && ask_code(f, TEXT_RESYNC_NEXT, &second, &next))
 		next = send_both(f, first.code, second.code);
 	mag_wipe(&first, sizeof first);
 	mag_wipe(&second, sizeof second);

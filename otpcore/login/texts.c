@@ -132,22 +132,15 @@ static const struct {
 	const char *name;
 	void (*put)(struct mag_buf *out, const struct text_args *a);
 } places[] = {
-	{ "user", put_user },
-	{ "masked", put_masked }, /* 0134 */
-	{ "to", put_to },         /* 0134, or p1 */
-	{ "phone", put_phone },   /* phone 0134 */
-	{ "Phone", put_phone_first },
-	{ "ending", put_ending }, /* phone ending 0134 */
-	{ "keys", put_keys },
-	{ "resend", put_resend },
-	{ "time", put_time },
+	{ "user", put_user }, { "masked", put_masked },         /* 0134 */
+	{ "to", put_to },                                       /* 0134, or p1 */
+	{ "phone", put_phone },                                 /* phone 0134 */
+	{ "Phone", put_phone_first }, { "ending", put_ending }, /* phone ending 0134 */
+	{ "keys", put_keys }, { "resend", put_resend }, { "time", put_time },
 	{ "tries", put_tries },     /* 2 tries */
 	{ "default", put_default }, /* " (default)" */
-	{ "first", put_first },
-	{ "n", put_n },
-	{ "count", put_count },
-	{ "digits", put_digits },
-	{ "state", put_state },         /* locked */
+	{ "first", put_first }, { "n", put_n }, { "count", put_count }, { "digits", put_digits },
+	{ "state", put_state }, /* locked */
 };
 
 static void put_place(

@@ -33,10 +33,10 @@ int keyring_create(const char *path);
 /* AES-256-GCM. `where` is "table.column" and, with the row id, the associated
  * data. blob: u32 key id, 12 bytes nonce, cipher text, 16 bytes tag.
  * open: MAG_ECRYPTO if the blob is not of this row or was changed. */
-int seal(const struct keyring *k, const char *where, int64_t id, const void *clear,
-	size_t len, struct blob *sealed_r);
-int seal_open(const struct keyring *k, const char *where, int64_t id,
-	const struct blob *sealed, struct mag_secret *clear_r);
+int seal(const struct keyring *k, const char *where, int64_t id, const void *clear, size_t len,
+	struct blob *sealed_r);
+int seal_open(const struct keyring *k, const char *where, int64_t id, const struct blob *sealed,
+	struct mag_secret *clear_r);
 
 /* The same for longer texts (tickets): out holds len + 32. */
 int seal_bytes(const struct keyring *k, const char *where, const void *clear, size_t len,
@@ -48,7 +48,7 @@ int seal_open_bytes(const struct keyring *k, const char *where, const unsigned c
 int seal_hash(const struct keyring *k, enum pepper p, const void *data, size_t len,
 	unsigned char hash_r[HASH_LEN]);
 /* The first 63 bits of seal_hash, never 0: throttle subjects. */
-int seal_subject(const struct keyring *k, enum pepper p, const void *data, size_t len,
-	int64_t *subject_r);
+int seal_subject(
+	const struct keyring *k, enum pepper p, const void *data, size_t len, int64_t *subject_r);
 
 #endif

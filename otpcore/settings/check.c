@@ -122,7 +122,8 @@ static int check_broker(struct check *c)
 			"relays are not supported by this version; take the line out");
 	if (c->s->max_clients_per_uid > c->s->max_clients)
 		return complain(c,
-			per_uid != NULL ? per_uid : opt_get(c->s->tree, "broker", "", "max_clients"),
+			per_uid != NULL ? per_uid
+					: opt_get(c->s->tree, "broker", "", "max_clients"),
 			"max_clients_per_uid is %lld and max_clients %lld; it must not be greater",
 			(long long)c->s->max_clients_per_uid, (long long)c->s->max_clients);
 	return 0;
@@ -138,7 +139,8 @@ static int check_region(const char *word, void *arg)
 
 	if (*word != '+' || eq == NULL || n == 0 || n > 15 || digits + n != eq || *digits == '0' ||
 		strlen(eq + 1) != 2 || strspn(eq + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 2)
-		return complain(arg, opt_get(((struct check *)arg)->s->tree, "phone", "", "region_overrides"),
+		return complain(arg,
+			opt_get(((struct check *)arg)->s->tree, "phone", "", "region_overrides"),
 			"%s is not +PREFIX=COUNTRY, such as +1684=AS", word);
 	return 0;
 }
@@ -204,7 +206,8 @@ static int check_profile(const char *instance, void *arg)
 	const char *near;
 
 	if (strength_from_id(instance) != STRENGTH_NONE)
-		return complain(c, v, "[profile %s] has the name of a strength; choose another", instance);
+		return complain(
+			c, v, "[profile %s] has the name of a strength; choose another", instance);
 	if (v == NULL)
 		return complain(c, NULL, "[profile %s] needs a line require = STRENGTH", instance);
 	if (strength_from_id(v->text) != STRENGTH_NONE)
@@ -238,14 +241,17 @@ static int check_network(const char *word, void *arg)
 	else if (inet_pton(AF_INET6, text, addr) == 1)
 		max = 128;
 	else
-		return complain(n->c, n->v, "%s is no network; write one such as 192.0.2.0/24", word);
+		return complain(
+			n->c, n->v, "%s is no network; write one such as 192.0.2.0/24", word);
 	bits = max;
 	if (word[len] == '/' && mag_int_parse(word + len + 1, 0, max, &bits) < 0)
-		return complain(n->c, n->v, "%s: the prefix must be 0 to %lld", word, (long long)max);
+		return complain(
+			n->c, n->v, "%s: the prefix must be 0 to %lld", word, (long long)max);
 	for (int64_t i = bits; i < max; i++)
 		if (addr[i / 8] & (0x80 >> (i % 8)))
-			return complain(n->c, n->v, "%s has bits beyond the /%lld; write %s/%lld for one host",
-				word, (long long)bits, text, (long long)max);
+			return complain(n->c, n->v,
+				"%s has bits beyond the /%lld; write %s/%lld for one host", word,
+				(long long)bits, text, (long long)max);
 	return 0;
 }
 

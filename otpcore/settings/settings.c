@@ -62,8 +62,7 @@ void settings_free(struct settings **s)
 	*s = NULL;
 }
 
-void settings_service(
-	const struct settings *s, const char *service, struct service_settings *r)
+void settings_service(const struct settings *s, const char *service, struct service_settings *r)
 {
 	const struct opt_section *section = settings_section("service");
 	char err[OPT_ERROR_MAX];

@@ -51,7 +51,7 @@ struct settings {
 	/* [certificates] */
 	char ca[256], crl[256];
 
-	struct opt_tree *tree; /* where each value stands */
+	struct opt_tree *tree;              /* where each value stands */
 	struct settings_verifier *verifier; /* see settings_verifier() */
 	size_t n_verifiers;
 };
@@ -76,8 +76,7 @@ int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MA
 void settings_free(struct settings **s);
 
 /* What holds for this service. Never fails after settings_load succeeded. */
-void settings_service(
-	const struct settings *s, const char *service, struct service_settings *r);
+void settings_service(const struct settings *s, const char *service, struct service_settings *r);
 
 /* A strength id or a profile's name -> strength; STRENGTH_NONE if neither. */
 enum strength settings_strength(const struct settings *s, const char *name);
@@ -88,7 +87,7 @@ const char *settings_verifier(const struct settings *s, uint32_t uid);
 
 /* "magotp.conf:41 [service sshd]" for what set a key, "default" otherwise.
  * service NULL: a key of the other sections, as "phone.code_digits". */
-char *settings_source(const struct settings *s, const char *service, const char *key,
-	char *buf, size_t cap);
+char *settings_source(
+	const struct settings *s, const char *service, const char *key, char *buf, size_t cap);
 
 #endif

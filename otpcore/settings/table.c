@@ -6,20 +6,20 @@
 #include <string.h>
 
 #define MINUTE 60
-#define HOUR 3600
-#define DAY 86400
-#define YEAR (365 * DAY)
+#define HOUR   3600
+#define DAY    86400
+#define YEAR   (365 * DAY)
 
-#define AT(field) OPT_AT(struct settings, field)
+#define AT(field)         OPT_AT(struct settings, field)
 #define IN_SERVICE(field) OPT_AT(struct service_settings, field)
-#define NOWHERE 0, 0
+#define NOWHERE           0, 0
 
 static const char *const licence_modes[] = { "required", "automatic", NULL };
 static const char *const on_revoke[] = { "reset", "expire", "keep", NULL };
 static const char *const factors[] = { "certificate", "phone", "hardware", "mobile", "recovery",
 	NULL };
-static const char *const mails[] = { "invitation", "activation", "sponsorship", "login",
-	"reminder", "expiry", "suspension", "revocation", "password-reset", NULL };
+static const char *const mails[] = { "invitation", "activation", "sponsorship", "login", "reminder",
+	"expiry", "suspension", "revocation", "password-reset", NULL };
 static const char *const service_modes[] = { "separate", "short", "combined", "none", NULL };
 static const char *const unenrolled[] = { "deny", "allow", "enroll", NULL };
 static const char *const deny_allow[] = { "deny", "allow", NULL };
@@ -30,7 +30,8 @@ static const struct opt store_opts[] = {
 	{ "url", OPT_TEXT, "sqlite:" LOCALSTATEDIR "/lib/magotp/otpcore.db", 0, 0, NULL, AT(url),
 		"where accounts are kept: sqlite:/PATH or postgresql://..." },
 	{ "master_key", OPT_TEXT, "file:" SYSCONFDIR "/magotp/master.key", 0, 0, NULL,
-		AT(master_key), "the key that seals secrets: file:/PATH, credential:NAME or tpm:..." },
+		AT(master_key),
+		"the key that seals secrets: file:/PATH, credential:NAME or tpm:..." },
 	{ 0 },
 };
 
@@ -169,7 +170,8 @@ static const struct opt service_opts[] = {
 };
 
 static const struct opt profile_opts[] = {
-	{ "require", OPT_TEXT, NULL, 0, 0, NULL, NOWHERE, "the strength that this name stands for" },
+	{ "require", OPT_TEXT, NULL, 0, 0, NULL, NOWHERE,
+		"the strength that this name stands for" },
 	{ 0 },
 };
 

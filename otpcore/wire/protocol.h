@@ -2,8 +2,8 @@
 #ifndef WIRE_PROTOCOL_H
 #define WIRE_PROTOCOL_H
 
-#define WIRE_VERSION 1
-#define WIRE_FRAME_MAX 65536
+#define WIRE_VERSION     1
+#define WIRE_FRAME_MAX   65536
 #define WIRE_UID_UNKNOWN 4294967295u
 
 enum login_proof {

@@ -144,8 +144,7 @@ static int get_span(struct reader *r, size_t max, const unsigned char **data_r, 
 	return 0;
 }
 
-static int get_clean_span(
-	struct reader *r, size_t max, const unsigned char **data_r, size_t *len_r)
+static int get_clean_span(struct reader *r, size_t max, const unsigned char **data_r, size_t *len_r)
 {
 	int e = get_span(r, max, data_r, len_r);
 
@@ -392,8 +391,7 @@ const struct wire_message *wire_message_by_id(uint16_t id)
 	return NULL;
 }
 
-const char *wire_text_of_type(
-	const struct wire_struct *s, const void *object, enum wire_type type)
+const char *wire_text_of_type(const struct wire_struct *s, const void *object, enum wire_type type)
 {
 	for (size_t i = 0; i < s->n_fields; i++)
 		if (s->fields[i].type == type)
@@ -471,7 +469,8 @@ int wire_decode_request(const unsigned char *frame, size_t len,
 
 /* The part of a reply that every message has. */
 static const struct wire_field detail_field = { "detail", WIRE_TEXT,
-	offsetof(struct wire_result, detail), 0, sizeof(((struct wire_result *)0)->detail) - 1, NULL };
+	offsetof(struct wire_result, detail), 0, sizeof(((struct wire_result *)0)->detail) - 1,
+	NULL };
 
 static int put_result(struct writer *w, const struct wire_result *result)
 {

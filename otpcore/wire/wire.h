@@ -39,8 +39,8 @@ struct wire_field {
 	const char *name;
 	enum wire_type type;
 	size_t offset;
-	size_t count_offset;         /* lists */
-	size_t max;                  /* bytes of text, rows of a list */
+	size_t count_offset;           /* lists */
+	size_t max;                    /* bytes of text, rows of a list */
 	const struct wire_struct *row; /* lists */
 };
 
@@ -77,14 +77,12 @@ const struct wire_message *wire_message_by_id(uint16_t id);
 
 /* The first field of type account or service in `s`, inside `object`; NULL if
  * the struct has none. */
-const char *wire_text_of_type(
-	const struct wire_struct *s, const void *object, enum wire_type type);
+const char *wire_text_of_type(const struct wire_struct *s, const void *object, enum wire_type type);
 
 /* Encode into frame[WIRE_FRAME_MAX]. 0; MAG_ERANGE (a field over its maximum or
  * not UTF-8); MAG_EINVAL (no such message). Every message fits: wire.awk checks
  * it. With result->error set, `reply` is not looked at and `id` may be unknown. */
-int wire_encode_request(
-	uint16_t id, const void *request, unsigned char *frame, size_t *len_r);
+int wire_encode_request(uint16_t id, const void *request, unsigned char *frame, size_t *len_r);
 int wire_encode_reply(uint16_t id, const struct wire_result *result, const void *reply,
 	unsigned char *frame, size_t *len_r);
 
@@ -102,10 +100,10 @@ int wire_decode_reply(const unsigned char *frame, size_t len, uint16_t id,
 /* Encode or decode one struct without a header (sealed tickets, stored answers).
  * `object` of decode is zeroed before, and all zero again after a failure.
  * 0; MAG_ERANGE, MAG_ENOSPACE; MAG_EPROTO, MAG_ENOMEM. */
-int wire_encode_struct(const struct wire_struct *s, const void *object,
-	unsigned char *out, size_t cap, size_t *len_r);
-int wire_decode_struct(const struct wire_struct *s, const unsigned char *in, size_t len,
-	void *object);
+int wire_encode_struct(const struct wire_struct *s, const void *object, unsigned char *out,
+	size_t cap, size_t *len_r);
+int wire_decode_struct(
+	const struct wire_struct *s, const unsigned char *in, size_t len, void *object);
 
 /* Wipe and free secrets inside, leaving zeros. */
 void wire_clear(const struct wire_struct *s, void *object);

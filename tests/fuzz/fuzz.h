@@ -15,16 +15,16 @@
 #define FUZZ_INPUT_MAX 70000
 
 /* `run` looks at one input; `seed` makes one that is right, or nearly. */
-#define FUZZ(name) \
-	void fuzz_##name(const uint8_t *data, size_t len); \
+#define FUZZ(name)                                                                                 \
+	void fuzz_##name(const uint8_t *data, size_t len);                                         \
 	size_t seed_##name(struct dice *d, uint8_t *out);
 #include "tests/fuzz/fuzz.def"
 #undef FUZZ
 
-#define FUZZ_CHECK(condition) \
-	do { \
-		if (!(condition)) \
-			fuzz_failed(__FILE__, __LINE__, #condition); \
+#define FUZZ_CHECK(condition)                                                                      \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			fuzz_failed(__FILE__, __LINE__, #condition);                               \
 	} while (0)
 _Noreturn void fuzz_failed(const char *file, int line, const char *what);
 

@@ -25,8 +25,8 @@ void fuzz_sms_submit(const uint8_t *data, size_t len)
 	if (m->id == WIRE_MSG_SUBMIT && sms_message_take(&message, request, error) == 0) {
 		sms_masked(message.to, masked, sizeof masked);
 		FUZZ_CHECK(strlen(masked) < sizeof masked);
-		if (template_render(&message, 1000, true, &text) == 0 && message.template[0] != '\0' &&
-			strcmp(message.channel, "sms") == 0)
+		if (template_render(&message, 1000, true, &text) == 0 &&
+			message.template[0] != '\0' && strcmp(message.channel, "sms") == 0)
 			FUZZ_CHECK(gsm7_septets(mag_secret_text(&text)) <= GSM7_SEGMENT);
 	}
 	mag_secret_free(&text);
@@ -56,8 +56,10 @@ size_t seed_sms_submit(struct dice *d, uint8_t *out)
 
 static int hex(unsigned char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 :
-		c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
 }
 
 static void check_percent(const struct mag_secret *out, const uint8_t *data, size_t len, int form)
@@ -69,7 +71,8 @@ static void check_percent(const struct mag_secret *out, const uint8_t *data, siz
 
 		FUZZ_CHECK(c > 0x20 && c < 0x7f && strchr("/?#&=;\"'<>", c) == NULL);
 		if (c == '%') {
-			FUZZ_CHECK(i + 2 < out->len && hex(out->data[i + 1]) >= 0 && hex(out->data[i + 2]) >= 0);
+			FUZZ_CHECK(i + 2 < out->len && hex(out->data[i + 1]) >= 0 &&
+				   hex(out->data[i + 2]) >= 0);
 			c = (unsigned char)(hex(out->data[i + 1]) << 4 | hex(out->data[i + 2]));
 			i += 2;
 		} else if (c == '+' && form) {
@@ -109,11 +112,14 @@ void fuzz_encode(const uint8_t *data, size_t len)
 			if (c == ENC_JSON)
 				check_json(&out, data, len);
 			if (c == ENC_XML)
-				FUZZ_CHECK(out.len == 0 || (!memchr(out.data, '<', out.len) &&
-					!memchr(out.data, '"', out.len)));
+				FUZZ_CHECK(
+					out.len == 0 || (!memchr(out.data, '<', out.len) &&
+								!memchr(out.data, '"', out.len)));
 			if (c == ENC_HEADER || c == ENC_USER)
-				FUZZ_CHECK(out.len == 0 || (!memchr(out.data, '\r', out.len) &&
-					!memchr(out.data, '\n', out.len) && !memchr(out.data, 0, out.len)));
+				FUZZ_CHECK(
+					out.len == 0 || (!memchr(out.data, '\r', out.len) &&
+								!memchr(out.data, '\n', out.len) &&
+								!memchr(out.data, 0, out.len)));
 			if (c == ENC_USER)
 				FUZZ_CHECK(out.len == 0 || !memchr(out.data, ':', out.len));
 		}
@@ -123,8 +129,8 @@ void fuzz_encode(const uint8_t *data, size_t len)
 
 size_t seed_encode(struct dice *d, uint8_t *out)
 {
-	static const char *const known[] = { "a&b=c", "\"},{\"x\":\"", "</Say>", "x\r\nHost: y", "%41+",
-		"user:name", "\\u0000", "\xf0\x9f\x94\x91" };
+	static const char *const known[] = { "a&b=c", "\"},{\"x\":\"", "</Say>", "x\r\nHost: y",
+		"%41+", "user:name", "\\u0000", "\xf0\x9f\x94\x91" };
 	size_t n = dice_below(d, 60);
 
 	if (dice_below(d, 2)) {
@@ -174,8 +180,10 @@ void fuzz_answer(const uint8_t *data, size_t len)
 	if (result.outcome == SMS_ACCEPTED)
 		FUZZ_CHECK(a.status == 200 || a.status == 201);
 	FUZZ_CHECK(strnlen(result.error, sizeof result.error) < sizeof result.error);
-	FUZZ_CHECK(strnlen(result.provider_id, sizeof result.provider_id) < sizeof result.provider_id);
-	FUZZ_CHECK(strstr(result.error, "483920") == NULL && strstr(result.error, "2025550134") == NULL);
+	FUZZ_CHECK(
+		strnlen(result.provider_id, sizeof result.provider_id) < sizeof result.provider_id);
+	FUZZ_CHECK(strstr(result.error, "483920") == NULL &&
+		   strstr(result.error, "2025550134") == NULL);
 	for (const char *p = result.error; *p; p++)
 		FUZZ_CHECK((unsigned char)*p >= 0x20 && *p != 0x7f);
 	for (const char *p = result.provider_id; *p; p++)
@@ -190,8 +198,12 @@ size_t seed_answer(struct dice *d, uint8_t *out)
 		"{\"sid\": \"SM1\", \"error_code\": null, \"message\": null}",
 		"{\"error_code\": 21211, \"message\": \"no number +12025550134\"}",
 		"{\"message\": \"Your code is 483920.\", \"sid\": [1, {\"a\": 2}]}",
-		"{\"sid\": \"4\\u00383920\", \"message\": \"483 920\\r\\nX\", \"error_code\": null}",
-		"0: Accepted for delivery", "", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "{\"sid\":1e999}",
+		"{\"sid\": \"4\\u00383920\", \"message\": \"483 920\\r\\nX\", \"error_code\": "
+		"null}",
+		"0: Accepted for delivery",
+		"",
+		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+		"{\"sid\":1e999}",
 	};
 	static const unsigned statuses[] = { 200, 201, 400, 429, 500, 204 };
 	const char *body = bodies[dice_below(d, 8)];

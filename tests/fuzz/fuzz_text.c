@@ -75,7 +75,8 @@ size_t seed_option(struct dice *d, uint8_t *out)
 	size_t n = 0;
 
 	for (const struct opt_section *s = settings_schema.sections; s->name; s++) {
-		n += (size_t)sprintf((char *)out + n, "[%s%s]\n# about\n", s->name, s->named ? " *" : "");
+		n += (size_t)sprintf(
+			(char *)out + n, "[%s%s]\n# about\n", s->name, s->named ? " *" : "");
 		for (const struct opt *o = s->opts; o->key; o++) {
 			const char *v = dice_below(d, 8) ? o->def : values[dice_below(d, 9)];
 
@@ -95,7 +96,11 @@ static int utf8_by_decoding(const uint8_t *s, size_t len)
 	size_t i = 0;
 
 	while (i < len) {
-		size_t n = s[i] < 0x80 ? 1 : s[i] >> 5 == 6 ? 2 : s[i] >> 4 == 14 ? 3 : s[i] >> 3 == 30 ? 4 : 0;
+		size_t n = s[i] < 0x80       ? 1
+			   : s[i] >> 5 == 6  ? 2
+			   : s[i] >> 4 == 14 ? 3
+			   : s[i] >> 3 == 30 ? 4
+					     : 0;
 		uint32_t c;
 
 		if (n == 0 || i + n > len || s[i] == 0)

@@ -107,7 +107,8 @@ void fuzz_ticket(const uint8_t *data, size_t len)
 	if (data[0] & 1) {
 		int r = seal_open_bytes(ring(), "ticket", data + 1, len - 1, &clear);
 
-		FUZZ_CHECK(r < 0 || (len - 1 == right_len && memcmp(data + 1, right, right_len) == 0));
+		FUZZ_CHECK(
+			r < 0 || (len - 1 == right_len && memcmp(data + 1, right, right_len) == 0));
 		FUZZ_CHECK(r == 0 || clear.data == NULL);
 	} else if (wire_decode_struct(&wire_ticket, data + 1, len - 1, &ticket) == 0) {
 		FUZZ_CHECK(wire_encode_struct(&wire_ticket, &ticket, again, sizeof again, &n) == 0);

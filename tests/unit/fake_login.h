@@ -145,7 +145,7 @@ static int fake_resync(
 	const struct wire_resync_req *q, struct wire_result *result_r, struct wire_resync_rep *a)
 {
 	bool right = mag_streq(mag_secret_text(&q->code1), "481920") &&
-		mag_streq(mag_secret_text(&q->code2), "113574");
+		     mag_streq(mag_secret_text(&q->code2), "113574");
 	fake.resyncs++;
 	fake.last_ref = q->ref;
 	result_r->error = 0;

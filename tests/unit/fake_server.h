@@ -19,13 +19,13 @@
 #include "otpcore/wire/wire.h"
 
 enum fake_mode {
-	FAKE_REPLY,     /* answers with fake.frame */
-	FAKE_SILENT,    /* reads and keeps silent */
-	FAKE_HANG_UP,   /* reads and closes */
-	FAKE_SLAM,      /* closes without reading */
+	FAKE_REPLY,      /* answers with fake.frame */
+	FAKE_SILENT,     /* reads and keeps silent */
+	FAKE_HANG_UP,    /* reads and closes */
+	FAKE_SLAM,       /* closes without reading */
 	FAKE_DESCRIPTOR, /* answers with fake.frame and passes a descriptor along */
-	FAKE_ASK,       /* answers what fake.answer makes of the request; 0: hangs up */
-	FAKE_NO_ACCEPT, /* listens with no backlog and never accepts */
+	FAKE_ASK,        /* answers what fake.answer makes of the request; 0: hangs up */
+	FAKE_NO_ACCEPT,  /* listens with no backlog and never accepts */
 };
 
 struct fake {

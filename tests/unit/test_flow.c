@@ -585,7 +585,8 @@ static void test_H_a_token_is_asked_for_its_code(void **state)
 	assert_int_equal(fake.sends, 0);
 }
 
-#define LOCKED "Token 3401 is locked: too many wrong codes\n" \
+#define LOCKED                                                                                     \
+	"Token 3401 is locked: too many wrong codes\n"                                             \
 	"To unlock, type the code it shows now, then the next. m menu.\nFirst token code: "
 #define NEXT "Now wait for the next code\nNext token code: "
 
@@ -603,10 +604,12 @@ static void test_H4_two_codes_unlock_a_locked_token_and_log_in(void **state)
 	locked_token("locked");
 	struct flow_result r = converse(
 		TURNS({ HEAD "1. Token ending 3401: locked, can be repaired here\n"
-			     "Token code, or Enter for 1: ", "1" },
+			     "Token code, or Enter for 1: ",
+			      "1" },
 			{ LOCKED, "" },
 			{ "That is no code of the token\nType the code it shows now. m menu.\n"
-			  "First token code: ", "481920" },
+			  "First token code: ",
+				"481920" },
 			{ NEXT, "481921" },
 			{ "Those two codes do not match, 4 tries left\n"
 			  "Type the code it shows now, then the next. m menu.\nFirst token code: ",
@@ -626,7 +629,8 @@ static void test_H4_the_code_that_locks_leads_to_the_repair(void **state)
 	locked_token("active");
 	fake.verify_result.verdict = VERDICT_TOKEN_LOCKED;
 	converse(TURNS({ NULL, "483920" }, { LOCKED, "m" },
-			 { HEAD "1. Token ending 3401 (default)\nToken code, or Enter for 1: ", NULL }),
+			 { HEAD "1. Token ending 3401 (default)\nToken code, or Enter for 1: ",
+				 NULL }),
 		STACK);
 }
 
@@ -636,7 +640,8 @@ static void test_H4_out_of_sync_ends_it(void **state)
 	locked_token("locked");
 	fake.tries_left = 1;
 	struct flow_result r = converse(
-		TURNS({ NULL, "1" }, { LOCKED, "111111" }, { NEXT, "222222" }, { NULL, NULL }), STACK);
+		TURNS({ NULL, "1" }, { LOCKED, "111111" }, { NEXT, "222222" }, { NULL, NULL }),
+		STACK);
 	assert_int_equal(r.end, FLOW_REFUSED);
 	assert_int_equal(r.verdict, VERDICT_TOKEN_OUT_OF_SYNC);
 }
@@ -649,7 +654,8 @@ static void test_H7_a_token_that_its_owner_suspended_is_taken_up_again(void **st
 		TURNS({ NULL, "1" },
 			{ "Token 3401 is suspended\n"
 			  "To use it again, type the code it shows now, then the next. m menu.\n"
-			  "First token code: ", "481920" },
+			  "First token code: ",
+				"481920" },
 			{ NEXT, "113574" }, { NULL, NULL }),
 		STACK);
 	assert_int_equal(r.end, FLOW_OK);

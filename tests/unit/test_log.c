@@ -44,7 +44,8 @@ static void test_levels(void **state)
 {
 	static const char *const expected[] = {
 		[MAG_LOG_ERROR] = "p: error: number 0\n",
-		[MAG_LOG_NOTICE] = "p: error: number 0\np: warning: number 1\np: notice: number 2\n",
+		[MAG_LOG_NOTICE] =
+			"p: error: number 0\np: warning: number 1\np: notice: number 2\n",
 		[MAG_LOG_DEBUG] = "p: error: number 0\np: warning: number 1\np: notice: number 2\n"
 				  "p: info: number 3\np: debug: number 4\n",
 	};
@@ -70,8 +71,7 @@ static void test_threat_21_one_record_stays_one_line(void **state)
 	(void)state;
 	mag_log_open("p", 0, MAG_LOG_NOTICE);
 	capture(hostile);
-	assert_string_equal(
-		seen, "p: notice: login of eve?root: accepted?[2J from 10.0.0.1???\n");
+	assert_string_equal(seen, "p: notice: login of eve?root: accepted?[2J from 10.0.0.1???\n");
 }
 
 static char long_text[5000];
@@ -104,8 +104,7 @@ void __wrap_openlog(const char *ident, int option, int facility)
 	sys_facility = facility;
 }
 
-static void keep(int priority, const char *fmt, va_list ap)
-	__attribute__((format(printf, 2, 0)));
+static void keep(int priority, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 static void keep(int priority, const char *fmt, va_list ap)
 {
 	sys_priority = priority;

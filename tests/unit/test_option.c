@@ -47,8 +47,8 @@ static struct opt_tree *parse(const char *text)
 	return t;
 }
 
-static void assert_value(const struct opt_tree *t, const char *where, const char *key,
-	const char *text, int line)
+static void assert_value(
+	const struct opt_tree *t, const char *where, const char *key, const char *text, int line)
 {
 	char section[32] = "", instance[32] = "";
 	const struct opt_value *v;
@@ -115,12 +115,12 @@ static const struct {
 	{ "[phnoe]\n", MAG_ESYNTAX, "m.conf:1: unknown section [phnoe]; did you mean [phone]?" },
 	{ "[zzz]\n", MAG_ESYNTAX, "m.conf:1: unknown section [zzz]; known are [phone] [gateway]" },
 	{ "[]\n", MAG_ESYNTAX, "m.conf:1: unknown section []; known are [phone] [gateway]" },
-	{ "[gateway]\n", MAG_ESYNTAX,
-		"m.conf:1: [gateway] needs a name; write [gateway NAME]" },
+	{ "[gateway]\n", MAG_ESYNTAX, "m.conf:1: [gateway] needs a name; write [gateway NAME]" },
 	{ "[phone x]\n", MAG_ESYNTAX, "m.conf:1: [phone] takes no name; write [phone]" },
 	{ "[phone] # now\n", MAG_ESYNTAX,
 		"m.conf:1: a section ends with ]; comments stand on lines of their own" },
-	{ "[\n", MAG_ESYNTAX, "m.conf:1: a section ends with ]; comments stand on lines of their own" },
+	{ "[\n", MAG_ESYNTAX,
+		"m.conf:1: a section ends with ]; comments stand on lines of their own" },
 	{ "[phone]\ntext = a\n[phone]\n", MAG_ESYNTAX,
 		"m.conf:3: [phone] began at line 1 already; put its keys there" },
 	{ "[gateway a]\n[gateway b]\n[gateway a]\n", MAG_ESYNTAX,
@@ -131,14 +131,12 @@ static const struct {
 		"m.conf:1: text stands before any section; put a line [SECTION] above it" },
 	{ "[phone]\ntext\n", MAG_ESYNTAX, "m.conf:2: not a section, a comment or KEY = VALUE" },
 	{ "[phone]\n= x\n", MAG_ESYNTAX, "m.conf:2: there is no key before the =" },
-	{ "[phone]\ncode_digits = 5\n", MAG_ERANGE,
-		"m.conf:2: code_digits = 5: must be 6 to 10" },
+	{ "[phone]\ncode_digits = 5\n", MAG_ERANGE, "m.conf:2: code_digits = 5: must be 6 to 10" },
 	{ "[phone]\ncode_digits = six\n", MAG_ESYNTAX,
 		"m.conf:2: code_digits = six: not a whole number" },
 	{ "[phone]\ncode_digits = 6 # digits\n", MAG_ESYNTAX,
 		"m.conf:2: code_digits = 6 # digits: not a whole number" },
-	{ "[phone]\ncolour = blue\n", MAG_ESYNTAX,
-		"m.conf:2: colour = blue: write red or green" },
+	{ "[phone]\ncolour = blue\n", MAG_ESYNTAX, "m.conf:2: colour = blue: write red or green" },
 	{ "[phone]\ntext = 1234567890123456\n", MAG_ENOSPACE,
 		"m.conf:2: text = 1234567890123456: too long; at most 15 bytes" },
 	{ "[phone]\ntext = \xff\n", MAG_ESYNTAX,
@@ -308,7 +306,8 @@ static void test_files_that_cannot_be_read(void **state)
 
 	(void)state;
 	assert_int_equal(load(&t, err), MAG_ESYS);
-	snprintf(expected, sizeof(expected), "%s/m.conf: cannot be read: No such file or directory", dir);
+	snprintf(expected, sizeof(expected), "%s/m.conf: cannot be read: No such file or directory",
+		dir);
 	assert_string_equal(err, expected);
 	assert_int_equal(opt_load(dir, NULL, &schema, &t, err), MAG_ESYS);
 	snprintf(expected, sizeof(expected), "%s: cannot be read: Is a directory", dir);
@@ -321,7 +320,8 @@ static void test_files_that_cannot_be_read(void **state)
 	assert_int_equal(load(&t, err), MAG_ERANGE);
 	write_file("m.conf", "[phone]\ntext = a\0b\n", 19);
 	assert_int_equal(load(&t, err), MAG_ESYNTAX);
-	snprintf(expected, sizeof(expected), "%s/m.conf:2: not UTF-8 text; save the file as UTF-8", dir);
+	snprintf(expected, sizeof(expected), "%s/m.conf:2: not UTF-8 text; save the file as UTF-8",
+		dir);
 	assert_string_equal(err, expected);
 	assert_null(t);
 }
@@ -350,9 +350,12 @@ int main(void)
 		cmocka_unit_test(test_faults_name_file_line_and_the_way_out),
 		cmocka_unit_test(test_each_in_the_order_of_the_files),
 		cmocka_unit_test_setup_teardown(test_dropins_may_set_again, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_a_dropin_may_not_set_twice, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_files_that_cannot_be_read, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_empty_files_and_no_dropins, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_a_dropin_may_not_set_twice, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_files_that_cannot_be_read, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_empty_files_and_no_dropins, make_dir, remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,8 @@ static const struct opt opts[] = {
 	{ "choice", OPT_ENUM, "short", 0, 0, modes, OPT_AT(struct values, choice), "" },
 	{ "words", OPT_WORDS, NULL, 0, 0, NULL, OPT_AT(struct values, words), "" },
 	{ "kinds", OPT_WORDS, NULL, 0, 0, kinds, OPT_AT(struct values, words), "" },
-	{ "times", OPT_DURATIONS, "30d 3d", 0, 365 * 86400, NULL, OPT_AT(struct values, times), "" },
+	{ "times", OPT_DURATIONS, "30d 3d", 0, 365 * 86400, NULL, OPT_AT(struct values, times),
+		"" },
 	{ "secret", OPT_SECRET, NULL, 0, 0, NULL, OPT_AT(struct values, secret), "" },
 	{ "wild.*", OPT_TEXT, NULL, 0, 0, NULL, 0, 0, "" },
 	{ 0 },
@@ -115,7 +116,8 @@ static void test_faults_and_untouched_values(void **state)
 		{ "kinds", "sms pigeon", MAG_ESYNTAX,
 			"kinds = sms pigeon: unknown word pigeon; known are sms or voice" },
 		{ "times", "30d soon", MAG_ESYNTAX,
-			"times = 30d soon: not a duration; write one such as 20s, 2m, 8h, 30d or 1y" },
+			"times = 30d soon: not a duration; write one such as 20s, 2m, 8h, 30d or "
+			"1y" },
 		{ "times", "2y", MAG_ERANGE, "times = 2y: must be 0s to 1y" },
 		{ "secret", "hunter2", MAG_ESYNTAX,
 			"secret = (not shown): write file:/PATH or credential:NAME" },
@@ -165,8 +167,10 @@ static void test_fill_takes_defaults_overlay_does_not(void **state)
 	char err[OPT_ERROR_MAX] = "";
 
 	(void)state;
-	assert_int_equal(opt_load_text("x.conf", "[s *]\nnumber = 5\nflag = no\n[s ssh]\nnumber = 7\n",
-				 &schema, &t, err), 0);
+	assert_int_equal(
+		opt_load_text("x.conf", "[s *]\nnumber = 5\nflag = no\n[s ssh]\nnumber = 7\n",
+			&schema, &t, err),
+		0);
 	assert_int_equal(opt_fill(t, &section, "*", &v, err), 0);
 	assert_int_equal(v.number, 5);
 	assert_false(v.flag);
@@ -275,8 +279,9 @@ static void test_fill_says_where_a_bad_secret_stands(void **state)
 	char err[OPT_ERROR_MAX] = "";
 
 	(void)state;
-	assert_int_equal(opt_load_text("x.conf", "[s a]\n\nsecret = file:/nowhere/at/all\n", &schema,
-				 &t, err), 0);
+	assert_int_equal(opt_load_text("x.conf", "[s a]\n\nsecret = file:/nowhere/at/all\n",
+				 &schema, &t, err),
+		0);
 	assert_int_equal(opt_fill(t, &section, "a", &v, err), MAG_ESYS);
 	assert_string_equal(
 		err, "x.conf:3: secret = (not shown): cannot be read: No such file or directory");
@@ -308,9 +313,12 @@ int main(void)
 		cmocka_unit_test(test_faults_and_untouched_values),
 		cmocka_unit_test(test_without_a_place_values_are_only_checked),
 		cmocka_unit_test(test_fill_takes_defaults_overlay_does_not),
-		cmocka_unit_test_setup_teardown(test_secrets_are_read_from_files, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_secrets_from_systemd_credentials, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_fill_says_where_a_bad_secret_stands, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_secrets_are_read_from_files, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_secrets_from_systemd_credentials, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_fill_says_where_a_bad_secret_stands, make_dir, remove_dir),
 		cmocka_unit_test(test_find),
 	};
 

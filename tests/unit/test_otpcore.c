@@ -40,10 +40,12 @@ static size_t answer_begin(const struct wire_begin_req *q, unsigned char *out)
 	r.code_digits = 6;
 	r.skip = 1;
 	r.n_factors = 2;
-	r.factors[0] = (struct wire_factor){ 2, "phone", "sms", "sms voice", "0134", "", 1, "active" };
-	r.factors[1] = (struct wire_factor){ 1, "phone", "voice", "voice", "0177", "desk", 0, "active" };
-	if (strcmp(q->user, "anna") != 0 || strcmp(q->service, "door") != 0 || q->proof != PROOF_STACK ||
-		strcmp(q->rhost, "192.0.2.1") != 0 || q->uid != 4711)
+	r.factors[0] =
+		(struct wire_factor){ 2, "phone", "sms", "sms voice", "0134", "", 1, "active" };
+	r.factors[1] =
+		(struct wire_factor){ 1, "phone", "voice", "voice", "0177", "desk", 0, "active" };
+	if (strcmp(q->user, "anna") != 0 || strcmp(q->service, "door") != 0 ||
+		q->proof != PROOF_STACK || strcmp(q->rhost, "192.0.2.1") != 0 || q->uid != 4711)
 		result.error = MAG_EINVAL;
 	mag_secret_set(&r.txn, "\0ticket\xff", 8);
 	return reply(WIRE_MSG_BEGIN, &result, &r, out);
@@ -87,7 +89,8 @@ static size_t answer_send(const struct wire_send_req *q, unsigned char *out)
 	struct wire_result result = { check_number(&q->txn, q->seq), VERDICT_OK, 0, "" };
 
 	if (q->again)
-		result = (struct wire_result){ result.error, VERDICT_SEND_LIMITED, 1800, "account" };
+		result =
+			(struct wire_result){ result.error, VERDICT_SEND_LIMITED, 1800, "account" };
 	if (q->ref == 1) {
 		r.delivery = DELIVERY_FAILED;
 		result.verdict = VERDICT_SEND_FAILED;
@@ -338,7 +341,8 @@ static void test_refusals_set_every_output(void **state)
 
 static void test_unknown_decisions_deny(void **state)
 {
-	static const uint32_t no[] = { DECISION_NONE, DECISION_DENY, DECISION_ASK, DECISION_ENROLL, 77 };
+	static const uint32_t no[] = { DECISION_NONE, DECISION_DENY, DECISION_ASK, DECISION_ENROLL,
+		77 };
 	struct scene s;
 	int yes;
 
@@ -388,7 +392,8 @@ static void test_arguments_are_checked(void **state)
 	assert_int_equal(otpcore_set(s.login, OTPCORE_TTY, "\xff"), OTPCORE_ERANGE);
 	assert_int_equal(otpcore_set(s.login, OTPCORE_RUSER, NULL), 0);
 	assert_int_equal(otpcore_set(s.login, (enum otpcore_about)9, ""), OTPCORE_EINVAL);
-	assert_int_equal(otpcore_begin(s.login, longer, "door", OTPCORE_PROOF_PASSWORD, &s.decision),
+	assert_int_equal(
+		otpcore_begin(s.login, longer, "door", OTPCORE_PROOF_PASSWORD, &s.decision),
 		OTPCORE_ERANGE);
 	assert_int_equal(otpcore_begin(s.login, "", "door", OTPCORE_PROOF_PASSWORD, &s.decision),
 		OTPCORE_EINVAL);

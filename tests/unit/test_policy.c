@@ -349,7 +349,8 @@ static void test_L2_phones_are_offered_by_slot_default_marked(void **state)
 	add(a, 1);
 	add(a, 2)->is_default = 1;
 	assert_int_equal(
-		policy_offers(a, &asks, lists("certificate phone hardware"), NOW, o, PHONES_MAX), 3);
+		policy_offers(a, &asks, lists("certificate phone hardware"), NOW, o, PHONES_MAX),
+		3);
 	assert_int_equal(o[0].phone->slot, 1);
 	assert_int_equal(o[1].phone->slot, 2);
 	assert_int_equal(o[2].phone->slot, 3);

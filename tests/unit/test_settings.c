@@ -180,8 +180,9 @@ static void test_L8_profiles(void **state)
 
 static void test_threat_9_verifiers_speak_for_their_services(void **state)
 {
-	struct settings *s = load("[broker]\n"
-				  "verifiers = www-data:nginx,postgres:postgresql  www-data:apache2\n");
+	struct settings *s =
+		load("[broker]\n"
+		     "verifiers = www-data:nginx,postgres:postgresql  www-data:apache2\n");
 
 	(void)state;
 	assert_string_equal(settings_verifier(s, 33), "nginx apache2");
@@ -205,14 +206,15 @@ static void test_source(void **state)
 	assert_int_equal(s->tries, 5);
 	assert_string_equal(settings_source(s, NULL, "phone.tries", buf, sizeof(buf)),
 		"50-site.conf:3 [phone]");
-	assert_string_equal(settings_source(s, NULL, "code_digits", buf, sizeof(buf)),
-		"magotp.conf:3 [phone]");
+	assert_string_equal(
+		settings_source(s, NULL, "code_digits", buf, sizeof(buf)), "magotp.conf:3 [phone]");
 	assert_string_equal(settings_source(s, "sshd", "require", buf, sizeof(buf)),
 		"magotp.conf:7 [service sshd]");
-	assert_string_equal(settings_source(s, "sshd", "level", buf, sizeof(buf)),
-		"magotp.conf:5 [service *]");
+	assert_string_equal(
+		settings_source(s, "sshd", "level", buf, sizeof(buf)), "magotp.conf:5 [service *]");
 	assert_string_equal(settings_source(s, "sshd", "skip", buf, sizeof(buf)), "default");
-	assert_string_equal(settings_source(s, NULL, "phone.autosend", buf, sizeof(buf)), "default");
+	assert_string_equal(
+		settings_source(s, NULL, "phone.autosend", buf, sizeof(buf)), "default");
 	assert_string_equal(settings_source(s, NULL, "pho.tries", buf, sizeof(buf)), "default");
 	settings_free(&s);
 }
@@ -239,7 +241,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_threat_9_verifiers_speak_for_their_services, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_source, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(test_files_that_are_not_there, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			test_files_that_are_not_there, make_dir, remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,7 +54,8 @@ static const struct {
 		":2: require = sensitive: unknown strength or profile; write a strength such as "
 		"phone-otp or make a [profile sensitive]" },
 	{ "[service *]\nrequire =\n", MAG_ESYNTAX,
-		":2: require = : unknown strength or profile; write a strength such as phone-otp or "
+		":2: require = : unknown strength or profile; write a strength such as phone-otp "
+		"or "
 		"make a [profile ]" },
 	{ "[profile core]\nrequire = passwort\n", MAG_ESYNTAX,
 		":2: require = passwort: unknown strength; did you mean password?" },
@@ -65,29 +66,35 @@ static const struct {
 		":4: require = a: unknown strength; the weakest is password, the strongest "
 		"mloa-hardware" },
 	{ "[profile bloa]\nrequire = password\n", MAG_ESYNTAX,
-		":2: require = password: [profile bloa] has the name of a strength; choose another" },
+		":2: require = password: [profile bloa] has the name of a strength; choose "
+		"another" },
 	{ "[profile x]\n", MAG_ESYNTAX, "[profile x] needs a line require = STRENGTH" },
 	{ "[service *]\nlevel = 4\n", MAG_ERANGE, ":2: level = 4: must be 1 to 3" },
 	{ "[service *]\nunenrolled = enrol\n", MAG_ESYNTAX,
 		":2: unenrolled = enrol: write deny, allow or enroll" },
 	{ "[service *]\nreuse = 25h\n", MAG_ERANGE, ":2: reuse = 25h: must be 0s to 1d" },
 	{ "[service *]\nexempt_networks = 10.0.0.0/8 10.1.2.3/24\n", MAG_ESYNTAX,
-		":2: exempt_networks = 10.0.0.0/8 10.1.2.3/24: 10.1.2.3/24 has bits beyond the /24; "
+		":2: exempt_networks = 10.0.0.0/8 10.1.2.3/24: 10.1.2.3/24 has bits beyond the "
+		"/24; "
 		"write 10.1.2.3/32 for one host" },
 	{ "[service *]\nexempt_networks = 10.0.0.0/33\n", MAG_ESYNTAX,
 		":2: exempt_networks = 10.0.0.0/33: 10.0.0.0/33: the prefix must be 0 to 32" },
 	{ "[service *]\nexempt_networks = 10.0.0.0/\n", MAG_ESYNTAX,
 		":2: exempt_networks = 10.0.0.0/: 10.0.0.0/: the prefix must be 0 to 32" },
 	{ "[service x]\nexempt_networks = 2001:db8::1/64\n", MAG_ESYNTAX,
-		":2: exempt_networks = 2001:db8::1/64: 2001:db8::1/64 has bits beyond the /64; write "
+		":2: exempt_networks = 2001:db8::1/64: 2001:db8::1/64 has bits beyond the /64; "
+		"write "
 		"2001:db8::1/128 for one host" },
 	{ "[service *]\nexempt_networks = office.example.org\n", MAG_ESYNTAX,
-		":2: exempt_networks = office.example.org: office.example.org is no network; write one "
+		":2: exempt_networks = office.example.org: office.example.org is no network; write "
+		"one "
 		"such as 192.0.2.0/24" },
 	{ "[service *]\nexempt_networks = 10.1/16\n", MAG_ESYNTAX,
-		":2: exempt_networks = 10.1/16: 10.1/16 is no network; write one such as 192.0.2.0/24" },
+		":2: exempt_networks = 10.1/16: 10.1/16 is no network; write one such as "
+		"192.0.2.0/24" },
 	{ "[broker]\nverifiers = nobody-here:nginx\n", MAG_ESYNTAX,
-		":2: verifiers = nobody-here:nginx: there is no user nobody-here; create it or take it "
+		":2: verifiers = nobody-here:nginx: there is no user nobody-here; create it or "
+		"take it "
 		"out" },
 	{ "[broker]\nverifiers = www-data\n", MAG_ESYNTAX,
 		":2: verifiers = www-data: www-data is not USER:SERVICE" },
@@ -96,7 +103,8 @@ static const struct {
 	{ "[broker]\nverifiers = root:x\n", MAG_ESYNTAX,
 		":2: verifiers = root:x: root may do that already; take it out" },
 	{ "[broker]\nupstream = auth1:4444\n", MAG_ESYNTAX,
-		":2: upstream = auth1:4444: relays are not supported by this version; take the line "
+		":2: upstream = auth1:4444: relays are not supported by this version; take the "
+		"line "
 		"out" },
 	{ "[broker]\nmax_clients = 8\n", MAG_ESYNTAX,
 		":2: max_clients = 8: max_clients_per_uid is 64 and max_clients 8; it must not be "
@@ -111,13 +119,16 @@ static const struct {
 		":2: region_overrides = +1684=AS 1202=US: 1202=US is not +PREFIX=COUNTRY, such as "
 		"+1684=AS" },
 	{ "[phone]\nregion_overrides = +1684=as\n", MAG_ESYNTAX,
-		":2: region_overrides = +1684=as: +1684=as is not +PREFIX=COUNTRY, such as +1684=AS" },
+		":2: region_overrides = +1684=as: +1684=as is not +PREFIX=COUNTRY, such as "
+		"+1684=AS" },
 	{ "[phone]\nregion_overrides = +=US\n", MAG_ESYNTAX,
 		":2: region_overrides = +=US: +=US is not +PREFIX=COUNTRY, such as +1684=AS" },
 	{ "[phone]\ncode_digits = 5\n", MAG_ERANGE, ":2: code_digits = 5: must be 6 to 8" },
-	{ "[phone]\ncode_validity = 1h\n", MAG_ERANGE, ":2: code_validity = 1h: must be 30s to 10m" },
+	{ "[phone]\ncode_validity = 1h\n", MAG_ERANGE,
+		":2: code_validity = 1h: must be 30s to 10m" },
 	{ "[throttle]\ntotal_30d = 101\n", MAG_ERANGE, ":2: total_30d = 101: must be 1 to 100" },
-	{ "[throttle]\ndelay = 1m\n", MAG_ESYNTAX, ":2: delay = 1m: delay is longer than delay_max" },
+	{ "[throttle]\ndelay = 1m\n", MAG_ESYNTAX,
+		":2: delay = 1m: delay is longer than delay_max" },
 	{ "[throttle]\ndelay_max = 0\n", MAG_ESYNTAX,
 		":2: delay_max = 0: delay is longer than delay_max" },
 	{ "[policy]\nfactors =\n", MAG_ESYNTAX,
@@ -125,13 +136,15 @@ static const struct {
 	{ "[policy]\nfactors = phone mobile phone\n", MAG_ESYNTAX,
 		":2: factors = phone mobile phone: phone stands there twice" },
 	{ "[policy]\nfactors = phone fax\n", MAG_ESYNTAX,
-		":2: factors = phone fax: unknown word fax; known are certificate, phone, hardware, "
+		":2: factors = phone fax: unknown word fax; known are certificate, phone, "
+		"hardware, "
 		"mobile or recovery" },
 	{ "[mail]\nenabled = login spam\n", MAG_ESYNTAX,
 		":2: enabled = login spam: unknown word spam; known are invitation, activation, "
 		"sponsorship, login, reminder, expiry, suspension, revocation or password-reset" },
 	{ "[lifecycle]\nrevoke_reminders = 30d, 3d\n", MAG_ESYNTAX,
-		":2: revoke_reminders = 30d, 3d: not a duration; write one such as 20s, 2m, 8h, 30d or "
+		":2: revoke_reminders = 30d, 3d: not a duration; write one such as 20s, 2m, 8h, "
+		"30d or "
 		"1y" },
 	{ "[phones]\n", MAG_ESYNTAX, ":1: unknown section [phones]; did you mean [phone]?" },
 	{ "[service]\n", MAG_ESYNTAX, ":1: [service] needs a name; write [service NAME]" },
@@ -158,7 +171,8 @@ static void test_faults(void **state)
 static void test_what_is_right_is_taken(void **state)
 {
 	static const char *const right[] = {
-		"[service *]\nexempt_networks = 10.0.0.0/8 192.0.2.1 ::1 2001:db8::/32 0.0.0.0/0 ::/0\n",
+		"[service *]\nexempt_networks = 10.0.0.0/8 192.0.2.1 ::1 2001:db8::/32 0.0.0.0/0 "
+		"::/0\n",
 		"[phone]\nregion_overrides = +1684=AS +1202=US\n",
 		"[broker]\nverifiers = www-data:nginx, postgres:postgresql\n",
 		"[store]\nurl = sqlite::memory:\nmaster_key = credential:magotp\n",

@@ -19,31 +19,23 @@ static const struct {
 	bool valid;
 	const char *clean;
 } utf8[] = {
-	{ "", true, "" },
-	{ "plain ASCII ~", true, "plain ASCII ~" },
-	{ "J\xc3\xbcrgen", true, "J\xc3\xbcrgen" },
-	{ "\xe2\x82\xac", true, "\xe2\x82\xac" },
+	{ "", true, "" }, { "plain ASCII ~", true, "plain ASCII ~" },
+	{ "J\xc3\xbcrgen", true, "J\xc3\xbcrgen" }, { "\xe2\x82\xac", true, "\xe2\x82\xac" },
 	{ "\xf0\x9f\x93\xb1", true, "\xf0\x9f\x93\xb1" },
-	{ "\xc2\x80", true, "?" },              /* C1 control: valid, but not clean */
+	{ "\xc2\x80", true, "?" },                        /* C1 control: valid, but not clean */
 	{ "\xf4\x8f\xbf\xbf", true, "\xf4\x8f\xbf\xbf" }, /* U+10FFFF, the last */
 	{ "\xed\x9f\xbf", true, "\xed\x9f\xbf" },         /* U+D7FF, before the surrogates */
 	{ "\xee\x80\x80", true, "\xee\x80\x80" },         /* U+E000, after them */
-	{ "\xc0\xaf", false, "??" },            /* overlong / */
-	{ "\xc1\xbf", false, "??" },
-	{ "\xe0\x80\xaf", false, "???" },
-	{ "\xe0\x9f\xbf", false, "???" },
-	{ "\xf0\x80\x80\xaf", false, "????" },
-	{ "\xf0\x8f\xbf\xbf", false, "????" },
-	{ "\xed\xa0\x80", false, "???" },       /* surrogates */
+	{ "\xc0\xaf", false, "??" },                      /* overlong / */
+	{ "\xc1\xbf", false, "??" }, { "\xe0\x80\xaf", false, "???" },
+	{ "\xe0\x9f\xbf", false, "???" }, { "\xf0\x80\x80\xaf", false, "????" },
+	{ "\xf0\x8f\xbf\xbf", false, "????" }, { "\xed\xa0\x80", false, "???" }, /* surrogates */
 	{ "\xed\xbf\xbf", false, "???" },
-	{ "\xf4\x90\x80\x80", false, "????" },  /* above U+10FFFF */
-	{ "\xf5\x80\x80\x80", false, "????" },
-	{ "\xff", false, "?" },
-	{ "\xfe", false, "?" },
-	{ "\x80", false, "?" },                 /* a continuation alone */
-	{ "a\xc3", false, "a?" },               /* cut */
-	{ "a\xe2\x82", false, "a??" },
-	{ "a\xe2\x82z", false, "a??z" },
+	{ "\xf4\x90\x80\x80", false, "????" }, /* above U+10FFFF */
+	{ "\xf5\x80\x80\x80", false, "????" }, { "\xff", false, "?" }, { "\xfe", false, "?" },
+	{ "\x80", false, "?" },   /* a continuation alone */
+	{ "a\xc3", false, "a?" }, /* cut */
+	{ "a\xe2\x82", false, "a??" }, { "a\xe2\x82z", false, "a??z" },
 	{ "\xc3\xc3\xbc", false, "?\xc3\xbc" }, /* goes on with the next character */
 };
 
@@ -74,13 +66,20 @@ static void test_threat_21_clean_takes_away_what_moves_or_turns(void **state)
 		{ "bell\a del\x7f", "bell? del?" },
 		{ "nel\xc2\x85", "nel?" },
 		{ "csi\xc2\x9b", "csi?" },
-		{ "\xe2\x80\xae" "evil", "?evil" },      /* right-to-left override */
+		{ "\xe2\x80\xae"
+		  "evil",
+			"?evil" }, /* right-to-left override */
 		{ "\xe2\x80\xaa\xe2\x80\xab\xe2\x80\xac\xe2\x80\xad", "????" },
 		{ "\xe2\x81\xa6\xe2\x81\xa7\xe2\x81\xa8\xe2\x81\xa9", "????" },
 		{ "\xe2\x80\x8e\xe2\x80\x8f\xd8\x9c", "???" },
-		{ "\xe2\x80\xa8\xe2\x80\xa9", "??" },    /* line, paragraph separator */
-		{ "\xef\xbb\xbf" "bom", "?bom" },
-		{ "\xc2\xa0" "nbsp", "\xc2\xa0" "nbsp" },
+		{ "\xe2\x80\xa8\xe2\x80\xa9", "??" }, /* line, paragraph separator */
+		{ "\xef\xbb\xbf"
+		  "bom",
+			"?bom" },
+		{ "\xc2\xa0"
+		  "nbsp",
+			"\xc2\xa0"
+			"nbsp" },
 		{ "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d" },
 	};
 	char out[64];
@@ -287,14 +286,13 @@ static void test_base64(void **state)
 
 		assert_int_equal(mag_base64_encode(t[i].clear, clear, text, coded + 1), 0);
 		assert_string_equal(text, t[i].coded);
-		assert_int_equal(
-			mag_base64_encode(t[i].clear, clear, text, coded), MAG_ENOSPACE);
+		assert_int_equal(mag_base64_encode(t[i].clear, clear, text, coded), MAG_ENOSPACE);
 		assert_int_equal(mag_base64_decode(t[i].coded, back, clear, &len), 0);
 		assert_int_equal(len, clear);
 		assert_memory_equal(back, t[i].clear, clear);
 		if (clear > 0)
-			assert_int_equal(mag_base64_decode(t[i].coded, back, clear - 1, &len),
-				MAG_ENOSPACE);
+			assert_int_equal(
+				mag_base64_decode(t[i].coded, back, clear - 1, &len), MAG_ENOSPACE);
 	}
 	len = 99;
 	for (size_t i = 0; i < LENGTH(wrong); i++)

@@ -48,7 +48,8 @@ static void round_trip_struct(struct dice *d, const struct wire_struct *s, enum 
 	assert_int_equal(len, len_again);
 	assert_memory_equal(frame, again, len);
 	if (len > 0)
-		assert_int_equal(wire_encode_struct(s, back, again, len - 1, &len_again), MAG_ENOSPACE);
+		assert_int_equal(
+			wire_encode_struct(s, back, again, len - 1, &len_again), MAG_ENOSPACE);
 	wire_free(s, &object);
 	wire_free(s, &back);
 	assert_null(back);
@@ -117,11 +118,12 @@ static void test_every_reply_round_trips(void **state)
 /* The bytes of wire.h's description, written out by hand. */
 static void test_bytes_on_the_wire(void **state)
 {
-	static const unsigned char verify[] = { 0, 1, 0, 3, 0, 2, 0xff, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 3,
-		'1', '2', '3' };
-	static const unsigned char skip[] = { 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0x80, 0, 0, 1, 0, 1,
-		'd', 0, 8, 'p', 'a', 's', 's', 'w', 'o', 'r', 'd', 0, 0, 0, 1 };
-	static const unsigned char refusal[] = { 0, 1, 0, 5, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+	static const unsigned char verify[] = { 0, 1, 0, 3, 0, 2, 0xff, 0, 0, 0, 0, 7, 0, 0, 0, 2,
+		0, 3, '1', '2', '3' };
+	static const unsigned char skip[] = { 0, 1, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0x80, 0, 0, 1, 0,
+		1, 'd', 0, 8, 'p', 'a', 's', 's', 'w', 'o', 'r', 'd', 0, 0, 0, 1 };
+	static const unsigned char refusal[] = { 0, 1, 0, 5, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0 };
 	struct wire_verify_req request = { .seq = 7, .ref = 2 };
 	struct wire_skip_rep reply = { "password", 1 };
 	struct wire_result result = { 0, 2, 0x80000001, "d" };
@@ -175,7 +177,8 @@ static void test_cut_and_long_replies_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < wire_n_messages; i++) {
 		const struct wire_message *m = &wire_messages[i];
-		void *reply = random_object(&d, m->reply, FILL_RANDOM), *back = new_object(m->reply);
+		void *reply = random_object(&d, m->reply, FILL_RANDOM),
+		     *back = new_object(m->reply);
 		void *zero = new_object(m->reply);
 		struct wire_result result = { 0, 1, 0, "why" }, got = { -77, 0, 0, "" };
 		size_t len = 0, step;
@@ -183,7 +186,8 @@ static void test_cut_and_long_replies_are_refused(void **state)
 		assert_int_equal(wire_encode_reply(m->id, &result, reply, frame, &len), 0);
 		step = 1 + len / 500;
 		for (size_t cut = 0; cut < len; cut += step)
-			assert_int_equal(wire_decode_reply(frame, cut, m->id, &got, back), MAG_EPROTO);
+			assert_int_equal(
+				wire_decode_reply(frame, cut, m->id, &got, back), MAG_EPROTO);
 		frame[len] = 0;
 		assert_int_equal(wire_decode_reply(frame, len + 1, m->id, &got, back), MAG_EPROTO);
 		assert_int_equal(got.error, -77);
@@ -233,8 +237,8 @@ static const struct {
 	{ "\xe2\x82", 2 },
 };
 
-static void break_text(const struct wire_struct *s, const struct wire_field *f, size_t at,
-	size_t rest)
+static void break_text(
+	const struct wire_struct *s, const struct wire_field *f, size_t at, size_t rest)
 {
 	for (size_t k = 0; k < sizeof bad_texts / sizeof *bad_texts; k++) {
 		size_t n = bad_texts[k].len;
@@ -250,8 +254,8 @@ static void break_text(const struct wire_struct *s, const struct wire_field *f, 
 }
 
 /* One byte, or row, more than the maximum, with the bytes there. */
-static void break_maximum(const struct wire_struct *s, const struct wire_field *f, size_t at,
-	size_t rest)
+static void break_maximum(
+	const struct wire_struct *s, const struct wire_field *f, size_t at, size_t rest)
 {
 	size_t n = f->max + 1;
 	size_t row = 0;
@@ -370,10 +374,11 @@ static void test_heads(void **state)
 		struct wire_result result = { 0 };
 		void *request = NULL;
 
-		if (wire_decode_request(heads[i].bytes, heads[i].len, &m, &request) != heads[i].request)
+		if (wire_decode_request(heads[i].bytes, heads[i].len, &m, &request) !=
+			heads[i].request)
 			fail_msg("request: %s", heads[i].what);
-		if (wire_decode_reply(heads[i].bytes, heads[i].len, WIRE_MSG_SKIP, &result, &reply) !=
-			heads[i].reply)
+		if (wire_decode_reply(heads[i].bytes, heads[i].len, WIRE_MSG_SKIP, &result,
+			    &reply) != heads[i].reply)
 			fail_msg("reply: %s", heads[i].what);
 		assert_int_equal(result.error, heads[i].reply == 0 ? MAG_EPERM : 0);
 		if (m != NULL)
@@ -391,7 +396,8 @@ static void test_encoding_refuses_what_cannot_be_sent(void **state)
 	size_t len = 4711;
 
 	(void)state;
-	assert_int_equal(wire_encode_reply(WIRE_MSG_PHONE_LIST, &ok, &list, frame, &len), MAG_ERANGE);
+	assert_int_equal(
+		wire_encode_reply(WIRE_MSG_PHONE_LIST, &ok, &list, frame, &len), MAG_ERANGE);
 	assert_int_equal(wire_encode_request(WIRE_MSG_BEGIN, &begin, frame, &len), MAG_ERANGE);
 	begin.auth_info.len = 0;
 	strcpy(begin.rhost, "\xff");
@@ -403,7 +409,8 @@ static void test_encoding_refuses_what_cannot_be_sent(void **state)
 	wire_clear(&wire_verify_req, &verify);
 	assert_int_equal(wire_encode_request(0, &verify, frame, &len), MAG_EINVAL);
 	assert_int_equal(wire_encode_reply(999, &ok, &ping, frame, &len), MAG_EINVAL);
-	assert_int_equal(wire_encode_reply(WIRE_MSG_PING, &positive, &ping, frame, &len), MAG_ERANGE);
+	assert_int_equal(
+		wire_encode_reply(WIRE_MSG_PING, &positive, &ping, frame, &len), MAG_ERANGE);
 	assert_int_equal(len, 4711);
 	ok.error = MAG_EVERSION; /* a message nobody knows can be refused */
 	assert_int_equal(wire_encode_reply(999, &ok, NULL, frame, &len), 0);

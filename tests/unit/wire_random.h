@@ -36,7 +36,8 @@ static inline size_t random_count(struct dice *d, enum fill fill, size_t max)
 
 static inline void random_text(struct dice *d, char *p, size_t len)
 {
-	static const char *const wide[] = { "", "a", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x94\x91" };
+	static const char *const wide[] = { "", "a", "\xc3\xa4", "\xe2\x82\xac",
+		"\xf0\x9f\x94\x91" };
 	size_t at = 0;
 
 	while (at < len) {
@@ -125,14 +126,16 @@ static inline int same_struct(const struct wire_struct *s, const void *a, const 
 			break;
 		case WIRE_SECRET:
 		case WIRE_SEALED:
-			same = x->len == y->len && (x->len == 0 || memcmp(x->data, y->data, x->len) == 0);
+			same = x->len == y->len &&
+			       (x->len == 0 || memcmp(x->data, y->data, x->len) == 0);
 			break;
 		case WIRE_LIST:
 			memcpy(&n, (const unsigned char *)a + f->count_offset, sizeof n);
 			memcpy(&m, (const unsigned char *)b + f->count_offset, sizeof m);
 			same = n == m;
 			for (size_t k = 0; same && k < n; k++)
-				same = same_struct(f->row, p + k * f->row->size, q + k * f->row->size);
+				same = same_struct(
+					f->row, p + k * f->row->size, q + k * f->row->size);
 			break;
 		}
 		if (!same)

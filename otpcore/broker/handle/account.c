@@ -7,7 +7,7 @@
 #include "otpcore/broker/handle/handle.h"
 
 #define EXPIRING_MAX (100LL * 366 * 86400)
-#define UID_PERSON 1000 /* below: the system's own, login.defs(5) UID_MIN */
+#define UID_PERSON   1000 /* below: the system's own, login.defs(5) UID_MIN */
 
 static const struct handle_word states[] = {
 	{ ACCOUNT_PENDING_REGISTRATION, "pending-registration" },
@@ -153,7 +153,7 @@ static bool confined(struct request *r, const struct fields *f)
 static bool person(struct request *r, uint32_t uid)
 {
 	return r->standing.root || (uid >= UID_PERSON && uid != WIRE_UID_UNKNOWN &&
-		!store_account_uid(r->tick, uid)->exists);
+					   !store_account_uid(r->tick, uid)->exists);
 }
 
 static int add_want(struct request *r)
@@ -375,8 +375,8 @@ static void list_after(struct request *r)
 	const struct account *admin = admin_account(r);
 	int64_t state = handle_value(states, q->state);
 	/* Within a century; what a client says further off is that. */
-	int64_t expiring = q->expiring <= 0 ? 0 :
-		r->now + (q->expiring < CENTURY ? q->expiring : CENTURY);
+	int64_t expiring =
+		q->expiring <= 0 ? 0 : r->now + (q->expiring < CENTURY ? q->expiring : CENTURY);
 	int res;
 
 	l.pending = mag_streq(q->state, "pending");
@@ -390,8 +390,8 @@ static void list_after(struct request *r)
 
 		l.seen = 0;
 		mag_copy(from, sizeof from, l.last);
-		res = store_list_accounts(r->broker->store, from, state,
-			expiring, LIST_PAGE, list_row, &l);
+		res = store_list_accounts(
+			r->broker->store, from, state, expiring, LIST_PAGE, list_row, &l);
 	} while (res >= 0 && l.seen == LIST_PAGE && l.p->n_accounts < LIST_PAGE);
 	if (res < 0) {
 		request_error(r, res);

@@ -96,8 +96,7 @@ static void fill_trace(struct request *r, struct explaining *x)
 static void fill_offers(struct request *r, struct explaining *x)
 {
 	struct offer offers[OFFERS_MAX];
-	size_t n = policy_offers(
-		x->a, &x->policy, r->broker->settings, r->now, offers, OFFERS_MAX);
+	size_t n = policy_offers(x->a, &x->policy, r->broker->settings, r->now, offers, OFFERS_MAX);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct phone *ph = offers[i].phone;

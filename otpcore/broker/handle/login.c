@@ -65,8 +65,8 @@ int64_t login_methods(const struct request *r, const struct aggregate *a)
 	return n;
 }
 
-static void phone_factor(const struct request *r, const struct aggregate *a,
-	const struct phone *p, struct wire_factor *f)
+static void phone_factor(const struct request *r, const struct aggregate *a, const struct phone *p,
+	struct wire_factor *f)
 {
 	f->ref = (uint32_t)p->slot;
 	mag_copy(f->kind, sizeof f->kind, "phone");
@@ -79,8 +79,8 @@ static void phone_factor(const struct request *r, const struct aggregate *a,
 	}
 }
 
-static void token_factor(const struct request *r, const struct aggregate *a,
-	const struct token *t, struct wire_factor *f)
+static void token_factor(const struct request *r, const struct aggregate *a, const struct token *t,
+	struct wire_factor *f)
 {
 	f->ref = login_token_ref(t);
 	mag_copy(f->kind, sizeof f->kind, t->kind == TOKEN_MOBILE ? "mobile" : "token");
@@ -101,8 +101,8 @@ void login_factor(const struct request *r, const struct aggregate *a, const stru
 		token_factor(r, a, o->token, f_r);
 }
 
-void login_has(const struct request *r, const struct aggregate *a, struct wire_factor *list,
-	size_t *n)
+void login_has(
+	const struct request *r, const struct aggregate *a, struct wire_factor *list, size_t *n)
 {
 	for (size_t i = 0; i < a->n_phones; i++) {
 		list[*n] = (struct wire_factor){ .is_default = a->phones[i].is_default != 0 };

@@ -40,8 +40,8 @@ void login_factor(const struct request *r, const struct aggregate *a, const stru
 	struct wire_factor *f_r);
 /* What the account has, satisfying or not: active phones, tokens that are not
  * revoked. */
-void login_has(const struct request *r, const struct aggregate *a, struct wire_factor *list,
-	size_t *n);
+void login_has(
+	const struct request *r, const struct aggregate *a, struct wire_factor *list, size_t *n);
 void login_notice(
 	struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at);
 /* When the account's subscription ends, if that is near (L9); 0. */

@@ -8,7 +8,14 @@
 #include "otpcore/broker/session.h"
 
 /* request.state of a verify or resync, from decide to settle. */
-enum { TRIAL_KEEP, TRIAL_EVALUATED, TRIAL_CREDENTIAL, TRIAL_FAILURES, TRIAL_CLAIMED, TRIAL_ACCEPTED };
+enum {
+	TRIAL_KEEP,
+	TRIAL_EVALUATED,
+	TRIAL_CREDENTIAL,
+	TRIAL_FAILURES,
+	TRIAL_CLAIMED,
+	TRIAL_ACCEPTED
+};
 enum { EVALUATED_NOT, EVALUATED_PHONE, EVALUATED_TOKEN };
 
 struct trial {

@@ -120,7 +120,8 @@ static enum verdict unjudged(const struct phone_trial *t)
 {
 	enum verdict v = judge(t);
 
-	return v == VERDICT_TRIES_EXCEEDED && !party_failures(&t->t.p) ? VERDICT_NO_CODE_PENDING : v;
+	return v == VERDICT_TRIES_EXCEEDED && !party_failures(&t->t.p) ? VERDICT_NO_CODE_PENDING
+								       : v;
 }
 
 static void decide_phone(struct request *r, const struct party *p)
@@ -165,8 +166,8 @@ static void settle_phone(struct request *r, const struct party *p)
 	if (limit != VERDICT_OK)
 		request_verdict(r, limit);
 	if (r->result.verdict == VERDICT_OK) {
-		const struct proof proof = { phone_strength(t.phone),
-			phone_level(p->a, t.phone), t.phone->row.id, 0 };
+		const struct proof proof = { phone_strength(t.phone), phone_level(p->a, t.phone),
+			t.phone->row.id, 0 };
 
 		trial_refund(&t.t, r->state.i[TRIAL_FAILURES]);
 		verify_succeed(r, p, &proof);

@@ -84,7 +84,8 @@ static void lock(const struct trial *t, struct token *token)
 {
 	struct request *r = t->p.r;
 
-	if (trial_left(t) > 0 || lifecycle_move(token, LIFE_LOCK, ACTOR_BROKER, 0, r->now) != VERDICT_OK)
+	if (trial_left(t) > 0 ||
+		lifecycle_move(token, LIFE_LOCK, ACTOR_BROKER, 0, r->now) != VERDICT_OK)
 		return;
 	store_mark_token(r->tick, r->index, token, ROW_CHANGED);
 	request_verdict(r, VERDICT_TOKEN_LOCKED);
