@@ -456,6 +456,181 @@ static void test_deleted_phones_and_wild_counts(void **state)
 	free(a);
 }
 
+/* ---- tokens and apps ---- */
+
+static struct token *give(struct aggregate *a, enum token_kind kind, enum token_state state)
+{
+	struct token *t = &a->tokens[a->n_tokens++];
+
+	*t = (struct token){ .row = { .id = (int64_t)(200 + a->n_tokens) },
+		.kind = kind,
+		.type = TOKEN_TOTP,
+		.account = 1,
+		.subscription = 50,
+		.state = state };
+	snprintf(t->serial, sizeof(t->serial), "A%d", (int)a->n_tokens);
+	return t;
+}
+
+/* The offers as one text: "p1 p2* t1" are offered (p2 by default), "!t1" is there
+ * to repair, "-t1:why" is excluded. */
+static const char *offers_text(struct aggregate *a, const struct policy *p, const char *factors)
+{
+	static char text[256];
+	struct offer o[OFFERS_MAX];
+	size_t n = policy_offers(a, p, lists(factors), NOW, o, OFFERS_MAX), i, len = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < n; i++) {
+		bool excluded = o[i].excluded && !o[i].repair;
+
+		assert_true(!o[i].phone != !o[i].token);
+		assert_true(!o[i].repair || o[i].excluded);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%c%d%s%s%s",
+			i ? " " : "",
+			o[i].repair ? "!"
+			: excluded  ? "-"
+				    : "",
+			o[i].phone                           ? 'p'
+			: o[i].token->kind == TOKEN_HARDWARE ? 't'
+							     : 'm',
+			o[i].phone ? (int)o[i].phone->slot : 1, o[i].is_default ? "*" : "",
+			excluded ? ":" : "", excluded ? o[i].excluded : "");
+	}
+	return text;
+}
+
+static void test_L2_offers_stand_in_the_order_of_factors(void **state)
+{
+	static const struct {
+		const char *factors, *text;
+	} rows[] = {
+		{ "certificate phone hardware mobile recovery", "p1 p2* t1 m1" },
+		{ "hardware phone mobile", "t1* p1 p2 m1" },
+		{ "mobile hardware phone", "m1* t1 p1 p2" },
+		{ "mobile phone", "m1* p1 p2 -t1:not-offered" },
+		{ "phone", "p1 p2* -t1:not-offered -m1:not-offered" },
+		{ "", "-p1:not-offered -p2:not-offered -t1:not-offered -m1:not-offered" },
+	};
+	struct aggregate *a = fresh();
+	size_t i;
+
+	(void)state;
+	add(a, 2)->is_default = 1;
+	add(a, 1);
+	give(a, TOKEN_HARDWARE, TOKEN_ACTIVE);
+	give(a, TOKEN_MOBILE, TOKEN_ACTIVE);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(offers_text(a, &asks, rows[i].factors), rows[i].text);
+	free(a);
+}
+
+static void test_L6_a_service_can_require_the_token(void **state)
+{
+	static const char all[] = "phone hardware mobile";
+	struct policy p = asks;
+	struct aggregate *a = fresh();
+
+	(void)state;
+	add(a, 1);
+	give(a, TOKEN_HARDWARE, TOKEN_ACTIVE);
+	give(a, TOKEN_MOBILE, TOKEN_ACTIVE);
+	assert_string_equal(offers_text(a, &p, all), "p1* t1 m1");
+	p.require = STRENGTH_MOBILE_ID;
+	assert_string_equal(offers_text(a, &p, all), "t1* m1 -p1:requirements-not-met");
+	p.require = STRENGTH_HARDWARE_OTP;
+	assert_string_equal(
+		offers_text(a, &p, all), "t1* -p1:requirements-not-met -m1:requirements-not-met");
+	/* nor is one repaired that would not be enough */
+	a->tokens[0].state = a->tokens[1].state = TOKEN_LOCKED;
+	assert_string_equal(
+		offers_text(a, &p, all), "!t1* -p1:requirements-not-met -m1:requirements-not-met");
+	p.require = STRENGTH_MLOA_SOFTWARE;
+	assert_string_equal(offers_text(a, &p, all),
+		"-p1:requirements-not-met -t1:requirements-not-met -m1:requirements-not-met");
+	p = asks;
+	p.level = 3;
+	assert_string_equal(offers_text(a, &p, "hardware"),
+		"-t1:requirements-not-met -p1:not-offered -m1:not-offered");
+	a->subscriptions[0].level = 3;
+	assert_string_equal(offers_text(a, &p, "hardware"), "!t1* -p1:not-offered -m1:not-offered");
+	p.known = false;
+	assert_string_equal(offers_text(a, &p, "hardware"),
+		"-t1:requirements-not-met -p1:not-offered -m1:not-offered");
+	free(a);
+}
+
+static void test_H4_H7_L13_what_is_repaired_and_what_not(void **state)
+{
+	static const struct {
+		int64_t state, by, resyncs;
+		const char *text;
+	} rows[] = {
+		{ TOKEN_ACTIVE, 0, 0, "t1*" },
+		{ TOKEN_ACTIVE, 0, 5, "t1*" },
+		{ TOKEN_LOCKED, 0, 0, "!t1*" },
+		{ TOKEN_LOCKED, 0, 4, "!t1*" },
+		{ TOKEN_LOCKED, 0, 5, "-t1:token-out-of-sync" },
+		{ TOKEN_SUSPENDED, ACTOR_USER, 0, "!t1*" },
+		{ TOKEN_SUSPENDED, ACTOR_ADMIN, 0, "-t1:token-suspended-by-admin" },
+		{ TOKEN_EXPIRED, 0, 0, "-t1:token-expired" },
+		{ TOKEN_PENDING_ACTIVATION, 0, 0, "-t1:token-pending" },
+		{ TOKEN_PENDING_APPROVAL, 0, 0, "-t1:token-pending" },
+		{ TOKEN_REVOKED, 0, 0, "" },
+	};
+	struct aggregate *a = fresh();
+	struct token *t = give(a, TOKEN_HARDWARE, TOKEN_ACTIVE);
+	struct offer o[OFFERS_MAX];
+	size_t i;
+
+	(void)state;
+	a->n_throttles = 2;
+	a->throttles[0] =
+		(struct throttle){ .kind = THROTTLE_TOKEN, .subject = t->row.id, .count = 9 };
+	a->throttles[1] = (struct throttle){ .kind = THROTTLE_RESYNC, .subject = t->row.id };
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		t->state = rows[i].state;
+		t->suspended_by = rows[i].by;
+		a->throttles[1].count = rows[i].resyncs;
+		assert_string_equal(offers_text(a, &asks, "hardware"), rows[i].text);
+	}
+	t->state = TOKEN_LOCKED;
+	a->throttles[1].count = 0;
+	assert_int_equal(policy_offers(a, &asks, lists("hardware"), NOW, o, OFFERS_MAX), 1);
+	assert_string_equal(o[0].excluded, "token-locked");
+	assert_string_equal(offers_text(a, &asks, "phone"), "-t1:not-offered");
+	a->subscriptions[0].expires_at = NOW - 1; /* H4: only while it is paid */
+	assert_string_equal(offers_text(a, &asks, "hardware"), "-t1:token-expired");
+	t->subscription = 0;
+	assert_string_equal(offers_text(a, &asks, "hardware"), "-t1:no-licence");
+	t->row.fate = ROW_DELETED;
+	assert_string_equal(offers_text(a, &asks, "hardware"), "");
+	free(a);
+}
+
+/* What takes a code stands before what has to be repaired, whatever the order. */
+static void test_L2_a_locked_token_is_no_default_beside_a_phone(void **state)
+{
+	struct aggregate *a = fresh();
+	size_t i;
+
+	(void)state;
+	give(a, TOKEN_HARDWARE, TOKEN_LOCKED);
+	assert_string_equal(offers_text(a, &asks, "hardware phone mobile"), "!t1*");
+	give(a, TOKEN_MOBILE, TOKEN_ACTIVE);
+	assert_string_equal(offers_text(a, &asks, "hardware phone mobile"), "m1* !t1");
+	add(a, 2);
+	add(a, 1)->state = PHONE_PENDING;
+	assert_string_equal(
+		offers_text(a, &asks, "hardware phone mobile"), "p2* m1 !t1 -p1:pending");
+	a->n_tokens = 900; /* no more than there can be */
+	for (i = 2; i < TOKENS_MAX; i++)
+		a->tokens[i].state = TOKEN_REVOKED;
+	assert_string_equal(
+		offers_text(a, &asks, "hardware phone mobile"), "p2* m1 !t1 -p1:pending");
+	free(a);
+}
+
 static void test_phone_strength_and_level(void **state)
 {
 	struct aggregate *a = fresh();
@@ -545,6 +720,10 @@ int main(void)
 		cmocka_unit_test(test_L13_unusable_phones_say_why),
 		cmocka_unit_test(test_factors_decide_whether_phones_are_offered),
 		cmocka_unit_test(test_deleted_phones_and_wild_counts),
+		cmocka_unit_test(test_L2_offers_stand_in_the_order_of_factors),
+		cmocka_unit_test(test_L6_a_service_can_require_the_token),
+		cmocka_unit_test(test_H4_H7_L13_what_is_repaired_and_what_not),
+		cmocka_unit_test(test_L2_a_locked_token_is_no_default_beside_a_phone),
 		cmocka_unit_test(test_phone_strength_and_level),
 		cmocka_unit_test(test_subscription_must_be_of_the_same_account),
 		cmocka_unit_test(test_L12_states_of_phones),
