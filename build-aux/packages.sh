@@ -20,7 +20,7 @@ packages_demo=(
 
 # What ./check needs besides: the peers of the tests.
 packages_test=(
-	libcmocka-dev libpam-wrapper libpamtest0-dev libnss-wrapper libuid-wrapper pamtester
+	libcmocka-dev libpam-wrapper libpamtest0-dev libnss-wrapper libuid-wrapper pamtester liboath-dev
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
 	openssh-server openssh-client oathtool kannel kannel-extras
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
