@@ -193,6 +193,7 @@ int64_t store_new_id(void);
 struct store_account_row {
 	struct account account;
 	int64_t phones, level, last_login_at, expires_at;
+	int64_t tokens, apps; /* active, locked or suspended */
 };
 typedef int store_account_fn(const struct store_account_row *row, void *arg);
 typedef int store_licence_fn(const struct licence *row, const char *account, void *arg);

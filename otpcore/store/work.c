@@ -97,6 +97,8 @@ static int on_account(const struct store_cells *c, void *arg)
 	row.level = c->ops->cell_int(c->statement, n + 1);
 	row.last_login_at = c->ops->cell_int(c->statement, n + 2);
 	row.expires_at = c->ops->cell_int(c->statement, n + 3);
+	row.tokens = c->ops->cell_int(c->statement, n + 4);
+	row.apps = c->ops->cell_int(c->statement, n + 5);
 	return list->account(&row, list->arg);
 }
 

@@ -288,6 +288,70 @@ def test_H6_one_pair_at_many_doors_is_taken_once(held):
     assert set(got) <= {"ok", "codes-wrong", "token-out-of-sync"}
 
 
+def login(house, code, ref=4):
+    """One try at sshd; the verdict."""
+    one = house.login("anna")
+    if one.begin["decision"] != 1:
+        return "decision %d" % one.begin["decision"]
+    return one.verify(code, ref=ref)[0].verdict
+
+
+def next_code(token):
+    token.at += 1
+    return token.code(token.at - 1)
+
+
+def lock(house):
+    got = []
+    for _ in range(5):  # the pauses between wrong codes are another matter
+        house.time_travel(60)
+        got.append(login(house, house.token.code(70000 + len(got))))
+    assert got == ["code-wrong"] * 4 + ["token-locked"]
+    assert state(house, house.token) == "locked"
+
+
+@needs_root
+def test_H4_a_locked_token_is_resynced_in_the_session_and_elevates_nothing(held):
+    assert login(held, next_code(held.token)) == "ok"
+    lock(held)
+    assert ask(held, "token_suspend", ANNA, id="t1")[0] == "not-allowed"
+    assert ask(held, "token_resync", ANNA, id="t1", **held.token.pair())[0] == "ok"
+    assert state(held, held.token) == "active"
+    # the session is as strong as it was
+    assert ask(held, "recovery_codes", ANNA)[0] == "elevate-first"
+    held.time_travel(60)
+    assert login(held, next_code(held.token)) == "ok"
+    held.time_travel(60)
+    # the count of wrong codes begins anew
+    assert login(held, held.token.wrong()["code1"]) == "code-wrong"
+
+
+def test_H4_an_administrator_unlocks(held):
+    lock(held)
+    assert ask(held, "token_unlock", id="t1")[1] == {"id": "A100", "state": "active"}
+    held.time_travel(60)
+    assert login(held, next_code(held.token)) == "ok"
+
+
+def test_H6_codes_that_activated_do_not_log_in(home):
+    token = home.token = Hotp(home, "A1")
+    pair = token.pair()
+    assert add(home, token, **pair)[0] == "ok"
+    assert login(home, pair["code2"]) in ("code-used", "code-wrong")
+    assert login(home, next_code(token)) == "ok"
+
+
+@needs_root
+def test_threat_02_an_administrator_does_not_forgive_the_own_guesses(house):
+    house.start()
+    house.account("anna", uid=ANNA, organisation="red")
+    house.account("boss", uid=BOSS, organisation="red", role="organisation-admin")
+    assert ask(house, "token_unlock", BOSS, user="boss")[0] == "not-allowed"
+    assert ask(house, "token_unlock", BOSS)[0] == "ok"
+    house.phone("boss")
+    assert ask(house, "token_unlock", BOSS)[0] == "elevate-first"
+
+
 # ---- suspend, resume, revoke ----
 
 
@@ -575,3 +639,15 @@ def test_threat_26_no_seed_is_readable_in_the_store(held):
                    "WHERE serial = 'A2'")
     assert add(held, other, user="bert", code1=held.token.code(50),
                code2=held.token.code(51))[0] == "CRYPTO"
+
+
+def test_O7_lists_name_the_factors(held):
+    held.phone("anna")
+    assert ask(held, "mobile_add")[0] == "ok"  # not confirmed: it does not count
+    line, = held.ok("account_show", {"user": "anna"})["accounts"]
+    assert (line["factors"], line["state"], line["level"]) == ("1 phone, 1 token", "active", 2)
+    held.account("bert")
+    lines = {a["name"]: a for a in held.ok("account_list", {})["accounts"]}
+    assert lines["anna"]["factors"] == "1 phone, 1 token"
+    assert (lines["bert"]["factors"], lines["bert"]["state"]) == ("", "pending")
+    assert [a["name"] for a in held.ok("account_list", {"state": "pending"})["accounts"]] == ["bert"]

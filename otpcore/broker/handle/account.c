@@ -4,6 +4,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/broker.h"
 #include "otpcore/engine/policy.h"
+#include "otpcore/engine/token.h"
 #include "otpcore/broker/handle/handle.h"
 
 #define EXPIRING_MAX (100LL * 366 * 86400)
@@ -274,16 +275,50 @@ static void fill(struct request *r, const struct account *row, struct wire_accou
 	w->created = row->created_at;
 }
 
-/* "2 phones", and nobody is active without a second factor: "pending". */
-static void fill_factors(struct wire_account *w, int64_t state, int64_t phones)
+/* What somebody logs in with. */
+struct factors {
+	int64_t phones, tokens, apps;
+};
+
+static void put_count(struct mag_buf *b, int64_t n, const char *what)
+{
+	if (n > 0)
+		mag_buf_printf(b, "%s%d %s%s", b->len ? ", " : "", (int)n, what, n == 1 ? "" : "s");
+}
+
+/* "2 phones, 1 token", and nobody is active without a second factor: "pending". */
+static void fill_factors(struct wire_account *w, int64_t state, const struct factors *f)
 {
 	struct mag_buf b;
 
 	mag_buf_init(&b, w->factors, sizeof w->factors);
-	if (phones > 0)
-		mag_buf_printf(&b, "%d phone%s", (int)phones, phones == 1 ? "" : "s");
-	else if (state == ACCOUNT_ACTIVE)
+	put_count(&b, f->phones, "phone");
+	put_count(&b, f->tokens, "token");
+	put_count(&b, f->apps, "app");
+	if (!b.len && state == ACCOUNT_ACTIVE)
 		mag_copy(w->state, sizeof w->state, "pending");
+}
+
+/* Those of an account, and the highest level among them. */
+static void count_factors(const struct aggregate *a, struct factors *f, int64_t *level_r)
+{
+	for (size_t i = 0; i < a->n_phones; i++) {
+		if (a->phones[i].state != PHONE_ACTIVE)
+			continue;
+		f->phones++;
+		if (phone_level(a, &a->phones[i]) > *level_r)
+			*level_r = phone_level(a, &a->phones[i]);
+	}
+	for (size_t i = 0; i < a->n_tokens; i++) {
+		const struct token *t = &a->tokens[i];
+
+		if (t->state != TOKEN_ACTIVE && t->state != TOKEN_LOCKED &&
+			t->state != TOKEN_SUSPENDED)
+			continue;
+		*(t->kind == TOKEN_HARDWARE ? &f->tokens : &f->apps) += 1;
+		if (token_level(a, t) > *level_r)
+			*level_r = token_level(a, t);
+	}
 }
 
 static void show_decide(struct request *r)
@@ -291,28 +326,21 @@ static void show_decide(struct request *r)
 	struct wire_account_show_rep *p = r->reply;
 	struct aggregate *a = request_account(r);
 	struct wire_account *w = &p->accounts[0];
-	int64_t phones = 0;
+	struct factors f = { 0 };
+	int64_t level = 1;
 
 	if (!a->exists) {
 		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
 		return;
 	}
 	fill(r, &a->account, w);
-	w->level = 1;
-	for (size_t i = 0; i < a->n_phones; i++) {
-		const struct phone *ph = &a->phones[i];
-
-		if (ph->state != PHONE_ACTIVE)
-			continue;
-		phones++;
-		if (phone_level(a, ph) > w->level)
-			w->level = (uint32_t)phone_level(a, ph);
-	}
+	count_factors(a, &f, &level);
+	w->level = (uint32_t)level;
 	for (size_t i = 0; i < a->n_subscriptions; i++)
 		if (a->subscriptions[i].expires_at > w->expires)
 			w->expires = a->subscriptions[i].expires_at;
 	w->last_login = a->previous.row.id ? a->previous.verified_at : 0;
-	fill_factors(w, a->account.state, phones);
+	fill_factors(w, a->account.state, &f);
 	p->n_accounts = 1;
 	request_verdict(r, VERDICT_OK);
 }
@@ -334,6 +362,8 @@ struct listing {
 static int list_row(const struct store_account_row *row, void *arg)
 {
 	struct listing *l = arg;
+	const struct factors f = { row->phones, row->tokens, row->apps };
+	bool any = f.phones || f.tokens || f.apps;
 	struct wire_account *w;
 
 	if (l->p->n_accounts == LIST_PAGE)
@@ -342,14 +372,14 @@ static int list_row(const struct store_account_row *row, void *arg)
 	mag_copy(l->last, sizeof l->last, row->account.name);
 	if (l->organisation && !mag_streq(l->organisation, row->account.organisation))
 		return 0;
-	if ((l->pending && row->phones > 0) || (l->active && row->phones == 0))
+	if ((l->pending && any) || (l->active && !any))
 		return 0;
 	w = &l->p->accounts[l->p->n_accounts++];
 	fill(l->r, &row->account, w);
 	w->level = (uint32_t)(row->level > 1 ? row->level : 1);
 	w->last_login = row->last_login_at;
 	w->expires = row->expires_at;
-	fill_factors(w, row->account.state, row->phones);
+	fill_factors(w, row->account.state, &f);
 	return 0;
 }
 

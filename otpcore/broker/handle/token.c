@@ -287,7 +287,7 @@ const struct handler handle_token[] = {
 	{ WIRE_MSG_TOKEN_SUSPEND, NULL, token_suspend_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_TOKEN_RESUME, NULL, token_resume_decide, token_resync_settle, NULL, NULL },
 	{ WIRE_MSG_TOKEN_REVOKE, token_revoke_want, token_revoke_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_TOKEN_UNLOCK, NULL, token_unlock_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_TOKEN_UNLOCK, token_unlock_want, token_unlock_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_RENEW, NULL, renew_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_MOBILE_ADD, mobile_add_want, mobile_add_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_MOBILE_CONFIRM, NULL, mobile_confirm_decide, mobile_confirm_settle, NULL, NULL },

@@ -95,6 +95,7 @@ void token_suspend_decide(struct request *r);
 void token_resume_decide(struct request *r);
 int token_revoke_want(struct request *r);
 void token_revoke_decide(struct request *r);
+int token_unlock_want(struct request *r);
 void token_unlock_decide(struct request *r);
 /* mobile.c */
 int mobile_add_want(struct request *r);

@@ -2,10 +2,14 @@
 
 -- $1 after this name, $2 state (0: all), $3 expiring before (0: all), $4 limit.
 --: list_accounts tiii
-SELECT {account}, phones, level, last_login_at, expires_at FROM (
+SELECT {account}, phones, level, last_login_at, expires_at, tokens, apps FROM (
 	SELECT {account},
 		(SELECT count(*) FROM phone WHERE phone.account = account.id AND phone.state = 2)
 			AS phones,
+		(SELECT count(*) FROM token WHERE token.account = account.id AND token.kind = 1
+			AND token.state BETWEEN 5 AND 7 AND token.account > 0) AS tokens,
+		(SELECT count(*) FROM token WHERE token.account = account.id AND token.kind = 2
+			AND token.state BETWEEN 5 AND 7 AND token.account > 0) AS apps,
 		(SELECT coalesce(max(level), 1) FROM subscription
 			WHERE subscription.account = account.id AND subscription.state = 1) AS level,
 		(SELECT coalesce(max(verified_at), 0) FROM login WHERE login.account = account.id)
