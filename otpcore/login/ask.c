@@ -41,6 +41,20 @@ static size_t take_digits(const char *s, size_t len, char *code, size_t cap)
 	return n;
 }
 
+/* Four groups of four letters and digits, with or without dashes: what no other
+ * answer looks like. The broker says whether it is one. */
+static bool is_recovery(const char *s, size_t len)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len; i++) {
+		if (isalnum((unsigned char)s[i]))
+			n++;
+		else if (s[i] != '-' && s[i] != ' ')
+			return false;
+	}
+	return n == 16 && len <= FLOW_CODE_MAX;
+}
+
 static void classify(const char *s, size_t len, struct answer_line *a)
 {
 	while (len && isspace((unsigned char)s[len - 1]))
@@ -57,6 +71,10 @@ static void classify(const char *s, size_t len, struct answer_line *a)
 	} else if (digits == 1) {
 		a->what = ANSWER_NUMBER;
 		a->number = (unsigned)(a->code[0] - '0');
+	} else if (is_recovery(s, len)) {
+		a->what = ANSWER_RECOVERY;
+		memcpy(a->code, s, len);
+		a->code[len] = '\0';
 	} else if (digits) {
 		a->what = ANSWER_CODE;
 	} else if (len == 1 && strchr("rvtmsRVTMS", *s)) {

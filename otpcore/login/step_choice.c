@@ -9,6 +9,11 @@ bool flow_is_phone(const struct wire_factor *factor)
 	return mag_streq(factor->kind, "phone");
 }
 
+bool flow_is_recovery(const struct wire_factor *factor)
+{
+	return mag_streq(factor->kind, "recovery");
+}
+
 const struct wire_factor *flow_default(const struct flow *f)
 {
 	const struct wire_begin_rep *login = f->login;
@@ -34,7 +39,9 @@ void flow_choose(struct flow *f, const struct wire_factor *factor, const char *c
 	f->args.other = flow_other_channel(factor, f->channel);
 	f->args.digits = f->login->code_digits ? f->login->code_digits : 6;
 	f->again = false;
-	if (!flow_is_phone(factor))
+	if (flow_is_recovery(factor))
+		f->screen = TEXT_RECOVERY;
+	else if (!flow_is_phone(factor))
 		f->screen = mag_streq(factor->kind, "mobile") ? TEXT_MOBILE : TEXT_TOKEN;
 }
 
@@ -58,6 +65,8 @@ static enum text item_of(const struct wire_factor *factor)
 		return TEXT_ITEM_TOKEN;
 	if (mag_streq(factor->kind, "mobile"))
 		return TEXT_ITEM_MOBILE;
+	if (flow_is_recovery(factor))
+		return TEXT_ITEM_RECOVERY;
 	return mag_streq(factor->channel, "voice") ? TEXT_ITEM_VOICE : TEXT_ITEM_SMS;
 }
 
@@ -100,7 +109,8 @@ static enum text question(const struct flow *f)
 	const struct wire_begin_rep *login = f->login;
 	bool codes = false;
 	for (size_t i = 0; i < login->n_factors; i++)
-		codes = codes || !flow_is_phone(&login->factors[i]);
+		codes = codes || !(flow_is_phone(&login->factors[i]) ||
+					 flow_is_recovery(&login->factors[i]));
 	if (login->n_factors == 1)
 		return codes ? TEXT_ASK_ONE_CODE : TEXT_ASK_ONE;
 	return codes ? TEXT_ASK_MANY_CODE : TEXT_ASK_MANY;
@@ -206,7 +216,8 @@ enum step step_choice(struct flow *f)
 	else if (answer.what == ANSWER_NUMBER && answer.number >= 1 &&
 		 answer.number <= f->login->n_factors)
 		next = take(f, &f->login->factors[answer.number - 1], NULL);
-	else if (answer.what == ANSWER_CODE && is_token_code(answer.code))
+	else if (answer.what == ANSWER_RECOVERY ||
+		(answer.what == ANSWER_CODE && is_token_code(answer.code)))
 		next = flow_verify(f, 0, answer.code);
 	else
 		next = not_in_list(f);

@@ -84,6 +84,8 @@ enum step step_code(struct flow *f)
 		next = enter_sends(f->screen) ? send_again(f) : show(f, TEXT_TYPE_CODE);
 	else if (answer.what == ANSWER_KEY)
 		next = code_key(f, answer.key);
+	else if (answer.what == ANSWER_RECOVERY)
+		next = flow_verify(f, 0, answer.code);
 	else if (answer.what == ANSWER_CODE && may_be_code(f, answer.code))
 		next = flow_verify(f, f->factor->ref, answer.code);
 	else

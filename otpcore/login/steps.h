@@ -37,12 +37,12 @@ struct flow {
 };
 
 /* What a line that was typed is. */
-enum answer { ANSWER_EMPTY, ANSWER_KEY, ANSWER_NUMBER, ANSWER_CODE, ANSWER_OTHER };
+enum answer { ANSWER_EMPTY, ANSWER_KEY, ANSWER_NUMBER, ANSWER_CODE, ANSWER_RECOVERY, ANSWER_OTHER };
 struct answer_line {
 	enum answer what;
 	char key;                     /* ANSWER_KEY: r v t m s */
 	unsigned number;              /* ANSWER_NUMBER: 1-9 */
-	char code[FLOW_CODE_MAX + 1]; /* ANSWER_CODE: digits; wipe it */
+	char code[FLOW_CODE_MAX + 1]; /* ANSWER_CODE: digits; _RECOVERY: as typed. Wipe it */
 };
 
 /* ask.c */
@@ -85,6 +85,7 @@ enum step flow_skip(struct flow *f);
 bool flow_charge_unsaid(const struct flow *f, const struct wire_factor *factor);
 /* The factor that Enter takes; NULL if there is none. */
 const struct wire_factor *flow_default(const struct flow *f);
+bool flow_is_recovery(const struct wire_factor *factor);
 bool flow_is_phone(const struct wire_factor *factor);
 /* The channel that the phone takes beside `now`, or NULL. */
 const char *flow_other_channel(const struct wire_factor *factor, const char *now);

@@ -661,6 +661,32 @@ static void test_H7_a_token_that_its_owner_suspended_is_taken_up_again(void **st
 	assert_int_equal(r.end, FLOW_OK);
 }
 
+static void test_a_recovery_code_is_taken_wherever_a_code_is_asked(void **state)
+{
+	for (int at_code = 0; at_code < 2; at_code++) {
+		two_phones(state);
+		fake.verify_result.verdict = VERDICT_OK;
+		struct flow_result r = at_code ?
+			converse(TURNS({ NULL, "1" }, { NULL, "4RKT-9XQ2-MB7C-0D1E" }, { NULL, NULL }),
+				STACK) :
+			converse(TURNS({ NULL, "4rkt 9xq2 mb7c 0d1e" }, { NULL, NULL }), STACK);
+		assert_int_equal(r.end, FLOW_OK);
+		assert_int_equal(fake.last_ref, 0);
+		assert_int_equal(fake.verifies, 1);
+	}
+}
+
+static void test_a_recovery_code_alone_is_asked_for(void **state)
+{
+	(void)state;
+	fake.login.n_factors = 0;
+	add_factor(6, "recovery", "", "");
+	converse(TURNS({ HEAD "1. Recovery code (default)\nEnter for 1: ", "" },
+			 { "Recovery code\nType one of the codes that you keep; it is good once. m menu.\n"
+			   "Recovery code: ", NULL }),
+		STACK);
+}
+
 static void test_M_an_app_is_a_factor_too(void **state)
 {
 	(void)state;
@@ -902,6 +928,8 @@ int main(void)
 		T(test_H4_the_code_that_locks_leads_to_the_repair),
 		T(test_H4_out_of_sync_ends_it),
 		T(test_H7_a_token_that_its_owner_suspended_is_taken_up_again),
+		T(test_a_recovery_code_is_taken_wherever_a_code_is_asked),
+		T(test_a_recovery_code_alone_is_asked_for),
 		T(test_M_an_app_is_a_factor_too),
 		T(test_skip_that_the_broker_refuses),
 		T(test_notices_of_tokens),

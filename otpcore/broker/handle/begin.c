@@ -6,6 +6,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/trial.h"
 #include "otpcore/broker/parts.h"
 #include "otpcore/broker/session.h"
 
@@ -99,6 +100,20 @@ static size_t offered(struct request *r, struct aggregate *a, const struct polic
 	return usable;
 }
 
+/* Codes for when everything else is lost: shown only then. */
+static bool only_recovery(
+	const struct request *r, const struct aggregate *a, const struct policy *p, size_t n_offers)
+{
+	bool break_glass = false;
+
+	for (size_t i = 0; i < a->n_recoveries; i++)
+		break_glass = break_glass || a->recoveries[i].kind == RECOVERY_BREAK_GLASS;
+	return n_offers == 0 && a->n_recoveries > 0 && p->mode != MODE_NONE &&
+	       strstr(r->broker->settings->factors, "recovery") &&
+	       (break_glass ||
+		       (strength_satisfies(STRENGTH_PHONE_OTP, p->require) && p->level <= 2));
+}
+
 static void choose(struct request *r, const struct service_settings *service,
 	const struct policy *p, struct course *c)
 {
@@ -115,7 +130,7 @@ static void choose(struct request *r, const struct service_settings *service,
 		set(c, DECISION_PASS, VERDICT_OK, "");
 	else if (p->mode == MODE_NONE)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
-	else if (n > 0)
+	else if (n > 0 || (usable && only_recovery(r, c->a, p, n)))
 		set(c, DECISION_ASK, VERDICT_OK, "");
 	else
 		without_factor(r, p, c);
@@ -201,6 +216,12 @@ static void fill_factors(
 
 	for (size_t i = 0; i < n; i++)
 		login_factor(r, c->a, &offers[i], &rep->factors[rep->n_factors++]);
+	if (only_recovery(r, c->a, p, n)) {
+		rep->factors[0] = (struct wire_factor){ .ref = REF_RECOVERY, .is_default = 1 };
+		mag_copy(rep->factors[0].kind, sizeof rep->factors[0].kind, "recovery");
+		mag_copy(rep->factors[0].state, sizeof rep->factors[0].state, "active");
+		rep->n_factors = 1;
+	}
 	/* P12: before the first message to a phone the charge is named. */
 	for (size_t i = 0; i < n; i++)
 		if (offers[i].phone && offers[i].phone->last_used_at == 0)

@@ -1,5 +1,6 @@
 /* What the messages of a login share, and skip. */
 #include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/trial.h"
 
 #include <string.h>
 
@@ -21,10 +22,6 @@ bool login_account_usable(const struct aggregate *a, uint32_t uid)
 {
 	return a->exists && a->account.state == ACCOUNT_ACTIVE && !login_uid_differs(a, uid);
 }
-
-/* Refs of login.wire: phones have 1 to 3. */
-#define REF_TOKEN  4
-#define REF_MOBILE 5
 
 uint32_t login_token_ref(const struct token *t)
 {

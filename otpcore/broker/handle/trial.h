@@ -16,7 +16,10 @@ enum {
 	TRIAL_CLAIMED,
 	TRIAL_ACCEPTED
 };
-enum { EVALUATED_NOT, EVALUATED_PHONE, EVALUATED_TOKEN };
+enum { EVALUATED_NOT, EVALUATED_PHONE, EVALUATED_TOKEN, EVALUATED_RECOVERY };
+
+/* Refs of login.wire beyond the phones' 1 to 3. */
+enum { REF_TOKEN = 4, REF_MOBILE, REF_RECOVERY };
 
 struct trial {
 	struct party p;
@@ -48,6 +51,9 @@ void trial_proven(struct request *r, const struct party *p, const struct proof *
 /* In decide: elevate claims the session that it will raise. */
 void verify_claim_session(struct request *r, const struct aggregate *a);
 void verify_succeed(struct request *r, const struct party *p, const struct proof *proof);
+/* verify_recovery.c: false if the code has not the form of one. */
+bool verify_recovery_decide(struct request *r, const struct party *p);
+void verify_recovery_settle(struct request *r, const struct party *p);
 /* verify_token.c: false if the code is no token's or app's affair. */
 bool verify_token_decide(struct request *r, const struct party *p);
 void verify_token_settle(struct request *r, const struct party *p);

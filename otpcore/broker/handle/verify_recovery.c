@@ -1,0 +1,105 @@
+/* Recovery and break-glass codes: typed where a code is asked, good once. Their
+ * form tells them from other codes, so that nothing has to be offered: an offer
+ * would say which accounts have some (rule L10). */
+#include "otpcore/base/err.h"
+#include "otpcore/broker/handle/trial.h"
+#include "otpcore/engine/token.h"
+
+/* Three wrong ones end this login, as of phone codes. */
+static void identify(struct trial *t)
+{
+	t->credential = t->p.a->account.row.id;
+	t->run = THROTTLE_CHAIN;
+	t->run_subject = t->p.r->ticket.login;
+	t->run_cap = t->p.r->broker->settings->tries;
+	t->run_over = VERDICT_TRIES_EXCEEDED;
+}
+
+static struct recovery *find(const struct party *p, const char *code)
+{
+	unsigned char hash[HASH_LEN];
+
+	if (p->decoy || recovery_hash(code, hash))
+		return NULL;
+	return recovery_find(p->a, hash, p->r->now);
+}
+
+static void accept(const struct party *p, struct recovery *c)
+{
+	struct request *r = p->r;
+
+	c->used_at = r->now;
+	store_mark_recovery(r->tick, r->index, c, ROW_CHANGED);
+	r->state.i[TRIAL_ACCEPTED] = c->row.id;
+	verify_claim_session(r, p->a);
+}
+
+bool verify_recovery_decide(struct request *r, const struct party *p)
+{
+	const struct wire_verify_req *q = r->body;
+	struct trial t = { .p = *p };
+	char code[RECOVERY_TEXT_LEN + 1];
+	struct recovery *c;
+
+	if ((q->ref != 0 && q->ref != REF_RECOVERY) ||
+		!recovery_parse(mag_secret_text(&q->code), code))
+		return false;
+	identify(&t);
+	if (party_failures(p) >= t.run_cap) {
+		request_verdict(r, VERDICT_TRIES_EXCEEDED);
+	} else if (trial_may_judge(&t)) {
+		r->state.i[TRIAL_EVALUATED] = EVALUATED_RECOVERY;
+		trial_reserve(&t);
+		c = find(p, code);
+		request_verdict(r, c ? VERDICT_OK : VERDICT_CODE_WRONG);
+		if (c)
+			accept(p, c);
+	}
+	mag_wipe(code, sizeof code);
+	return true;
+}
+
+/* Break-glass stands in for whatever the service requires; a person's own code
+ * for a phone. */
+static void worth(const struct party *p, const struct recovery *c, struct proof *proof_r)
+{
+	const struct wire_ticket *t = &p->r->ticket;
+	enum strength need = strength_from_id(t->require);
+
+	*proof_r = (struct proof){ .strength = STRENGTH_PHONE_OTP, .level = 2 };
+	if (c->kind != RECOVERY_BREAK_GLASS)
+		return;
+	if (strength_satisfies(need, STRENGTH_PHONE_OTP))
+		proof_r->strength = need;
+	if (t->level > 2)
+		proof_r->level = t->level;
+}
+
+void verify_recovery_settle(struct request *r, const struct party *p)
+{
+	struct wire_verify_rep *rep = r->reply;
+	struct trial t = { .p = *p };
+	enum verdict limit;
+
+	identify(&t);
+	limit = trial_within(&t);
+	if (limit != VERDICT_OK)
+		request_verdict(r, limit);
+	for (size_t i = 0; r->result.verdict == VERDICT_OK && i < p->a->n_recoveries; i++) {
+		struct proof proof;
+
+		if (p->a->recoveries[i].row.id != r->state.i[TRIAL_ACCEPTED])
+			continue;
+		worth(p, &p->a->recoveries[i], &proof);
+		trial_refund(&t, r->state.i[TRIAL_FAILURES]);
+		verify_succeed(r, p, &proof);
+		return;
+	}
+	if (r->result.verdict == VERDICT_OK) /* accepted, and not there any more */
+		request_error(r, MAG_ESTORE);
+	r->state.i[TRIAL_FAILURES]++;
+	if (r->state.i[TRIAL_FAILURES] < t.run_cap)
+		rep->tries_left = (uint32_t)(t.run_cap - r->state.i[TRIAL_FAILURES]);
+	else if (r->result.verdict == VERDICT_CODE_WRONG)
+		request_verdict(r, VERDICT_TRIES_EXCEEDED);
+}
