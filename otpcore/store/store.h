@@ -219,8 +219,9 @@ int store_find_token(struct store *s, const char *serial, struct store_token_row
 typedef int store_name_fn(const char *name, void *arg);
 typedef int store_mail_fn(const struct mail *row, const char *account, void *arg);
 
-/* What may be due: active subscriptions that expire before, expired ones that did
- * before, tokens suspended before these times. */
+/* What may be due: active subscriptions that expire before, tokens whose
+ * subscription expired before (or did at all, while the token is still active),
+ * tokens suspended before these times. */
 struct store_horizon {
 	int64_t expires_before, expired_before, suspended_before;
 };

@@ -202,9 +202,12 @@ static void test_H7_H9_accounts_with_something_due_are_found(void **state)
 		{ "f-revoked", SUBSCRIPTION_REVOKED, NOW - 340 * DAY },
 		{ "g-never", SUBSCRIPTION_ACTIVE, 0 },
 		{ "h-token", SUBSCRIPTION_ACTIVE, NOW + 100 * DAY },
+		{ "i-phone", SUBSCRIPTION_EXPIRED, NOW - 340 * DAY },
+		{ "j-lags", SUBSCRIPTION_EXPIRED, NOW - 10 * DAY },
+		{ "k-gone", SUBSCRIPTION_EXPIRED, NOW - 340 * DAY },
 	};
 	struct store_horizon h = { NOW + 30 * DAY, NOW - 335 * DAY, NOW - 30 * DAY };
-	static const char *const due[] = { "b-soon", "c-past", "e-old", "h-token" };
+	static const char *const due[] = { "b-soon", "c-past", "e-old", "h-token", "j-lags" };
 	struct page p = { 0 };
 
 	for (size_t i = 0; i < sizeof paid / sizeof paid[0]; i++) {
@@ -217,9 +220,13 @@ static void test_H7_H9_accounts_with_something_due_are_found(void **state)
 		assert_int_equal(s.r, 0);
 	}
 	make_token(f, "H1", "h-token", TOKEN_SUSPENDED); /* since NOW - 40 days */
+	make_token(f, "H2", "d-expired", TOKEN_EXPIRED);
+	make_token(f, "H3", "e-old", TOKEN_EXPIRED);
+	make_token(f, "H4", "j-lags", TOKEN_ACTIVE);
+	make_token(f, "H5", "k-gone", TOKEN_REVOKED);
 	assert_int_equal(store_due_accounts(f->s, "", &h, 10, on_name, &p), 0);
-	assert_int_equal(p.n, 4);
-	for (size_t i = 0; i < 4; i++)
+	assert_int_equal(p.n, 5);
+	for (size_t i = 0; i < 5; i++)
 		assert_string_equal(p.names[i], due[i]);
 	p.n = 0;
 	assert_int_equal(store_due_accounts(f->s, "b-soon", &h, 2, on_name, &p), 0);
@@ -231,7 +238,7 @@ static void test_H7_H9_accounts_with_something_due_are_found(void **state)
 	h.suspended_before = NOW - 50 * DAY;
 	p = (struct page){ 0 };
 	assert_int_equal(store_due_accounts(f->s, "e-old", &h, 10, on_name, &p), 0);
-	assert_int_equal(p.n, 0);
+	assert_int_equal(p.n, 1);
 }
 
 /* ---- numbers ---- */

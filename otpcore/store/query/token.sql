@@ -24,11 +24,15 @@ SELECT {token},
 FROM token WHERE serial = $1 AND state <> 1;
 
 -- $1 after this name; $2 active subscriptions that expire before, $3 expired ones
--- that did before, $4 tokens suspended before; $5 limit.
+-- with a token that did before (one that is still active (5) is always due), $4 tokens
+-- suspended before; $5 limit.
 --: due_accounts tiiii
 SELECT name FROM account WHERE name > $1 AND id IN (
 	SELECT account FROM subscription WHERE state = 1 AND expires_at > 0 AND expires_at < $2
-	UNION SELECT account FROM subscription WHERE state = 2 AND expires_at < $3
+	UNION SELECT token.account FROM subscription JOIN token
+		ON token.account = subscription.account AND token.account > 0
+		WHERE subscription.state = 2 AND token.state <> 9
+		AND (subscription.expires_at < $3 OR token.state = 5)
 	UNION SELECT account FROM token WHERE state = 7 AND account > 0 AND state_since < $4)
 ORDER BY name LIMIT $5;
 
