@@ -10,6 +10,7 @@ packages_build=(
 	gcc g++ make libc6-dev autoconf automake libtool pkg-config mawk
 	libpam0g-dev libssl-dev libsqlite3-dev libevent-dev libjson-c-dev
 	libcurl4-openssl-dev libphonenumber-dev libprotobuf-dev libsystemd-dev libseccomp-dev
+	libqrencode-dev libpskc-dev libxml2-dev
 )
 
 # What ./demo needs besides: a real sshd, a client that types, a token.
@@ -22,7 +23,7 @@ packages_demo=(
 packages_test=(
 	libcmocka-dev libpam-wrapper libpamtest0-dev libnss-wrapper libuid-wrapper pamtester liboath-dev
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
-	openssh-server openssh-client oathtool kannel kannel-extras
+	openssh-server openssh-client oathtool kannel kannel-extras pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
 )
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "magotp/cli.h"
@@ -102,6 +103,36 @@ uint32_t cli_phone_ref(const char *id)
 	if (*id == 'p')
 		id++;
 	return id[0] >= '1' && id[0] <= '9' && !id[1] ? (uint32_t)(id[0] - '0') : 0;
+}
+
+int cli_day(const char *text, int second, int64_t *at_r)
+{
+	struct tm tm = { .tm_isdst = -1 };
+	const char *end = strptime(text, "%Y-%m-%d", &tm);
+	time_t at;
+
+	if (!end || *end)
+		return -1;
+	tm.tm_hour = second / 3600;
+	tm.tm_min = second / 60 % 60;
+	tm.tm_sec = second % 60;
+	at = mktime(&tm);
+	if (at <= 0)
+		return -1;
+	*at_r = at;
+	return 0;
+}
+
+int cli_until(const char *text, int64_t *at_r)
+{
+	int64_t seconds;
+
+	if (cli_day(text, 86399, at_r) == 0)
+		return 0;
+	if (mag_duration_parse(text, &seconds) || seconds <= 0)
+		return -1;
+	*at_r = (int64_t)time(NULL) + seconds;
+	return 0;
 }
 
 const char *cli_channel(const char *word)

@@ -104,6 +104,9 @@ int cli_elevate(struct cli *c, const char *require);
  * for it and there is a terminal. `grant` points into the request. */
 int cli_request_grant(
 	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply);
+/* The same as cli_call: the verdict is the caller's to look at. */
+int cli_call_grant(
+	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply);
 
 /* ---- questions (cli_term.c) ---- */
 
@@ -112,6 +115,8 @@ bool cli_can_ask(void);
 int cli_ask(const struct cli *c, const char *prompt, const char *what, struct mag_secret *answer_r);
 /* Enter and y mean yes. CLI_DONE: yes; CLI_REFUSED: no (not told). */
 int cli_confirm(const struct cli *c, const char *prompt);
+/* For what cannot be undone: only y means yes. */
+int cli_confirm_no(const struct cli *c, const char *prompt);
 /* An argument that may be a secret: the text, "-" = one line of stdin, NULL =
  * asked for. */
 int cli_secret(const struct cli *c, const char *arg, const char *prompt, const char *what,
@@ -147,6 +152,14 @@ char *table_render(const struct table *t, const char *columns, bool terminal);
 struct json_object;
 struct json_object *cli_json_time(int64_t at);
 void cli_json_print(struct json_object **object);
+/* The answer of one line to a change that went well (r CLI_DONE): "t1 is active
+ * again". Returns r. */
+int cli_changed(const struct cli *c, int r, const char *id, const char *what);
+
+/* "2026-11-21" at this second of the local day, or a duration from now ("1y").
+ * 0, or -1: neither. */
+int cli_day(const char *text, int second, int64_t *at_r);
+int cli_until(const char *text, int64_t *at_r);
 
 /* "p2" or "2" -> 2; 0: not a phone's id. */
 uint32_t cli_phone_ref(const char *id);
@@ -156,7 +169,7 @@ const char *cli_channel_word(const char *channel);
 
 /* Run a program and wait. 0 or -1; the exit status (128 + signal). */
 int cli_spawn(char *const argv[], int *status_r);
-/* Where a program of ours is: beside this one, else in sbin. */
+/* Where a program of ours is: beside this one, else in sbin or libexec. */
 int cli_own_program(const char *name, char *path, size_t cap);
 
 #endif

@@ -141,7 +141,7 @@ int cli_request(struct cli *c, uint16_t message, const void *request, void *repl
 	return r == CLI_DONE ? cli_verdict(c) : r;
 }
 
-int cli_request_grant(
+int cli_call_grant(
 	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply)
 {
 	int r;
@@ -152,14 +152,22 @@ int cli_request_grant(
 	if (r != CLI_DONE)
 		return r;
 	if (c->result.verdict != VERDICT_ELEVATE_FIRST || c->grant.len || !cli_can_ask() || c->json)
-		return cli_verdict(c);
+		return CLI_DONE;
 	cli_note(c, "This needs your second step first.");
 	r = cli_elevate(c, NULL);
 	if (r != CLI_DONE)
 		return r;
 	if (mag_secret_set(grant, c->grant.data, c->grant.len))
 		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	return cli_request(c, message, request, reply);
+	return cli_call(c, message, request, reply);
+}
+
+int cli_request_grant(
+	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply)
+{
+	int r = cli_call_grant(c, message, request, grant, reply);
+
+	return r == CLI_DONE ? cli_verdict(c) : r;
 }
 
 /* Why this session has no row of its own, for people (login.wire, open). */

@@ -232,6 +232,23 @@ void cli_json_print(struct json_object **object)
 	*object = NULL;
 }
 
+int cli_changed(const struct cli *c, int r, const char *id, const char *what)
+{
+	struct json_object *o;
+
+	if (r != CLI_DONE)
+		return r;
+	if (!c->json) {
+		cli_say(c, "%s %s", id, what);
+		return r;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "id", json_object_new_string(id));
+	json_object_object_add(o, "result", json_object_new_string(what));
+	cli_json_print(&o);
+	return r;
+}
+
 static void print_json(const struct table *t)
 {
 	struct json_object *list = json_object_new_array();

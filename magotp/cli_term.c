@@ -85,6 +85,18 @@ int cli_confirm(const struct cli *c, const char *prompt)
 	return r;
 }
 
+int cli_confirm_no(const struct cli *c, const char *prompt)
+{
+	struct mag_secret answer = { 0 };
+	int r = cli_ask(c, prompt, "an answer", &answer);
+	const char *text = mag_secret_text(&answer);
+
+	if (r == CLI_DONE && *text != 'y' && *text != 'Y')
+		r = CLI_REFUSED;
+	mag_secret_free(&answer);
+	return r;
+}
+
 int cli_secret(const struct cli *c, const char *arg, const char *prompt, const char *what,
 	struct mag_secret *secret_r)
 {
@@ -142,6 +154,7 @@ int cli_spawn(char *const argv[], int *status_r)
 
 int cli_own_program(const char *name, char *path, size_t cap)
 {
+	static const char *const dirs[] = { SBINDIR, LIBEXECDIR };
 	char self[512];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	char *slash;
@@ -155,7 +168,9 @@ int cli_own_program(const char *name, char *path, size_t cap)
 			access(path, X_OK) == 0)
 			return 0;
 	}
-	if (snprintf(path, cap, "%s/%s", SBINDIR, name) < (int)cap && access(path, X_OK) == 0)
-		return 0;
+	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
+		if (snprintf(path, cap, "%s/%s", dirs[i], name) < (int)cap &&
+			access(path, X_OK) == 0)
+			return 0;
 	return MAG_ENOTFOUND;
 }

@@ -13,12 +13,24 @@ int cmd_elevate(struct cli *c);
 int cmd_phone_add(struct cli *c);
 int cmd_phone_default(struct cli *c);
 int cmd_phone_channel(struct cli *c);
+int cmd_token_add(struct cli *c);
+int cmd_token_resync(struct cli *c);
+int cmd_mobile_add(struct cli *c);
+int cmd_mobile_confirm(struct cli *c);
+int cmd_mobile_suspend(struct cli *c);
+int cmd_mobile_resume(struct cli *c);
+int cmd_mobile_delete(struct cli *c);
+int cmd_recovery_codes(struct cli *c);
 
 /* both */
 int cmd_phone_list(struct cli *c);
 int cmd_phone_verify(struct cli *c);
 int cmd_phone_delete(struct cli *c);
 int cmd_phone_test(struct cli *c);
+int cmd_token_mine(struct cli *c);
+int cmd_token_suspend(struct cli *c);
+int cmd_token_resume(struct cli *c);
+int cmd_token_revoke(struct cli *c);
 
 /* magotpctl */
 int cmd_setup(struct cli *c);
@@ -32,6 +44,15 @@ int cmd_licence_issue(struct cli *c);
 int cmd_licence_release(struct cli *c);
 int cmd_licence_list(struct cli *c);
 int cmd_licence_void(struct cli *c);
+int cmd_inventory_list(struct cli *c);
+int cmd_inventory_show(struct cli *c);
+int cmd_inventory_assign(struct cli *c);
+int cmd_import(struct cli *c);
+int cmd_unlock(struct cli *c);
+int cmd_renew(struct cli *c);
+int cmd_sponsor(struct cli *c);
+int cmd_break_glass(struct cli *c);
+int cmd_sweep(struct cli *c);
 int cmd_gateway_list(struct cli *c);
 int cmd_gateway_test(struct cli *c);
 int cmd_send(struct cli *c);
@@ -41,13 +62,23 @@ int cmd_config_check(struct cli *c);
 int cmd_config_get(struct cli *c);
 int cmd_config_edit(struct cli *c);
 
-/* What verbs share (cmd_phone_add.c, cmd_account.c, cmd_config.c). */
+/* What can be bought (K1). */
+#define CMD_PRODUCTS "phone-us, phone-intl, hardware, mobile or mobile-hardware"
+
+/* What verbs share (cmd_phone_add.c, cmd_account.c, cmd_config.c,
+ * cmd_token.c). */
 
 /* Register a number from here: shows name and number, tells of charges, sends,
  * asks for the code. `ask`: on a terminal; else the phone stays pending. */
 int phone_register(struct cli *c, const char *number, bool ask);
 /* Use a licence key for the account: as given, "-" = stdin, NULL = asked for. */
 int phone_licence(struct cli *c, const char *key);
+/* Two consecutive codes, each as in cli_secret. */
+int token_pair(const struct cli *c, const char *first, const char *second, struct mag_secret *code1,
+	struct mag_secret *code2);
+/* cli_call_grant; on a terminal a missing licence is asked for first. */
+int token_licensed(struct cli *c, uint16_t message, void *request, struct mag_secret *grant,
+	void *reply);
 /* An account from the user database: uid and the name of the GECOS field. */
 struct wire_account_add_req;
 bool account_from_passwd(const char *user, struct wire_account_add_req *q);

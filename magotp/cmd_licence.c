@@ -2,7 +2,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "magotp/cmd.h"
@@ -11,22 +10,6 @@
 
 #define BATCH     100 /* keys of one message */
 #define COUNT_MAX 1000000
-
-/* "2026-11-21", at noon local time: the day is what counts. */
-static int parse_day(const char *text, int64_t *at_r)
-{
-	struct tm tm = { .tm_hour = 12, .tm_isdst = -1 };
-	const char *end = strptime(text, "%Y-%m-%d", &tm);
-	time_t at;
-
-	if (!end || *end)
-		return -1;
-	at = mktime(&tm);
-	if (at <= 0)
-		return -1;
-	*at_r = at;
-	return 0;
-}
 
 /* Keys are written as they come, so that none is lost when a later message
  * fails; with --json into `list`. */
@@ -87,13 +70,13 @@ int cmd_licence_issue(struct cli *c)
 	int r;
 
 	if (!product)
-		return cli_usage(c, "--product is missing: phone-us or phone-intl");
+		return cli_usage(c, "--product is missing: " CMD_PRODUCTS);
 	if (count && mag_int_parse(count, 1, COUNT_MAX, &n))
 		return cli_usage(c, "--count %s: a number from 1 to %d", count, COUNT_MAX);
-	if (bought && parse_day(bought, &q.purchased))
+	if (bought && cli_day(bought, 12 * 3600, &q.purchased))
 		return cli_usage(c, "--purchased %s: a date such as 2026-11-21", bought);
 	if (mag_copy(q.product, sizeof q.product, product))
-		return cli_usage(c, "--product %s: phone-us or phone-intl", product);
+		return cli_usage(c, "--product %s: " CMD_PRODUCTS, product);
 	if (mag_copy(q.order, sizeof q.order, order ? order : ""))
 		return cli_usage(c, "--order: 64 bytes at most");
 	q.proofing = cli_opt(c, "--proofing") != NULL;

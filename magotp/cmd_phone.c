@@ -76,24 +76,6 @@ static uint32_t phone_id(const struct cli *c, const char *arg)
 	return ref;
 }
 
-/* An answer of one word to a change. */
-static int changed(const struct cli *c, int r, const char *id, const char *what)
-{
-	struct json_object *o;
-
-	if (r != CLI_DONE)
-		return r;
-	if (!c->json) {
-		cli_say(c, "%s %s", id, what);
-		return r;
-	}
-	o = json_object_new_object();
-	json_object_object_add(o, "id", json_object_new_string(id));
-	json_object_object_add(o, "result", json_object_new_string(what));
-	cli_json_print(&o);
-	return r;
-}
-
 int cmd_phone_default(struct cli *c)
 {
 	struct wire_phone_default_req q = { .ref = phone_id(c, cli_arg(c, 0)) };
@@ -103,7 +85,7 @@ int cmd_phone_default(struct cli *c)
 	if (r == CLI_DONE)
 		r = cli_request_grant(c, WIRE_MSG_PHONE_DEFAULT, &q, &q.grant, NULL);
 	wire_clear(&wire_phone_default_req, &q);
-	return changed(c, r, cli_arg(c, 0), "is now the default");
+	return cli_changed(c, r, cli_arg(c, 0), "is now the default");
 }
 
 int cmd_phone_channel(struct cli *c)
@@ -122,7 +104,7 @@ int cmd_phone_channel(struct cli *c)
 	if (r == CLI_DONE)
 		r = cli_request_grant(c, WIRE_MSG_PHONE_CHANNEL, &q, &q.grant, NULL);
 	wire_clear(&wire_phone_channel_req, &q);
-	return changed(c, r, cli_arg(c, 0),
+	return cli_changed(c, r, cli_arg(c, 0),
 		mag_streq(channel, "sms") ? "now gets texts" : "now gets voice calls");
 }
 
@@ -135,7 +117,7 @@ int cmd_phone_delete(struct cli *c)
 	if (r == CLI_DONE)
 		r = cli_request_grant(c, WIRE_MSG_PHONE_DELETE, &q, &q.grant, NULL);
 	wire_clear(&wire_phone_delete_req, &q);
-	return changed(c, r, cli_arg(c, 0), "is deleted");
+	return cli_changed(c, r, cli_arg(c, 0), "is deleted");
 }
 
 /* P7: the person says whether it came, or is shown the other ways. */

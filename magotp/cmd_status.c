@@ -59,7 +59,11 @@ static void factor_name(const struct wire_status_factor *f, struct mag_buf *b)
 	if (mag_streq(f->kind, "phone"))
 		mag_buf_printf(b, "%s %s", cli_channel_word(f->channel), f->masked);
 	else
-		mag_buf_printf(b, "%s %s", f->kind, f->masked);
+		mag_buf_printf(b, "%s %s",
+			mag_streq(f->kind, "hardware") ? "token"
+			: mag_streq(f->kind, "mobile") ? "app"
+						       : f->kind,
+			f->masked);
 }
 
 static const struct column columns[] = {

@@ -18,6 +18,20 @@ static const struct cli_opt test_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt label_opts[] = {
+	{ "--label", "TEXT", "a name of your own for it" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt mobile_opts[] = {
+	{ "--uri", NULL, "print the otpauth address instead of drawing it" },
+	{ "--label", "TEXT", "a name of your own for it" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt yes_opts[] = {
+	{ "--yes", NULL, "do not ask" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct verb verbs[] = {
 	{ "status", NULL, NULL, "[--require STRENGTH]", 0, 0, false, status_opts,
 		"Show this session and your factors",
@@ -56,6 +70,48 @@ static const struct verb verbs[] = {
 		"  magotp phone test p1\n"
 		"  magotp phone test +12025550134 --voice\n",
 		cmd_phone_test },
+	{ "token", NULL, "list", "", 0, 0, false, NULL, "Show your token and app",
+		"  magotp token list\n", cmd_token_mine },
+	{ "token", NULL, "add", "[SERIAL] [CODE1 CODE2]", 0, 3, false, label_opts,
+		"Activate a token with two consecutive codes",
+		"  magotp token add\n"
+		"  magotp token add 2603401 481920 113574\n"
+		"  printf '481920\\n113574\\n' | magotp token add 2603401 - -\n",
+		cmd_token_add },
+	{ "token", NULL, "resync", "[ID] [CODE1 CODE2]", 0, 3, false, NULL,
+		"Put a locked token right with two consecutive codes",
+		"  magotp token resync t1\n"
+		"  magotp token resync t1 481920 113574\n",
+		cmd_token_resync },
+	{ "token", NULL, "suspend", "[ID]", 0, 1, false, NULL,
+		"Take a token out of use for a while", "  magotp token suspend t1\n",
+		cmd_token_suspend },
+	{ "token", NULL, "resume", "[ID] [CODE1 CODE2]", 0, 3, false, NULL,
+		"Take a suspended token up again", "  magotp token resume t1 481920 113574\n",
+		cmd_token_resume },
+	{ "token", NULL, "revoke", "[ID] [--yes]", 0, 1, false, yes_opts,
+		"Give a token up for good",
+		"  magotp token revoke t1\n"
+		"  magotp token revoke t1 --yes\n",
+		cmd_token_revoke },
+	{ "mobile", NULL, "add", "[--uri]", 0, 0, false, mobile_opts,
+		"Bind an app: a QR code to scan, then its code",
+		"  magotp mobile add\n"
+		"  magotp mobile add --uri\n",
+		cmd_mobile_add },
+	{ "mobile", NULL, "confirm", "[CODE]", 0, 1, false, NULL,
+		"Enter the code of a new app", "  magotp mobile confirm 483920\n",
+		cmd_mobile_confirm },
+	{ "mobile", NULL, "suspend", "", 0, 0, false, NULL, "Take the app out of use for a while",
+		"  magotp mobile suspend\n", cmd_mobile_suspend },
+	{ "mobile", NULL, "resume", "[CODE1 CODE2]", 0, 2, false, NULL,
+		"Take the app up again", "  magotp mobile resume 481920 113574\n",
+		cmd_mobile_resume },
+	{ "mobile", NULL, "delete", "[--yes]", 0, 0, false, yes_opts, "Give the app up for good",
+		"  magotp mobile delete\n", cmd_mobile_delete },
+	{ "recovery-codes", NULL, NULL, "", 0, 0, false, NULL,
+		"Get ten codes for bad days; earlier ones die",
+		"  magotp recovery-codes\n", cmd_recovery_codes },
 	{ "elevate", NULL, NULL, "[--require STRENGTH] [ID [CODE]] [-- COMMAND...]", 0, -3, false,
 		status_opts, "Do the second step now, in this session",
 		"  magotp elevate\n"

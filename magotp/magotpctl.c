@@ -40,7 +40,7 @@ static const struct cli_opt enroll_opts[] = {
 	{ NULL, NULL, NULL },
 };
 static const struct cli_opt issue_opts[] = {
-	{ "--product", "PRODUCT", "phone-us or phone-intl" },
+	{ "--product", "PRODUCT", CMD_PRODUCTS },
 	{ "--proofing", NULL, "with identity proofing" },
 	{ "--count", "N", "so many keys (1)" },
 	{ "--order", "REF", "the order they belong to" },
@@ -75,6 +75,43 @@ static const struct cli_opt explain_opts[] = {
 };
 static const struct cli_opt show_opts[] = {
 	{ "--changed", NULL, "only what the files say" },
+	{ NULL, NULL, NULL },
+};
+
+static const struct cli_opt import_opts[] = {
+	{ "--format", "FORMAT", "pskc or csv; else told by the content" },
+	{ "--key-file", "FILE", "the pre-shared key, raw or in hex" },
+	{ "--password-file", "FILE", "the password, its first line" },
+	{ "--org", "NAME", "the organisation they belong to" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt tokens_opts[] = {
+	{ "--state", "STATE", "stock, active, locked, suspended, expired, revoked" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt reason_opts[] = {
+	{ "--reason", "TEXT", "why; it is recorded" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt revoke_opts[] = {
+	{ "--reason", "TEXT", "why; it is recorded" },
+	{ "--yes", NULL, "do not ask" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt sponsor_opts[] = {
+	{ "--product", "PRODUCT", CMD_PRODUCTS },
+	{ "--proofing", NULL, "with identity proofing" },
+	{ "--until", "DATE", "the day by which it must be registered" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt glass_opts[] = {
+	{ "--reason", "TEXT", "what for; it is recorded" },
+	{ "--until", "DATE", "the last day it is good for, or 1y" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt sweep_opts[] = {
+	{ "--dry-run", NULL, "only show what is due" },
+	{ "--confirm", NULL, "also do what was held back" },
 	{ NULL, NULL, NULL },
 };
 
@@ -130,6 +167,47 @@ static const struct verb verbs[] = {
 	{ "phone", NULL, "test", "USER ID|NUMBER", 1, 1, true, voice_opts,
 		"Send a test message to a user's phone", "  magotpctl phone test alice p1\n",
 		cmd_phone_test },
+	{ "sponsor", NULL, NULL, "USER --product PRODUCT", 0, 0, true, sponsor_opts,
+		"Give a user a subscription without a key",
+		"  magotpctl sponsor alice --product hardware --until 2026-12-31\n", cmd_sponsor },
+	{ "token", NULL, "import", "FILE", 1, 1, false, import_opts,
+		"Import tokens from a PSKC or CSV file, all or nothing",
+		"  magotpctl token import tokens.pskc --password-file pw --org Example\n"
+		"  magotpctl token import tokens.csv\n",
+		cmd_import },
+	{ "token", NULL, "list", "[USER]", 0, 1, false, tokens_opts,
+		"List the imported tokens, or a user's",
+		"  magotpctl token list --state stock\n"
+		"  magotpctl token list alice\n",
+		cmd_inventory_list },
+	{ "token", NULL, "show", "SERIAL", 1, 1, false, NULL, "Show one token",
+		"  magotpctl token show 2603401\n", cmd_inventory_show },
+	{ "token", NULL, "assign", "SERIAL USER", 2, 2, false, NULL,
+		"Keep a token for a user, who activates it",
+		"  magotpctl token assign 2603401 alice\n", cmd_inventory_assign },
+	{ "suspend", NULL, NULL, "USER [ID|SERIAL]", 0, 1, true, reason_opts,
+		"Take a token or app out of use", "  magotpctl suspend alice t1 --reason lost\n",
+		cmd_token_suspend },
+	{ "resume", NULL, NULL, "USER [ID|SERIAL]", 0, 1, true, reason_opts,
+		"Let a suspended token or app be used again", "  magotpctl resume alice t1\n",
+		cmd_token_resume },
+	{ "revoke", NULL, NULL, "USER [ID|SERIAL]", 0, 1, true, revoke_opts,
+		"End a token or app for good",
+		"  magotpctl revoke alice t1 --reason stolen --yes\n", cmd_token_revoke },
+	{ "unlock", NULL, NULL, "USER [ID|SERIAL]", 0, 1, true, reason_opts,
+		"Unlock a token, also after too many tries", "  magotpctl unlock alice t1\n",
+		cmd_unlock },
+	{ "renew", NULL, NULL, "USER", 0, 1, true, reason_opts,
+		"Renew a subscription by a year from its end", "  magotpctl renew alice\n",
+		cmd_renew },
+	{ "break-glass", NULL, NULL, "USER --reason TEXT --until DATE", 0, 0, true, glass_opts,
+		"Make a code for the day when nothing else works",
+		"  magotpctl break-glass root --reason setup --until 1y\n", cmd_break_glass },
+	{ "sweep", NULL, NULL, "[--dry-run|--confirm]", 0, 0, false, sweep_opts,
+		"Do what the calendar has due",
+		"  magotpctl sweep --dry-run\n"
+		"  magotpctl sweep --confirm\n",
+		cmd_sweep },
 	{ "gateway", NULL, "list", "", 0, 0, false, NULL, "Show the gateways and how they do",
 		"  magotpctl gateway list\n", cmd_gateway_list },
 	{ "gateway", NULL, "test", "NUMBER", 1, 1, false, voice_opts,
