@@ -183,6 +183,28 @@ static int complain(int r, const char *what)
 	return r;
 }
 
+/* What a key file lacks, and what to do: the reader's errors say only that. */
+static int complain_key(int r, const char *source)
+{
+	const char *path = mag_has_prefix(source, "file:") ? source + strlen("file:") : source;
+
+	if (r == MAG_ESYS && errno == ENOENT)
+		mag_log(MAG_LOG_ERROR,
+			"%s: there is no master key; a new host gets one from \"magotpctl setup\", "
+			"a host with a store needs the one that it had",
+			source);
+	else if (r == MAG_EPERM)
+		mag_log(MAG_LOG_ERROR,
+			"%s: the master key must be root's and for root alone: "
+			"chown root %s; chmod 600 %s",
+			source, path, path);
+	else if (r == MAG_ESYNTAX)
+		mag_log(MAG_LOG_ERROR, "%s: this is not a master key (64 hex digits)", source);
+	else
+		complain(r, source);
+	return r;
+}
+
 /* Everything that needs the rights of the start, then without them the rest. */
 static int open_all(struct broker *b, int *fd_r, bool *made_r)
 {
@@ -192,7 +214,7 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 	if (!r)
 		r = keyring_open(b->settings->master_key, &b->keyring);
 	if (r)
-		return complain(r, b->settings->master_key);
+		return complain_key(r, b->settings->master_key);
 	r = listen_open(b->settings->socket, fd_r, made_r);
 	if (r)
 		return complain(r, b->settings->socket);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/send.h"
 #include "otpcore/engine/challenge.h"
@@ -96,6 +97,10 @@ int send_order(struct request *r, const struct send_input *in, const struct chal
 	int res = seal_open(
 		r->broker->keyring, "phone.number", in->phone->row.id, &in->phone->number, &number);
 
+	if (res == MAG_ECRYPTO)
+		mag_log(MAG_LOG_ERROR,
+			"a number in the store does not open: the master key is not the one that "
+			"the store was made with, or the row was changed");
 	if (!res)
 		res = mag_copy(o->to, sizeof o->to, mag_secret_text(&number));
 	if (!res)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,27 @@ void sqlite_close(void *backend)
 	free(q);
 }
 
+/* Also the files that SQLite keeps beside: whoever looked into the store as root
+ * may have left them behind as root's. */
+static int check_writable(const char *path, char err[STORE_ERROR_MAX])
+{
+	static const char *const beside[] = { "", "-wal", "-shm" };
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+		if ((size_t)snprintf(name, sizeof name, "%s%s", path, beside[i]) >= sizeof name)
+			return MAG_ENOSPACE;
+		if (access(name, R_OK | W_OK) == 0 || (i > 0 && errno == ENOENT))
+			continue;
+		snprintf(err, STORE_ERROR_MAX,
+			"%.120s: cannot be written (%.40s); it must belong to the user that "
+			"otpcored runs as",
+			name, strerror(errno));
+		return MAG_ESTORE;
+	}
+	return 0;
+}
+
 static int check_file(const char *path, char err[STORE_ERROR_MAX])
 {
 	struct stat st;
@@ -154,7 +176,7 @@ static int check_file(const char *path, char err[STORE_ERROR_MAX])
 		snprintf(err, STORE_ERROR_MAX, "%s: not a regular file", path);
 		return MAG_ESTORE;
 	}
-	return 0;
+	return check_writable(path, err);
 }
 
 int sqlite_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX])

@@ -229,6 +229,35 @@ def test_missing_store_or_key_is_said(tmp_path, word):
         assert done.returncode == 1 and "otpcore.db" in done.stderr
 
 
+@pytest.mark.parametrize("spoil, says", [
+    (lambda key: os.chmod(key, 0o644), "chmod 600"),
+    (lambda key: os.unlink(key), "magotpctl setup"),
+    (lambda key: open(key, "w").close(), "64 hex digits"),
+])
+def test_a_bad_master_key_is_said_with_the_way_out(house, spoil, says):
+    house.setup()
+    spoil(os.path.join(house.dir, "master.key"))
+    done = house.run("otpcored", "--config", house.conf_file, "--foreground", check=False)
+    assert done.returncode == 1
+    assert "master.key" in done.stderr and says in done.stderr
+    assert not os.path.exists(house.socket)
+
+
+@needs_root
+@pytest.mark.parametrize("suffix", ["", "-shm"])
+def test_a_store_of_another_user_is_named(open_dir, suffix):
+    """Such as root leaves behind who looked into it with sqlite3."""
+    with House(open_dir, user="nobody") as house:
+        house.setup()
+        path = os.path.join(house.dir, "db", "otpcore.db" + suffix)
+        open(path, "a").close()
+        os.chown(path, 0, 0)
+        os.chmod(path, 0o644)
+        done = house.run("otpcored", "--config", house.conf_file, "--foreground", check=False)
+        assert done.returncode == 1
+        assert f"{path}: cannot be written" in done.stderr and "must belong to" in done.stderr
+
+
 def test_without_the_algorithms_that_are_wanted_it_does_not_start(house):
     house.conf(broker={"crypto": "provider=there-is-none"})
     house.setup()
