@@ -219,8 +219,13 @@ static int enter_sandbox(const struct settings *s, const char *config)
 
 /* ---- background ---- */
 
+struct background {
+	int ready; /* where the parent waits; -1: there is none */
+	int null;  /* opened before the sandbox, which lets nobody write there */
+};
+
 /* The parent waits until the child serves (a byte comes) or has failed. */
-static int into_background(int *ready_fd)
+static int into_background(struct background *bg)
 {
 	int ends[2];
 	pid_t pid;
@@ -233,32 +238,30 @@ static int into_background(int *ready_fd)
 		exit(read(ends[0], &byte, 1) == 1 ? EXIT_DONE : EXIT_REFUSED);
 	}
 	close(ends[0]);
-	*ready_fd = ends[1];
+	bg->ready = ends[1];
+	bg->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	setsid();
-	return chdir("/") < 0 ? MAG_ESYS : 0;
+	return bg->null < 0 || chdir("/") < 0 ? MAG_ESYS : 0;
 }
 
 static void tell_ready(void *arg)
 {
-	int *ready_fd = arg, null;
+	struct background *bg = arg;
 
 #ifdef HAVE_SYSTEMD
 	sd_notify(0, "READY=1");
 #endif
-	if (*ready_fd < 0)
+	if (bg->ready < 0)
 		return;
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		close(null);
-	}
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(bg->null, fd);
+	if (bg->null > STDERR_FILENO)
+		close(bg->null);
 	mag_log_open("magotp-smsd", 1, MAG_LOG_INFO);
-	if (write(*ready_fd, "", 1) < 0)
+	if (write(bg->ready, "", 1) < 0)
 		mag_log(MAG_LOG_WARNING, "whoever started us has gone");
-	close(*ready_fd);
-	*ready_fd = -1;
+	close(bg->ready);
+	bg->ready = -1;
 }
 
 /* A second SIGTERM must not cut the goodbye short: answers are still to be sent. */
@@ -299,9 +302,10 @@ static int serve(const struct arguments *a)
 {
 	struct daemon *d = NULL;
 	char err[OPT_ERROR_MAX];
-	int ready_fd = -1, fd = -1, r;
+	struct background bg = { -1, -1 };
+	int fd = -1, r;
 
-	if (!a->foreground && into_background(&ready_fd) < 0) {
+	if (!a->foreground && into_background(&bg) < 0) {
 		mag_log(MAG_LOG_ERROR, "cannot go into the background: %s", strerror(errno));
 		return EXIT_REFUSED;
 	}
@@ -322,7 +326,7 @@ static int serve(const struct arguments *a)
 		mag_log(MAG_LOG_ERROR, "%s", err);
 		goto out;
 	}
-	r = daemon_run(d, tell_ready, &ready_fd);
+	r = daemon_run(d, tell_ready, &bg);
 	hold_signals();
 	mag_log(MAG_LOG_NOTICE, "stopped");
 out:

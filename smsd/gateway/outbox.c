@@ -128,6 +128,14 @@ out:
 	return r;
 }
 
+/* What waiting does not mend: the administrator is told at once, and a sender
+ * does not wait for two minutes. */
+static bool is_lasting(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM ||
+	       error == EROFS;
+}
+
 static void outbox_send(struct attempt *a)
 {
 	const struct outbox *o = a->gateway->driver;
@@ -141,8 +149,12 @@ static void outbox_send(struct attempt *a)
 		result.outcome = SMS_ACCEPTED;
 		snprintf(result.provider_id, sizeof result.provider_id, "%s", a->message->id);
 	} else {
-		snprintf(result.error, sizeof result.error, "outbox: %s",
-			r == MAG_ESYS ? strerror(errno) : mag_strerror(r));
+		const int error = r == MAG_ESYS ? errno : 0;
+
+		if (is_lasting(error))
+			result.outcome = SMS_PERMANENT;
+		snprintf(result.error, sizeof result.error, "%.80s: %.40s", o->directory,
+			error ? strerror(error) : mag_strerror(r));
 	}
 	mag_secret_free(&document);
 	a->done(a, &result);
