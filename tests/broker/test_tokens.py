@@ -355,6 +355,29 @@ def test_threat_02_an_administrator_does_not_forgive_the_own_guesses(house):
 # ---- suspend, resume, revoke ----
 
 
+def test_explain_says_what_begin_does_with_a_token(house):
+    """A token to repair is asked for; who has one at all is never "not enrolled"."""
+    def decided():
+        e = house.ok("explain", {"user": "anna", "service": "sshd"})
+        begin = house.login("anna").begin
+        assert e["decision"] == begin["decision"]
+        return e["decision"], [(o["id"], o["reason"]) for o in e["offers"]]
+
+    house.conf(**{"service sshd": {"unenrolled": "allow"}})
+    house.time_travel(0)
+    house.start()
+    house.account("anna", uid=ANNA, email="anna@example.org")
+    house.token = Hotp(house, "A100")
+    assert add(house, house.token)[0] == "ok"
+    ask_, deny = 1, house.login("anna", service="sshd", level=3).begin["decision"]
+    assert deny != ask_
+    assert decided() == (ask_, [("t1", "")])
+    lock(house)
+    assert decided() == (ask_, [("t1", "token-locked")])
+    assert ask(house, "token_suspend", id="t1", reason="lost")[0] == "ok"
+    assert decided() == (deny, [("t1", "token-suspended-by-admin")])
+
+
 @needs_root
 def test_H7_suspended_by_the_user_and_taken_up_with_two_codes(held):
     token = held.token

@@ -100,6 +100,18 @@ static size_t offered(struct request *r, struct aggregate *a, const struct polic
 	return usable;
 }
 
+/* Registered are fewer methods than the service wants (O9). What is to be repaired
+ * is registered: else nobody could repair it at a login (H4). */
+static bool too_few_methods(const struct request *r, const struct aggregate *a,
+	const struct service_settings *service, const struct offer *offers, size_t n)
+{
+	int64_t methods = login_methods(r, a);
+
+	for (size_t i = 0; i < n; i++)
+		methods += offers[i].repair;
+	return n > 0 && methods < service->methods;
+}
+
 /* Codes for when everything else is lost: shown only then. */
 static bool only_recovery(
 	const struct request *r, const struct aggregate *a, const struct policy *p, size_t n_offers)
@@ -124,7 +136,7 @@ static void choose(struct request *r, const struct service_settings *service,
 
 	if (password_enough(p) && !(p->skip && n > 0))
 		set(c, DECISION_PASS, VERDICT_OK, "");
-	else if (n > 0 && login_methods(r, c->a) < service->methods)
+	else if (too_few_methods(r, c->a, service, offers, n))
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "methods");
 	else if (usable && (c->session = session_satisfies(r, c->a, p, service->reuse)))
 		set(c, DECISION_PASS, VERDICT_OK, "");

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/phone.h"
 #include "otpcore/engine/policy.h"
 #include "otpcore/engine/token.h"
@@ -117,7 +118,7 @@ static void fill_offers(struct request *r, struct explaining *x)
 		}
 		w->is_default = !offers[i].excluded && offers[i].is_default;
 		mag_copy(w->reason, sizeof w->reason, offers[i].excluded ? offers[i].excluded : "");
-		x->offered += !offers[i].excluded;
+		x->offered += !offers[i].excluded || offers[i].repair;
 		x->p->n_offers++;
 	}
 }
@@ -127,7 +128,7 @@ static void fill_offers(struct request *r, struct explaining *x)
 static enum login_decision without_factor(const struct explaining *x, enum verdict *why_r)
 {
 	*why_r = VERDICT_REQUIREMENTS_NOT_MET;
-	if (phones_in_state(x->a, PHONE_ACTIVE) > 0)
+	if (login_enrolled(x->a))
 		return DECISION_DENY;
 	if (!x->a->exists)
 		*why_r = VERDICT_ACCOUNT_UNKNOWN;
