@@ -88,14 +88,16 @@ static bool password_enough(const struct policy *p)
 	return p->level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p->require);
 }
 
-/* What this login may use; those that two codes put right come last. */
+/* What this login may use; those that two codes put right come last, and are
+ * their owner's alone to put right. */
 static size_t offered(struct request *r, struct aggregate *a, const struct policy *p,
 	struct offer offers[OFFERS_MAX])
 {
 	size_t n = policy_offers(a, p, r->broker->settings, r->now, offers, OFFERS_MAX);
+	bool owner = r->standing.root || r->standing.own;
 	size_t usable = 0;
 
-	while (usable < n && (!offers[usable].excluded || offers[usable].repair))
+	while (usable < n && (!offers[usable].excluded || (offers[usable].repair && owner)))
 		usable++;
 	return usable;
 }

@@ -11,8 +11,19 @@ struct reserve {
 };
 #define RESERVES 6 /* request.charge: 0..5 */
 
+bool trial_by_owner(const struct party *p)
+{
+	return p->r->standing.root || p->r->standing.own;
+}
+
+/* What one source may use up of an account's thirty days. */
+static int64_t share(const struct settings *s)
+{
+	return s->total_30d > 1 ? s->total_30d / 2 : s->total_30d;
+}
+
 /* A verifier that is not root binds itself only: neither the account's totals
- * nor the phone's are its to use up (security.md 9). */
+ * nor the credential's are its to use up (security.md 9). */
 static size_t reserves(const struct trial *t, struct reserve list_r[RESERVES])
 {
 	const struct party *p = &t->p;
@@ -22,14 +33,12 @@ static size_t reserves(const struct trial *t, struct reserve list_r[RESERVES])
 	int64_t all = throttle_total(p->a, THROTTLE_ACCOUNT, account, now);
 	int64_t own = throttle_total(p->a, THROTTLE_CREDENTIAL, credential, now);
 	int64_t source = party_source_total(p), period = party_source_period(now);
-	int64_t half = s->total_30d > 1 ? s->total_30d / 2 : s->total_30d;
-	bool owner = p->r->standing.root || p->r->standing.own;
 	const struct reserve full[RESERVES] = {
 		{ t->run, t->run_subject, 0, 0, t->run_cap },
 		{ THROTTLE_ACCOUNT_SOURCE, p->account_source, period,
 			source - books_count(&p->books, THROTTLE_ACCOUNT_SOURCE, p->account_source,
 					 period),
-			half },
+			share(s) },
 		{ THROTTLE_STREAK, p->account_source, 0, 0, INT64_MAX - 1 },
 		{ THROTTLE_SOURCE, p->source, throttle_hour(now), 0, s->per_source },
 		{ THROTTLE_ACCOUNT, account, day,
@@ -39,10 +48,10 @@ static size_t reserves(const struct trial *t, struct reserve list_r[RESERVES])
 			own - books_count(&p->books, THROTTLE_CREDENTIAL, credential, day),
 			s->total_30d },
 	};
-	size_t n = owner ? RESERVES : RESERVES - 2;
+	size_t end = trial_by_owner(p) ? RESERVES : RESERVES - 2, n = 0;
 
-	for (size_t i = 0; i < n; i++)
-		list_r[i] = full[i];
+	for (size_t i = t->run_subject ? 0 : 1; i < end; i++)
+		list_r[n++] = full[i];
 	return n;
 }
 
@@ -73,22 +82,36 @@ enum verdict trial_within(const struct trial *t)
 	return VERDICT_OK;
 }
 
-void trial_refund(const struct trial *t, int64_t failures)
+static int64_t refunded(
+	const struct trial *t, enum throttle_kind kind, int64_t failures, bool proven)
 {
-	struct request *r = t->p.r;
-	bool owner = r->standing.root || r->standing.own;
+	if (kind == t->run)
+		return proven ? STORE_RESET : -1;
+	if (!trial_by_owner(&t->p))
+		return -1;
+	if (kind == THROTTLE_STREAK)
+		return STORE_RESET;
+	return kind == THROTTLE_CREDENTIAL && !proven ? -1 : -1 - failures;
+}
+
+void trial_refund(const struct trial *t, int64_t failures, bool proven)
+{
 	struct reserve list[RESERVES];
 	size_t n = reserves(t, list);
 
-	for (size_t i = 0; i < n; i++) {
-		int64_t amount = owner ? -1 - failures : -1;
+	for (size_t i = 0; i < n; i++)
+		if (list[i].kind != THROTTLE_CHAIN)
+			books_charge(&t->p.books, list[i].kind, list[i].subject, list[i].period,
+				refunded(t, list[i].kind, failures, proven));
+}
 
-		if (list[i].kind == THROTTLE_CHAIN)
-			continue;
-		if (list[i].kind == t->run || (list[i].kind == THROTTLE_STREAK && owner))
-			amount = STORE_RESET;
-		books_charge(&t->p.books, list[i].kind, list[i].subject, list[i].period, amount);
-	}
+void trial_return(const struct trial *t)
+{
+	struct reserve list[RESERVES];
+	size_t n = reserves(t, list);
+
+	for (size_t i = 0; i < n; i++)
+		books_charge(&t->p.books, list[i].kind, list[i].subject, list[i].period, -1);
 }
 
 bool trial_may_judge(const struct trial *t)
@@ -124,7 +147,8 @@ int64_t trial_run(const struct trial *t)
 
 uint32_t trial_left(const struct trial *t)
 {
-	int64_t left = t->run_cap - trial_run(t);
+	int64_t left = t->run_subject ? t->run_cap - trial_run(t)
+				      : share(t->p.r->broker->settings) - party_source_total(&t->p);
 
 	return left > 0 ? (uint32_t)left : 0;
 }

@@ -11,10 +11,12 @@
 enum {
 	TRIAL_KEEP,
 	TRIAL_EVALUATED,
-	TRIAL_CREDENTIAL,
+	TRIAL_CREDENTIAL, /* that was charged; phones: the challenge */
 	TRIAL_FAILURES,
 	TRIAL_CLAIMED,
-	TRIAL_ACCEPTED
+	TRIAL_ACCEPTED, /* token whose code it was, and what it was worth then */
+	TRIAL_STRENGTH,
+	TRIAL_LEVEL,
 };
 enum { EVALUATED_NOT, EVALUATED_PHONE, EVALUATED_TOKEN, EVALUATED_RECOVERY };
 
@@ -24,7 +26,8 @@ enum { REF_TOKEN = 4, REF_MOBILE, REF_RECOVERY };
 struct trial {
 	struct party p;
 	int64_t credential; /* row id of the phone or token */
-	/* Wrong ones in a row: of a chain of phone codes, of a token, of its resyncs. */
+	/* Wrong ones in a row: of a chain of phone codes, of a token, of its resyncs.
+	 * Subject 0: none; only the source's share is the limit. */
 	enum throttle_kind run;
 	int64_t run_subject, run_cap;
 	enum verdict run_over; /* when the run is at its end */
@@ -38,11 +41,16 @@ void trial_reserve(const struct trial *t);
  * hosts included? VERDICT_OK, run_over or VERDICT_ACCOUNT_THROTTLED. */
 enum verdict trial_within(const struct trial *t);
 /* In settle: success gives back what this login charged: its reservation, and
- * for the owner the `failures` before it. A chain is spent, a token's run ends. */
-void trial_refund(const struct trial *t, int64_t failures);
+ * for the owner the `failures` before it. A chain is spent. `proven`: the code was
+ * the charged credential's own, so its run ends; another's proves nothing of it. */
+void trial_refund(const struct trial *t, int64_t failures, bool proven);
+/* In settle: the reservation alone; it was no guess. */
+void trial_return(const struct trial *t);
 /* Wrong ones in a row, this try's own reservation included. */
 int64_t trial_run(const struct trial *t);
 uint32_t trial_left(const struct trial *t);
+/* Is the peer root or the account's own user? Other verifiers bind themselves only. */
+bool trial_by_owner(const struct party *p);
 
 /* In settle: onto the login's row, and onto the session that elevates. */
 void trial_proven(struct request *r, const struct party *p, const struct proof *proof);

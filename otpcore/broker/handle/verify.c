@@ -169,7 +169,7 @@ static void settle_phone(struct request *r, const struct party *p)
 		const struct proof proof = { phone_strength(t.phone), phone_level(p->a, t.phone),
 			t.phone->row.id, 0 };
 
-		trial_refund(&t.t, r->state.i[TRIAL_FAILURES]);
+		trial_refund(&t.t, r->state.i[TRIAL_FAILURES], true);
 		verify_succeed(r, p, &proof);
 		return;
 	}
@@ -233,7 +233,7 @@ void verify_settle(struct request *r)
 	const struct wire_verify_req *q = r->body;
 	struct party p;
 
-	if (!r->state.i[TRIAL_KEEP])
+	if (!r->state.i[TRIAL_KEEP] || r->result.error)
 		return;
 	if (party_make(r, &p)) {
 		request_error(r, MAG_ECRYPTO);

@@ -91,7 +91,7 @@ void verify_recovery_settle(struct request *r, const struct party *p)
 		if (p->a->recoveries[i].row.id != r->state.i[TRIAL_ACCEPTED])
 			continue;
 		worth(p, &p->a->recoveries[i], &proof);
-		trial_refund(&t, r->state.i[TRIAL_FAILURES]);
+		trial_refund(&t, r->state.i[TRIAL_FAILURES], true);
 		verify_succeed(r, p, &proof);
 		return;
 	}

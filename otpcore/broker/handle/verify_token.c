@@ -14,7 +14,8 @@ static void windows(const struct settings *s, struct token_windows *w_r)
 		s->resync_window_totp };
 }
 
-/* The tokens that this login offers, those to repair among them; `ref` 0: all. */
+/* The tokens that this login offers, those to repair among them; `ref` 0: all.
+ * To repair is the owner's: what another verifier says resets nothing. */
 static size_t offered(const struct party *p, uint32_t ref, struct token *list_r[TOKENS_MAX])
 {
 	struct offer offers[OFFERS_MAX];
@@ -28,7 +29,7 @@ static size_t offered(const struct party *p, uint32_t ref, struct token *list_r[
 	for (size_t i = 0; i < n && found < TOKENS_MAX; i++) {
 		struct token *t = offers[i].token;
 
-		if (t && (!offers[i].excluded || offers[i].repair) &&
+		if (t && (!offers[i].excluded || (offers[i].repair && trial_by_owner(p))) &&
 			(ref == 0 || ref == login_token_ref(t)))
 			list_r[found++] = t;
 	}
@@ -43,9 +44,12 @@ static struct token *by_id(const struct party *p, int64_t id)
 	return NULL;
 }
 
+/* Only the owner's wrong codes lock a token; another verifier's bind the verifier
+ * (security.md 9). */
 static void identify(struct trial *t, const struct token *token)
 {
-	t->credential = t->run_subject = token->row.id;
+	t->credential = token->row.id;
+	t->run_subject = trial_by_owner(&t->p) ? token->row.id : 0;
 	t->run = THROTTLE_TOKEN;
 	t->run_cap = t->p.r->broker->settings->lock_after;
 	t->run_over = VERDICT_TOKEN_LOCKED;
@@ -59,7 +63,16 @@ static void accept(const struct party *p, struct token *t, const struct token_po
 	t->drift = next->drift;
 	t->last_used_at = r->now;
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+	/* What it is worth now: a wrong code of the same tick may lock it yet. */
 	r->state.i[TRIAL_ACCEPTED] = t->row.id;
+	r->state.i[TRIAL_STRENGTH] = token_strength(t);
+	r->state.i[TRIAL_LEVEL] = token_level(p->a, t);
+}
+
+static struct proof proof_of(const struct request *r)
+{
+	return (struct proof){ (enum strength)r->state.i[TRIAL_STRENGTH],
+		r->state.i[TRIAL_LEVEL], 0, r->state.i[TRIAL_ACCEPTED] };
 }
 
 /* One token: VERDICT_OK accepts the code, which moves the token past it. */
@@ -84,14 +97,15 @@ static void lock(const struct trial *t, struct token *token)
 {
 	struct request *r = t->p.r;
 
-	if (trial_left(t) > 0 ||
+	if (!t->run_subject || trial_left(t) > 0 ||
 		lifecycle_move(token, LIFE_LOCK, ACTOR_BROKER, 0, r->now) != VERDICT_OK)
 		return;
 	store_mark_token(r->tick, r->index, token, ROW_CHANGED);
 	request_verdict(r, VERDICT_TOKEN_LOCKED);
 }
 
-/* Token and app are tried under one charge, which the first of them bears. */
+/* Token and app are tried under one charge, which the first of them bears. What
+ * can't be judged at all counts as a failure, but locks nobody out. */
 static void evaluate(const struct party *p, struct token *const *list, size_t n)
 {
 	const struct wire_verify_req *q = p->r->body;
@@ -100,6 +114,10 @@ static void evaluate(const struct party *p, struct token *const *list, size_t n)
 	enum verdict v = VERDICT_CODE_WRONG;
 
 	identify(&t, list[0]);
+	if (trial_left(&t) == 0) { /* the limit was lowered, or others are ahead in this tick */
+		request_verdict(r, t.run_subject ? t.run_over : VERDICT_ACCOUNT_THROTTLED);
+		return;
+	}
 	if (!trial_may_judge(&t))
 		return;
 	r->state.i[TRIAL_EVALUATED] = EVALUATED_TOKEN;
@@ -114,8 +132,10 @@ static void evaluate(const struct party *p, struct token *const *list, size_t n)
 	request_verdict(r, v);
 	if (v == VERDICT_OK)
 		verify_claim_session(r, p->a);
-	else
+	else if (v == VERDICT_CODE_WRONG)
 		lock(&t, list[0]);
+	else if (v == VERDICT_NONE)
+		request_error(r, MAG_ECRYPTO);
 }
 
 bool verify_token_decide(struct request *r, const struct party *p)
@@ -161,14 +181,20 @@ void verify_token_settle(struct request *r, const struct party *p)
 	if (limit != VERDICT_OK)
 		request_verdict(r, limit);
 	if (r->result.verdict == VERDICT_OK) {
-		const struct proof proof = { token_strength(right), token_level(p->a, right), 0,
-			right->row.id };
+		const struct proof proof = proof_of(r);
 
-		trial_refund(&t, r->state.i[TRIAL_FAILURES]);
+		trial_refund(&t, r->state.i[TRIAL_FAILURES], right == token);
+		if (right != token && trial_by_owner(p))
+			books_charge(&p->books, THROTTLE_TOKEN, right->row.id, 0, STORE_RESET);
 		verify_succeed(r, p, &proof);
 		return;
 	}
-	r->state.i[TRIAL_FAILURES]++;
+	/* A code that has been accepted before is no guess: the twin of a request, or
+	 * a finger that was too quick. */
+	if (r->result.verdict == VERDICT_CODE_USED)
+		trial_return(&t);
+	else
+		r->state.i[TRIAL_FAILURES]++;
 	rep->tries_left = trial_left(&t);
 }
 
@@ -225,7 +251,7 @@ void resync_decide(struct request *r)
 	}
 	r->state.i[TRIAL_KEEP] = 1;
 	r->state.i[TRIAL_FAILURES] = party_failures(&t.p);
-	if (offered(&t.p, q->ref, list) == 0) {
+	if (!trial_by_owner(&t.p) || offered(&t.p, q->ref, list) == 0) {
 		request_verdict(r, VERDICT_REQUIREMENTS_NOT_MET);
 		return;
 	}
@@ -237,6 +263,8 @@ void resync_decide(struct request *r)
 		r->state.i[TRIAL_CREDENTIAL] = list[0]->row.id;
 		trial_reserve(&t);
 		request_verdict(r, judge_pair(&t.p, list[0]));
+		if (r->result.verdict == VERDICT_NONE)
+			request_error(r, MAG_ECRYPTO);
 	}
 }
 
@@ -248,10 +276,9 @@ static void settle_pair(struct request *r, struct trial *t, struct token *token)
 	if (limit != VERDICT_OK)
 		request_verdict(r, limit);
 	if (r->result.verdict == VERDICT_OK) {
-		const struct proof proof = { token_strength(token), token_level(t->p.a, token), 0,
-			token->row.id };
+		const struct proof proof = proof_of(r);
 
-		trial_refund(t, r->state.i[TRIAL_FAILURES]);
+		trial_refund(t, r->state.i[TRIAL_FAILURES], true);
 		books_charge(&t->p.books, THROTTLE_TOKEN, token->row.id, 0, STORE_RESET);
 		trial_proven(r, &t->p, &proof);
 		mag_copy(rep->strength, sizeof rep->strength, strength_id(proof.strength));
@@ -270,7 +297,7 @@ void resync_settle(struct request *r)
 	struct trial t = { .p.r = r };
 	struct token *token;
 
-	if (!r->state.i[TRIAL_KEEP])
+	if (!r->state.i[TRIAL_KEEP] || r->result.error)
 		return;
 	if (party_make(r, &t.p)) {
 		request_error(r, MAG_ECRYPTO);

@@ -1,0 +1,319 @@
+"""Logins with hardware tokens and apps, on the running broker: each code once, the
+fifth wrong one locks, two put it right, and nobody's charges are dodged."""
+
+import concurrent.futures
+import pwd
+import sqlite3
+import time
+from collections import Counter
+
+import pytest
+
+import oath
+from house import needs_root
+from test_tokens import ANNA, Hotp, add, ask, scan, state
+
+WEB = pwd.getpwnam("www-data").pw_uid
+TOKEN, APP = 4, 5
+CHAIN, TOTAL, PER_CREDENTIAL, STREAK, RUN, RESYNCS = 1, 2, 3, 5, 10, 11
+
+
+def verdict(answer):
+    return answer[0].error or answer[0].verdict
+
+
+def count(house, kind):
+    """All that is counted of this kind."""
+    with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % house.dir, uri=True) as db:
+        return db.execute("SELECT coalesce(sum(count), 0) FROM throttle WHERE kind = ?",
+                          (kind,)).fetchone()[0]
+
+
+def position(house, serial):
+    with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % house.dir, uri=True) as db:
+        return db.execute("SELECT moving FROM token WHERE serial = ?", (serial,)).fetchone()[0]
+
+
+def codes(token, n=1):
+    token.at += n
+    made = [token.code(token.at - n + i) for i in range(n)]
+    return made[0] if n == 1 else made
+
+
+def wrong(token, n=0):
+    """A code that is far from this token's."""
+    return token.code(token.at + 50000 + n)
+
+
+def resync(login, code1, code2, ref=TOKEN):
+    login.seq += 1
+    return login.house.call("resync", {"txn": login.txn, "seq": login.seq, "ref": ref,
+                                       "code1": code1, "code2": code2}, uid=login.uid)
+
+
+def at_once(logins, code_of, ref=TOKEN):
+    """Every login with one code, as near to one moment as threads come."""
+    with concurrent.futures.ThreadPoolExecutor(len(logins)) as pool:
+        return list(pool.map(lambda x: x[1].verify(code_of(x[0]), ref=ref), enumerate(logins)))
+
+
+@pytest.fixture
+def own(house):
+    """anna with an active HOTP token A100, where nobody has to wait."""
+    house.conf(throttle={"delay": "0"}, broker={"verifiers": "www-data:nginx"})
+    house.time_travel(0)
+    house.start()
+    house.account("anna", uid=ANNA)
+    house.token = Hotp(house, "A100")
+    assert add(house, house.token)[0] == "ok"
+    return house
+
+
+@pytest.fixture
+def both(own):
+    """And an app; own.app(further) is its code in that many seconds."""
+    seed = scan(ask(own, "mobile_add")[1]["uri"])[2]
+    assert ask(own, "mobile_confirm", code=oath.totp(seed, time.time()))[0] == "ok"
+    own.app = lambda seconds=0: oath.totp(seed, time.time() + seconds)
+    return own
+
+
+# ---- right codes ----
+
+
+def test_L6_a_code_at_the_choice_or_at_the_prompt(own):
+    for ref in (0, TOKEN):
+        login = own.login("anna")
+        result, reply = login.verify(codes(own.token), ref=ref)
+        assert (result.verdict, reply["strength"], reply["level"]) == ("ok", "hardware-otp", 2)
+        result, reply = login.account()
+        assert result.verdict == "ok" and reply["strength"] == "hardware-otp"
+        assert login.verify(codes(own.token), ref=ref)[0].error == "STALE"  # decided
+    assert count(own, RUN) == count(own, TOTAL) == 0
+
+
+def test_L6_what_the_app_proves_is_not_the_token(both):
+    both.time_travel(60)
+    result, reply = both.login("anna").verify(both.app(60), ref=0)
+    assert (result.verdict, reply["strength"]) == ("ok", "mobile-id")
+    login = both.login("anna", require="hardware-otp")
+    assert [f["ref"] for f in login.begin["factors"]] == [TOKEN]
+    both.time_travel(60)
+    assert verdict(login.verify(both.app(120), ref=0)) == "code-wrong"
+    assert verdict(login.verify(both.app(120), ref=APP)) == "requirements-not-met"
+    assert verdict(login.verify(codes(both.token), ref=0)) == "ok"
+
+
+def test_H6_threat_04_one_code_is_accepted_once_of_64_at_once(own):
+    for _ in range(3):
+        code = codes(own.token)
+        got = Counter(map(verdict, at_once([own.login("anna") for _ in range(64)],
+                                           lambda i: code)))
+        # who comes while five are being judged is not looked at
+        assert got.pop("ok") == 1 and set(got) <= {"code-used", "token-locked"}, got
+        assert position(own, "A100") == own.token.at
+        # a code that was accepted before is no guess
+        assert count(own, RUN) == count(own, TOTAL) == count(own, STREAK) == 0
+        assert state(own, own.token) == "active"
+
+
+def test_threat_30_a_repeat_gets_its_first_answer(own):
+    login, code = own.login("anna"), codes(own.token)
+    assert verdict(login.verify(wrong(own.token), ref=TOKEN, seq=1)) == "code-wrong"
+    for _ in range(3):
+        result, reply = login.verify(code, ref=TOKEN, seq=1)
+        assert (result.verdict, reply["tries_left"]) == ("code-wrong", 4)
+    assert count(own, RUN) == 1
+    first = login.verify(code, ref=TOKEN, seq=2)
+    assert verdict(first) == "ok"
+    assert login.verify("000000", ref=TOKEN, seq=2) == first
+    assert position(own, "A100") == own.token.at
+    assert login.verify(codes(own.token), ref=TOKEN, seq=1)[0].error == "STALE"
+
+
+# ---- wrong codes ----
+
+
+def test_H4_threat_05_five_of_64_wrong_codes_at_once_are_judged(own):
+    got = Counter(map(verdict, at_once([own.login("anna") for _ in range(64)],
+                                       lambda i: wrong(own.token, i))))
+    assert got == {"code-wrong": 4, "token-locked": 60}
+    assert count(own, RUN) == count(own, TOTAL) == 5
+    assert state(own, own.token) == "locked"
+
+
+def test_H4_the_run_goes_on_over_logins_services_and_ways_to_type(own):
+    ways = [("sshd", 0), ("su", TOKEN), ("sshd", TOKEN), ("login", 0), ("sshd", 0)]
+    got = [verdict(own.login("anna", service=service).verify(wrong(own.token, i), ref=ref))
+           for i, (service, ref) in enumerate(ways)]
+    assert got == ["code-wrong"] * 4 + ["token-locked"]
+
+
+def test_H4_the_right_code_over_the_cap_is_not_looked_at(own):
+    for i in range(5):
+        own.login("anna").verify(wrong(own.token, i), ref=0)
+    before, code = position(own, "A100"), codes(own.token)
+    for ref in (0, TOKEN):
+        assert verdict(own.login("anna").verify(code, ref=ref)) == "token-locked"
+    assert position(own, "A100") == before and count(own, RUN) == 5
+    assert ask(own, "token_unlock", id="t1")[0] == "ok"
+    assert verdict(own.login("anna").verify(code, ref=0)) == "ok"
+
+
+def test_H4_a_limit_that_was_lowered_holds_without_eating_codes(own):
+    for i in range(4):
+        own.login("anna").verify(wrong(own.token, i), ref=0)
+    own.stop("broker")
+    own.conf(hardware={"lock_after": "3"})
+    own.start_broker()
+    before = position(own, "A100")
+    login = own.login("anna")
+    assert verdict(login.verify(codes(own.token), ref=0)) == "token-locked"
+    assert position(own, "A100") == before
+    assert verdict(resync(login, *codes(own.token, 2))) == "ok"
+    assert verdict(own.login("anna").verify(codes(own.token), ref=0)) == "ok"
+
+
+def test_threat_06_who_has_the_app_does_not_get_more_tries_at_the_token(both):
+    """Four wrong ones, then the app's right code, typed straight: not from the start."""
+    got = []
+    for i in range(1, 4):
+        login = both.login("anna")
+        for n in range(4):
+            got.append(verdict(login.verify(wrong(both.token, 10 * i + n), ref=TOKEN)))
+        both.time_travel(60)
+        got.append(verdict(login.verify(both.app(60 * i), ref=0)))
+    assert got.count("code-wrong") == 4, got
+    assert count(both, RUN) == 5 and state(both, both.token) == "locked"
+
+
+def test_what_cannot_be_judged_is_an_error_and_locks_nobody(own):
+    with sqlite3.connect("%s/db/otpcore.db" % own.dir) as db:
+        good, = db.execute("SELECT secret FROM token").fetchone()
+        db.execute("UPDATE token SET secret = ?", (good[:-1] + bytes([good[-1] ^ 1]),))
+    code = codes(own.token)
+    for _ in range(6):
+        login = own.login("anna")
+        got = login.verify(code, ref=0)
+        assert verdict(got) in ("CRYPTO", "token-locked"), got
+        assert login.account()[0].verdict == "requirements-not-met"
+    assert state(own, own.token) == "active" and count(own, RUN) == 5
+    with sqlite3.connect("%s/db/otpcore.db" % own.dir) as db:
+        db.execute("UPDATE token SET secret = ?", (good,))
+    assert verdict(resync(own.login("anna"), *codes(own.token, 2))) == "ok"
+
+
+# ---- two codes ----
+
+
+def test_H4_threat_37_two_codes_at_the_prompt_are_one_charge(own):
+    for i in range(5):
+        own.login("anna").verify(wrong(own.token, i), ref=0)
+    login = own.login("anna")
+    assert [f["state"] for f in login.begin["factors"]] == ["locked"]
+    first, second = own.token.code(20), own.token.code(21)
+    result, reply = resync(login, first, wrong(own.token))
+    assert (result.verdict, reply["tries_left"]) == ("codes-wrong", 4)
+    result, reply = resync(login, wrong(own.token), second)
+    assert (result.verdict, reply["tries_left"]) == ("codes-wrong", 3)
+    assert count(own, RESYNCS) == 2
+    result, reply = resync(login, first, second)
+    assert (result.verdict, reply["strength"]) == ("ok", "hardware-otp")
+    assert count(own, RESYNCS) == count(own, RUN) == 0
+    assert state(own, own.token) == "active" and position(own, "A100") == 22
+    assert login.account()[0].verdict == "ok"
+    # both are burnt
+    assert verdict(own.login("anna").verify(second, ref=0)) == "code-used"
+    assert verdict(resync(own.login("anna"), first, second)) == "codes-wrong"
+
+
+def test_H4_five_wrong_pairs_are_an_administrators_affair(own):
+    login = own.login("anna")
+    got = [verdict(resync(login, wrong(own.token, i), wrong(own.token, i + 9))) for i in range(6)]
+    assert got == ["codes-wrong"] * 4 + ["token-out-of-sync"] * 2
+    before = position(own, "A100")
+    assert verdict(resync(own.login("anna"), *codes(own.token, 2))) == "token-out-of-sync"
+    assert position(own, "A100") == before and count(own, RESYNCS) == 5
+
+
+def test_threat_05_64_pairs_at_once(own):
+    logins = [own.login("anna") for _ in range(64)]
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        got = Counter(pool.map(lambda x: verdict(resync(x[1], wrong(own.token, x[0]),
+                               wrong(own.token, x[0] + 99))), enumerate(logins)))
+    assert set(got) <= {"codes-wrong", "token-out-of-sync"} and got["codes-wrong"] <= 4
+    assert count(own, RESYNCS) == 5  # judged; the others were not looked at
+
+
+# ---- nobody, and verifiers ----
+
+
+def test_L10_a_made_up_account_answers_as_one_with_a_phone(own):
+    own.account("bert", uid=12002)
+    own.phone("bert")
+    rows = count(own, TOTAL), count(own, RUN), count(own, CHAIN)
+    said = []
+    for user in ("bert", "nobody-there"):
+        login = own.login(user)
+        said.append([login.begin["decision"], len(login.begin["factors"]) > 0]
+                    + [verdict(login.verify("123456", ref=ref)) for ref in (0, TOKEN, APP)]
+                    + [verdict(resync(login, "123456", "234567", ref)) for ref in (0, TOKEN)])
+    assert said[0] == said[1], said
+    assert rows == (count(own, TOTAL), count(own, RUN), count(own, CHAIN))
+
+
+@needs_root
+def test_threat_09_a_verifier_locks_itself_out_not_the_token(own):
+    def web():
+        return own.login("anna", service="nginx", uid=WEB)
+
+    got = [verdict(web().verify(wrong(own.token, i), ref=0)) for i in range(12)]
+    assert got == ["code-wrong"] * 10 + ["account-throttled"] * 2
+    assert verdict(web().verify(codes(own.token), ref=0)) == "account-throttled"
+    assert count(own, RUN) == count(own, TOTAL) == count(own, PER_CREDENTIAL) == 0
+    assert state(own, own.token) == "active"
+    assert verdict(own.login("anna").verify(codes(own.token), ref=0)) == "ok"
+
+
+@needs_root
+def test_threat_09_a_verifiers_success_resets_nothing(own):
+    for i in range(4):
+        own.login("anna").verify(wrong(own.token, i), ref=0)
+    login = own.login("anna", service="nginx", uid=WEB)
+    result, reply = login.verify(codes(own.token), ref=0)
+    assert (result.verdict, reply["strength"]) == ("ok", "hardware-otp")
+    assert count(own, RUN) == 4
+    assert verdict(own.login("anna").verify(wrong(own.token), ref=0)) == "token-locked"
+    # nor does it put right what is locked, or use up the owner's tries at that
+    login = own.login("anna", service="nginx", uid=WEB)
+    assert login.begin["factors"] == [] or login.begin["decision"] != 1
+    assert count(own, RESYNCS) == 0
+
+
+@needs_root
+def test_threat_09_a_verifier_repairs_no_token(own):
+    login = own.login("anna", service="nginx", uid=WEB)
+    before = position(own, "A100")
+    assert verdict(resync(login, *codes(own.token, 2))) == "requirements-not-met"
+    assert position(own, "A100") == before and count(own, RESYNCS) == 0
+
+
+# ---- what else ends a login ----
+
+
+@pytest.mark.parametrize("message", ["token_suspend", "token_revoke"])
+def test_H7_H8_a_login_under_way_loses_its_token(own, message):
+    login = own.login("anna")
+    assert ask(own, message, id="t1")[0] == "ok"
+    got = verdict(login.verify(codes(own.token), ref=TOKEN))
+    assert got == "requirements-not-met"
+
+
+def test_a_ticket_of_another_account_moves_no_token(own):
+    own.account("bert", uid=12002)
+    own.phone("bert")
+    login = own.login("bert")
+    assert verdict(login.verify(codes(own.token), ref=0)) == "no-code-pending"
+    assert verdict(login.verify(codes(own.token), ref=TOKEN)) == "requirements-not-met"
+    assert login.account()[0].verdict == "requirements-not-met"
+    assert verdict(own.login("anna").verify(codes(own.token), ref=0)) == "ok"
