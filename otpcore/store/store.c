@@ -126,6 +126,19 @@ int64_t store_new_id(void)
 	return (int64_t)(id >> 1);
 }
 
+int64_t store_new_ids(void)
+{
+	int64_t id = 0, first = 0;
+
+	while (first == 0) {
+		id = store_new_id();
+		if (id == 0)
+			return 0;
+		first = id & ~(int64_t)(STORE_IDS - 1);
+	}
+	return first;
+}
+
 /* ---- statements ---- */
 
 static const struct {

@@ -186,8 +186,12 @@ bool store_failed(const struct store_tick *t, size_t request); /* only its charg
 /* Have at least one write in this tick, so that every login commits (rule L10). */
 void store_touch(struct store_tick *t);
 
-/* A random 63-bit id, never 0. */
+/* A random 63-bit id, never 0 (unless there is no randomness). */
 int64_t store_new_id(void);
+/* The first of STORE_IDS neighbours, for rows that come in bulk: those lie together
+ * in the database, single ones would be spread over all of it. 0: no randomness. */
+#define STORE_IDS 256
+int64_t store_new_ids(void);
 
 /* ---- paged reads, outside ticks ---- */
 struct store_account_row {

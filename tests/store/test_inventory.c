@@ -9,10 +9,12 @@
 static struct token *part(int64_t batch, const char *prefix, size_t from, size_t n)
 {
 	struct token *rows = calloc(n, sizeof *rows);
+	int64_t first = store_new_ids();
 
 	assert_non_null(rows);
 	for (size_t i = 0; i < n; i++) {
 		fill_token(&rows[i], "");
+		rows[i].row.id = first + (int64_t)i;
 		snprintf(rows[i].serial, sizeof rows[i].serial, "%s-%05zu", prefix, from + i);
 		rows[i].batch = batch;
 		rows[i].state = TOKEN_STAGED;

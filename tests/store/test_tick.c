@@ -537,6 +537,8 @@ static void test_ids_are_positive_and_differ(void **state)
 	int64_t last = 0;
 
 	(void)state;
+	assert_true(store_new_ids() > 0 && store_new_ids() % STORE_IDS == 0);
+	assert_int_not_equal(store_new_ids(), store_new_ids());
 	for (int i = 0; i < 1000; i++) {
 		int64_t id = store_new_id();
 

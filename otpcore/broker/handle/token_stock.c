@@ -66,12 +66,12 @@ void token_stage_decide(struct request *r)
 	request_verdict(r, VERDICT_OK);
 }
 
-static int seal_row(struct request *r, const struct wire_seed *seed, struct token *t_r)
+static int seal_row(struct request *r, const struct wire_seed *seed, int64_t id, struct token *t_r)
 {
 	const struct wire_token_stage_req *q = r->body;
 
 	seed_row(seed, t_r);
-	t_r->row.id = store_new_id();
+	t_r->row.id = id;
 	t_r->batch = q->batch;
 	t_r->state_since = t_r->created_at = r->now;
 	mag_clean(t_r->organisation, sizeof t_r->organisation, stage_organisation(r));
@@ -85,15 +85,17 @@ void token_stage_after(struct request *r)
 	struct wire_token_stage_rep *p = r->reply;
 	struct token *rows = NULL;
 	size_t taken = 0;
-	int res = 0;
+	int64_t id = store_new_ids();
+	int res = id ? 0 : MAG_ESYS;
 
 	if (r->result.verdict != VERDICT_OK || !q->n_seeds)
 		return;
+	_Static_assert(sizeof q->seeds / sizeof *q->seeds <= STORE_IDS, "an id for each");
 	rows = calloc(q->n_seeds, sizeof *rows);
 	if (!rows)
 		res = MAG_ENOMEM;
 	for (size_t i = 0; !res && i < q->n_seeds; i++)
-		res = seal_row(r, &q->seeds[i], &rows[i]);
+		res = seal_row(r, &q->seeds[i], id + (int64_t)i, &rows[i]);
 	if (!res)
 		res = store_stage_tokens(r->broker->store, rows, q->n_seeds, &taken);
 	if (res == MAG_EEXISTS) {
