@@ -68,3 +68,19 @@ def test_where_nothing_else_is_left_the_code_is_asked_for(held):
     login = held.login("anna")
     assert [f["kind"] for f in login.begin["factors"]] == ["recovery"]
     assert answer(login, held.codes[0])[0] == "ok"
+
+
+@pytest.mark.parametrize("line", [{"require": "hardware-otp"}, {"level": 3}])
+def test_L7_a_recovery_code_is_not_more_than_it_is(held, line):
+    """Where the token is required, its owner's code is no way around it, in no phase."""
+    login = held.login("anna", **line)
+    assert answer(login, held.codes[0])[0] in ("code-wrong", "STALE")
+    assert login.account(**line)[0].verdict in ("requirements-not-met", "")
+    assert answer(held.login("anna"), held.codes[0])[0] == "ok"  # it was not used up
+
+
+def test_what_is_left_out_of_the_factors_is_not_taken(held):
+    held.stop("broker")
+    held.conf(policy={"factors": "phone hardware mobile"})
+    held.start_broker()
+    assert answer(held.login("anna"), held.codes[0])[0] == "code-wrong"

@@ -1,6 +1,8 @@
 /* Recovery and break-glass codes: typed where a code is asked, good once. Their
  * form tells them from other codes, so that nothing has to be offered: an offer
  * would say which accounts have some (rule L10). */
+#include <string.h>
+
 #include "otpcore/base/err.h"
 #include "otpcore/broker/handle/trial.h"
 #include "otpcore/engine/token.h"
@@ -15,13 +17,48 @@ static void identify(struct trial *t)
 	t->run_over = VERDICT_TRIES_EXCEEDED;
 }
 
+/* Break-glass stands in for whatever the service requires; a person's own code
+ * for a phone. */
+static void worth(const struct party *p, const struct recovery *c, struct proof *proof_r)
+{
+	const struct wire_ticket *t = &p->r->ticket;
+	enum strength need = strength_from_id(t->require);
+
+	*proof_r = (struct proof){ .strength = STRENGTH_PHONE_OTP, .level = 2 };
+	if (c->kind != RECOVERY_BREAK_GLASS)
+		return;
+	if (strength_satisfies(need, STRENGTH_PHONE_OTP))
+		proof_r->strength = need;
+	if (t->level > 2)
+		proof_r->level = t->level;
+}
+
+/* Taken here at all, and enough for what begin sealed into the ticket? Neither auth
+ * nor grants look again. Break-glass is root's word against the settings. */
+static bool enough(const struct party *p, const struct recovery *c)
+{
+	struct policy policy;
+	struct proof proof;
+
+	if (c->kind != RECOVERY_BREAK_GLASS &&
+		!strstr(p->r->broker->settings->factors, "recovery"))
+		return false;
+	party_policy(p, &policy);
+	worth(p, c, &proof);
+	return policy.known && strength_satisfies(proof.strength, policy.require) &&
+	       proof.level >= policy.level;
+}
+
+/* One that is not enough for this service stays unused, and counts as wrong. */
 static struct recovery *find(const struct party *p, const char *code)
 {
 	unsigned char hash[HASH_LEN];
+	struct recovery *c;
 
 	if (p->decoy || recovery_hash(code, hash))
 		return NULL;
-	return recovery_find(p->a, hash, p->r->now);
+	c = recovery_find(p->a, hash, p->r->now);
+	return c && enough(p, c) ? c : NULL;
 }
 
 static void accept(const struct party *p, struct recovery *c)
@@ -57,22 +94,6 @@ bool verify_recovery_decide(struct request *r, const struct party *p)
 	}
 	mag_wipe(code, sizeof code);
 	return true;
-}
-
-/* Break-glass stands in for whatever the service requires; a person's own code
- * for a phone. */
-static void worth(const struct party *p, const struct recovery *c, struct proof *proof_r)
-{
-	const struct wire_ticket *t = &p->r->ticket;
-	enum strength need = strength_from_id(t->require);
-
-	*proof_r = (struct proof){ .strength = STRENGTH_PHONE_OTP, .level = 2 };
-	if (c->kind != RECOVERY_BREAK_GLASS)
-		return;
-	if (strength_satisfies(need, STRENGTH_PHONE_OTP))
-		proof_r->strength = need;
-	if (t->level > 2)
-		proof_r->level = t->level;
 }
 
 void verify_recovery_settle(struct request *r, const struct party *p)
