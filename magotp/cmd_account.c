@@ -128,14 +128,16 @@ int cmd_account_add(struct cli *c)
 	struct wire_account_add_req q = { 0 };
 	const struct field fields[] = FIELDS(&q);
 	int r = take_fields(c, fields, sizeof fields / sizeof *fields);
+	bool known;
 
 	if (r == CLI_DONE)
 		r = cli_settings(c);
 	mag_copy(q.user, sizeof q.user, c->user);
-	if (!account_from_passwd(c->user, &q))
-		cli_note(c, "Note: this host has no user %s (yet).", c->user);
+	known = account_from_passwd(c->user, &q);
 	if (r == CLI_DONE)
 		r = cli_request(c, WIRE_MSG_ACCOUNT_ADD, &q, NULL);
+	if (r == CLI_DONE && !known)
+		cli_note(c, "Note: this host has no user %s (yet).", c->user);
 	return done(c, r, "added");
 }
 

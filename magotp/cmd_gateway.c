@@ -1,8 +1,10 @@
 /* magotpctl gateway, send: straight to magotp-smsd. */
+#include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "magotp/cmd.h"
 #include "otpcore/base/clock.h"
@@ -37,7 +39,8 @@ static int smsd_request(struct cli *c, uint16_t message, const void *q, void *p)
 	if (r == MAG_EDOWN || r == MAG_ESERVER)
 		return cli_fail(c, CLI_UNREACHABLE, "smsd-unavailable",
 			"No dispatcher answers on %s. Start magotp-smsd.", c->client.socket);
-	if (r == MAG_EPERM)
+	/* The socket's own mode keeps others out before smsd can say so. */
+	if (r == MAG_EPERM || (r == MAG_ESYS && access(c->client.socket, W_OK) && errno == EACCES))
 		return cli_fail(c, CLI_REFUSED, "not-allowed", "Only root may do that.");
 	if (r)
 		return cli_fail(c, r == MAG_ETIMEOUT ? CLI_UNREACHABLE : CLI_REFUSED, "send-failed",

@@ -129,3 +129,8 @@ def test_threat_12_a_recycled_uid_is_another_person_until_root_says_so(desk):
     desk.own("games")
     desk.ctl("account", "set", "games", "--uid", "five", code=2)
     desk.ctl("account", "set", "games", code=2)
+
+
+def test_a_refused_name_gets_no_note_of_a_user_to_come(desk):
+    assert "(yet)" not in desk.ctl("account", "add", "a b", code=2).stderr
+    assert "(yet)" in desk.ctl("account", "add", "later-user").stderr

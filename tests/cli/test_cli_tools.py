@@ -235,3 +235,8 @@ def test_explain_says_what_begin_does(make_desk):
 def test_a_refused_issue_prints_no_list(desk):
     p = desk.ctl("license", "issue", "--product", "gold", "--json", code=2)
     assert p.stdout == "" and json.loads(p.stderr)["error"] == "usage"
+
+
+def test_gateways_are_roots_and_others_are_told_so(desk):
+    p = desk._pipe("magotpctl", ("gateway", "test", "+12025550134"), 1, "", "games")
+    assert desk.error(p) == "not-allowed" and "Only root" in p.stderr
