@@ -317,3 +317,13 @@ def test_a_ticket_of_another_account_moves_no_token(own):
     assert verdict(login.verify(codes(own.token), ref=TOKEN)) == "requirements-not-met"
     assert login.account()[0].verdict == "requirements-not-met"
     assert verdict(own.login("anna").verify(codes(own.token), ref=0)) == "ok"
+
+
+def test_O9_a_locked_token_is_one_method(own):
+    for i in range(5):
+        own.login("anna").verify(wrong(own.token, i), ref=0)
+    assert own.login("anna").begin["decision"] == 1
+    own.stop("broker")
+    own.conf(**{"service sshd": {"methods": "2"}})
+    own.start_broker()
+    assert own.login("anna").begin["decision"] == 4

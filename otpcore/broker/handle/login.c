@@ -49,15 +49,6 @@ bool login_enrolled(const struct aggregate *a)
 	return false;
 }
 
-/* Works, or does once two codes have put it right (H4, H7). */
-static bool works(const struct aggregate *a, const struct token *t, int64_t now)
-{
-	const char *state = token_state_id(a, t, now);
-
-	return mag_streq(state, "active") || mag_streq(state, "locked") ||
-	       mag_streq(state, "suspended");
-}
-
 int64_t login_methods(const struct request *r, const struct aggregate *a)
 {
 	int64_t n = 0;
@@ -66,7 +57,8 @@ int64_t login_methods(const struct request *r, const struct aggregate *a)
 		n += a->phones[i].row.fate != ROW_DELETED &&
 		     mag_streq(phone_state_id(a, &a->phones[i], r->now), "active");
 	for (size_t i = 0; i < a->n_tokens; i++)
-		n += a->tokens[i].row.fate != ROW_DELETED && works(a, &a->tokens[i], r->now);
+		n += a->tokens[i].row.fate != ROW_DELETED &&
+		     mag_streq(token_state_id(a, &a->tokens[i], r->now), "active");
 	return n;
 }
 
