@@ -73,7 +73,10 @@ void session_raise(struct request *r, const struct proof *proof)
 {
 	struct session *s = row_of(r);
 
-	/* What the session has already, and is more, stays, and rests on what gave it. */
+	/* What the session has already, and is more, stays, rests on what gave it, and
+	 * is not younger for it: `reuse` would never end. */
+	if ((int64_t)proof->strength >= s->strength && proof->level >= s->level)
+		s->since = r->now;
 	if ((int64_t)proof->strength >= s->strength) {
 		s->strength = proof->strength;
 		s->phone = proof->phone;
@@ -81,7 +84,6 @@ void session_raise(struct request *r, const struct proof *proof)
 	}
 	if (proof->level >= s->level)
 		s->level = proof->level;
-	s->since = r->now;
 	store_mark_session(r->tick, r->index, s, ROW_CHANGED);
 }
 

@@ -246,6 +246,21 @@ def test_L4_elevate_raises_the_session(logged_in):
                                            "channel": "voice"})[0].verdict == "ok"
 
 
+def test_a_weaker_factor_makes_a_stronger_session_no_younger(logged_in):
+    """Else a phone would prolong `reuse` of what a token has proven."""
+    house = logged_in
+    s = house.new_session()
+    assert s.open(house.new_login())[1]["recorded"] == 1
+    with sqlite3.connect("%s/db/otpcore.db" % house.dir) as db:
+        db.execute("UPDATE session SET strength = 5, since = since - 1000")
+        before = db.execute("SELECT strength, since FROM session").fetchall()
+    login = s.login_elevate()
+    login.send()
+    assert login.verify(house.code())[0].verdict == "ok"
+    with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % house.dir, uri=True) as db:
+        assert db.execute("SELECT strength, since FROM session").fetchall() == before
+
+
 def test_P6_grant_where_no_row_can_exist(logged_in):
     house = logged_in
     s = house.new_session(None, uid=ANNA)
