@@ -169,11 +169,21 @@ out:
 	return r;
 }
 
+/* sshd lists what it accepted, a line each: "publickey ssh-ed25519 AAAA...". A
+ * password is no key. */
+static bool names_key(const char *info)
+{
+	for (; info && *info; info += strcspn(info, "\n"), info += *info == '\n')
+		if (mag_has_prefix(info, "publickey "))
+			return true;
+	return false;
+}
+
 /* The key that sshd accepted. */
 static bool take_key(struct visit *v, struct flow_params *p)
 {
 	const char *info = pam_getenv(v->pamh, "SSH_AUTH_INFO_0");
-	if (!info || !*info) {
+	if (!names_key(info)) {
 		visit_log(v, LOG_ERR,
 			"first=publickey, but sshd names no accepted key. In sshd_config: "
 			"AuthenticationMethods publickey,keyboard-interactive:pam");
