@@ -90,6 +90,7 @@ static void apply(struct daemon *d)
 	q->parallel = s->parallel;
 	q->max_waiting = s->max_waiting;
 	q->autofill = s->autofill;
+	q->templates = s->templates;
 	q->limits.allowed_countries = s->allowed_countries;
 	/* What was spent stays spent. */
 	q->limits.hour.limit = s->budget_hour;

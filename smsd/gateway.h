@@ -20,6 +20,7 @@ struct attempt {
 	struct gateway *gateway;
 	const struct sms_message *message; /* both borrowed until done */
 	const struct mag_secret *text;     /* what to say, rendered for the channel */
+	const char *subject;               /* of an e-mail; "": it has none */
 	int64_t now_ms;                    /* wall clock at the start */
 	int64_t timeout_ms;                /* never beyond the message's deadline */
 	void (*done)(struct attempt *a, const struct gateway_result *result);
@@ -73,7 +74,7 @@ struct gateway {
 	} stats;
 };
 
-extern const struct gateway_ops gateway_outbox, gateway_http;
+extern const struct gateway_ops gateway_outbox, gateway_http, gateway_smtp;
 
 /* The array of drivers, ended by NULL; and the rows of a [gateway NAME]
  * section: the common ones and those of every driver. */

@@ -24,8 +24,9 @@ static bool is_e164(const char *to)
 
 static bool is_mail_address(const char *to)
 {
+	/* RFC 5322 atoms; quoted local parts and comments are not taken. */
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789.-_+@";
+				   "0123456789.-_+@!#$%&'*/=?^`{|}~";
 	const char *at = strchr(to, '@');
 
 	return at && at != to && at[1] && !strchr(at + 1, '@') && to[strspn(to, safe)] == '\0' &&
@@ -39,6 +40,22 @@ static bool is_host(const char *host)
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
 
 	return host[strspn(host, safe)] == '\0';
+}
+
+/* name=value lines; a control character could begin a line of somebody else's. */
+static bool are_values(const char *args)
+{
+	while (*args) {
+		size_t n = strcspn(args, "\n"), name = strcspn(args, "=\n");
+
+		if (name == 0 || name == n)
+			return false;
+		for (size_t i = 0; i < n; i++)
+			if ((unsigned char)args[i] < ' ' || args[i] == 0x7f)
+				return false;
+		args += n + (args[n] == '\n');
+	}
+	return true;
 }
 
 static const char *fault_of(const struct wire_submit_req *q)
@@ -57,6 +74,10 @@ static const char *fault_of(const struct wire_submit_req *q)
 		return "neither template nor text";
 	if (q->template[0] && q->text.len)
 		return "both template and text";
+	if (*q->args && !(mail && q->template[0]))
+		return "only templates of e-mails take values";
+	if (!are_values(q->args))
+		return "the values must be lines name=value";
 	if (q->code.len && !mag_all_digits(mag_secret_text(&q->code)))
 		return "the code is not made of digits";
 	return NULL;
@@ -77,6 +98,7 @@ int sms_message_take(
 	memcpy(m->channel, request->channel, sizeof m->channel);
 	memcpy(m->template, request->template, sizeof m->template);
 	memcpy(m->language, request->language, sizeof m->language);
+	memcpy(m->args, request->args, sizeof m->args);
 	if (is_host(request->host))
 		memcpy(m->host, request->host, sizeof m->host);
 	m->expires_at = request->expires_at;

@@ -13,11 +13,12 @@
 
 struct sms_message {
 	char id[41];       /* letters, digits, - and _ only: it becomes a file name */
-	char to[25];       /* "+12025550134", or an e-mail address */
+	char to[257];      /* "+12025550134", or an e-mail address */
 	char channel[9];   /* sms voice email */
-	char template[33]; /* code register test; "": text as it is */
+	char template[33]; /* code register test, or an e-mail's file; "": text as it is */
 	char language[17];
 	char host[65];
+	char args[601]; /* of an e-mail's template: name=value lines */
 	struct mag_secret code, text;
 	int64_t expires_at; /* seconds, UTC */
 	unsigned priority;  /* 0 is the most urgent */

@@ -8,6 +8,7 @@
 #include "smsd/limits.h"
 
 struct queue;
+struct mail_templates;
 struct queue_waiter;
 
 struct queue_answer {
@@ -26,6 +27,7 @@ struct queue_config {
 	int64_t parallel;    /* attempts under way at once */
 	int64_t max_waiting; /* messages that have no outcome yet */
 	bool autofill;
+	const struct mail_templates *templates; /* of e-mails; NULL: none */
 	struct limits limits;
 	struct queue_time (*time)(void *arg);
 	uint32_t (*chance)(void *arg, uint32_t below);

@@ -12,6 +12,7 @@
 
 #include <sys/queue.h>
 
+#include "smsd/mail_template.h"
 #include "smsd/queue.h"
 #include "smsd/route.h"
 
@@ -28,6 +29,7 @@ struct item {
 	struct sms_message message; /* first: ids are looked up by message */
 	struct queue *queue;
 	struct mag_secret text; /* rendered for the attempt under way */
+	char subject[MAIL_SUBJECT_MAX];
 	enum state state;
 	int64_t deadline; /* ticks */
 	int64_t due;      /* SLEEPING: when to go on; DONE: when to forget */

@@ -75,12 +75,25 @@ static void settle(struct item *e)
 	item_move(e, READY);
 }
 
+/* Into e->text and e->subject. E-mails have files, messages to phones a table. */
+static int render(struct item *e, int64_t now)
+{
+	const struct queue_config *c = e->queue->config;
+	const struct sms_message *m = &e->message;
+	int r = MAG_ENOTFOUND;
+
+	e->subject[0] = '\0';
+	if (strcmp(m->channel, "email") == 0 && m->template[0])
+		r = mail_template_render(c->templates, m, e->subject, &e->text);
+	return r == MAG_ENOTFOUND ? template_render(m, now, c->autofill, &e->text) : r;
+}
+
 static int launch(struct item *e, struct gateway *g, struct queue_time t)
 {
 	struct queue *q = e->queue;
 	struct attempt *a = &e->attempt;
 	int64_t left = e->deadline - t.ticks;
-	int r = template_render(&e->message, t.now_ms / 1000, q->config->autofill, &e->text);
+	int r = render(e, t.now_ms / 1000);
 
 	if (r < 0)
 		return r;
@@ -89,6 +102,7 @@ static int launch(struct item *e, struct gateway *g, struct queue_time t)
 	a->gateway = gateway_ref(g);
 	a->message = &e->message;
 	a->text = &e->text;
+	a->subject = e->subject;
 	a->now_ms = t.now_ms;
 	a->timeout_ms = g->timeout * 1000 < left ? g->timeout * 1000 : left;
 	a->done = attempt_done;
@@ -161,7 +175,7 @@ void item_go_on(struct item *e, struct queue_time t)
 		limits_return(&q->config->limits, t.ticks);
 		item_finish(e, SMS_PERMANENT,
 			r == MAG_ENOTFOUND ? "unknown template"
-			: r == MAG_EINVAL  ? "the template needs a code"
+			: r == MAG_EINVAL  ? "the template needs other values"
 					   : mag_strerror(r));
 	}
 }

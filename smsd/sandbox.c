@@ -82,6 +82,7 @@ static int restrict_files(const struct settings *s, const char *config)
 	allow(directory, false, &rules);
 	/* An outbox in our own state needs no restart: README.md begins with one. */
 	allow(LOCALSTATEDIR "/lib/magotp-smsd", true, &rules);
+	allow(s->templates_dir, false, &rules);
 	for (size_t i = 0; i < s->n_gateways; i++)
 		if (s->gateways[i]->ops->paths)
 			s->gateways[i]->ops->paths(s->gateways[i], allow, &rules);

@@ -8,6 +8,8 @@
 #include "smsd/limits.h"
 #include "smsd/settings.h"
 
+#define PATH_LEN 512
+
 #define ROW(field) offsetof(struct settings, field), sizeof(((struct settings *)0)->field)
 static const struct opt smsd_opts[] = {
 	{ "socket", OPT_TEXT, RUNDIR "/magotp-smsd/smsd.sock", 0, 0, NULL, ROW(socket),
@@ -30,6 +32,8 @@ static const struct opt smsd_opts[] = {
 		"how long a stopping daemon still works on its messages" },
 	{ "autofill", OPT_BOOL, "no", 0, 0, NULL, ROW(autofill),
 		"end code texts with the line \"@host #code\" that browsers understand" },
+	{ "templates", OPT_TEXT, "", 0, 0, NULL, ROW(templates_dir),
+		"directory of the e-mails' texts; empty: templates beside this file" },
 	{ "sandbox", OPT_BOOL, "yes", 0, 0, NULL, ROW(sandbox),
 		"give up what is not needed: programs, processes, other files" },
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
@@ -103,13 +107,20 @@ static int check(const struct settings *s, char err[OPT_ERROR_MAX])
 	return r;
 }
 
-/* gateways.d beside the file; NULL where there is none. */
-static const char *dropin_dir(const char *file, char *buf, size_t cap)
+/* A name in the directory of the file. */
+static const char *beside(const char *file, const char *name, char buf[PATH_LEN])
 {
 	const char *slash = strrchr(file, '/');
 
-	snprintf(buf, cap, "%.*s/gateways.d", slash ? (int)(slash - file) : 1, slash ? file : ".");
-	return access(buf, F_OK) == 0 ? buf : NULL;
+	snprintf(buf, PATH_LEN, "%.*s/%s", slash ? (int)(slash - file) : 1, slash ? file : ".",
+		name);
+	return buf;
+}
+
+/* gateways.d beside the file; NULL where there is none. */
+static const char *dropin_dir(const char *file, char buf[PATH_LEN])
+{
+	return access(beside(file, "gateways.d", buf), F_OK) == 0 ? buf : NULL;
 }
 
 int settings_load(const char *file, void *const *shared, struct settings **settings_r,
@@ -118,20 +129,25 @@ int settings_load(const char *file, void *const *shared, struct settings **setti
 	const struct opt_schema *schema = settings_schema();
 	struct settings *s = calloc(1, sizeof *s);
 	struct opt_tree *tree = NULL;
-	char dropins[512];
+	char dropins[PATH_LEN];
 	struct load load;
 	int r = MAG_ENOMEM;
 
 	err[0] = '\0';
 	if (!s)
 		goto out;
-	r = opt_load(file, dropin_dir(file, dropins, sizeof dropins), schema, &tree, err);
+	r = opt_load(file, dropin_dir(file, dropins), schema, &tree, err);
 	if (r < 0)
 		goto out;
 	if ((r = opt_fill(tree, &schema->sections[0], "", s, err)) < 0)
 		goto out;
 	load = (struct load){ s, tree, shared, err };
 	if ((r = opt_each_instance(tree, "gateway", load_gateway, &load)) < 0)
+		goto out;
+	if (!s->templates_dir[0])
+		snprintf(s->templates_dir, sizeof s->templates_dir, "%.*s",
+			(int)sizeof s->templates_dir - 1, beside(file, "templates", dropins));
+	if ((r = mail_templates_read(s->templates_dir, &s->templates, err)) < 0)
 		goto out;
 	if ((r = check(s, err)) < 0)
 		goto out;
@@ -154,5 +170,6 @@ void settings_free(struct settings **settings)
 		return;
 	for (size_t i = 0; i < s->n_gateways; i++)
 		gateway_free(&s->gateways[i]);
+	mail_templates_free(&s->templates);
 	free(s);
 }

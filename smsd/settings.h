@@ -3,12 +3,15 @@
 #define SMSD_SETTINGS_H
 
 #include "smsd/gateway.h"
+#include "smsd/mail_template.h"
 #include "smsd/route.h"
 
 struct settings {
 	char socket[108], user[64], clients[256], allowed_countries[1024];
 	int64_t budget_hour, budget_day, parallel, max_waiting, drain;
+	char templates_dir[256];
 	bool autofill, sandbox;
+	struct mail_templates *templates;
 
 	struct gateway *gateways[GATEWAYS_MAX];
 	size_t n_gateways;
@@ -17,7 +20,7 @@ struct settings {
 extern const struct opt_schema *settings_schema(void);
 
 /* Read `file` and the *.conf of the directory gateways.d beside it; open every
- * gateway. shared[i]: what driver i set up; all NULL only checks.
+ * gateway; read the templates of e-mails. shared[i]: what driver i set up; all NULL only checks.
  * 0 or an error with err. */
 int settings_load(const char *file, void *const *shared, struct settings **settings_r,
 	char err[OPT_ERROR_MAX]);

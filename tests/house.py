@@ -119,8 +119,9 @@ class House:
     def smsd_conf(self, **sections):
         smsd = {
             "smsd": {"socket": self.smsd_socket, "user": self.user, "clients": str(os.geteuid()),
-                     "allowed_countries": "*"},
-            "gateway outbox": {"driver": "outbox", "channels": "sms voice",
+                     "allowed_countries": "*",
+                     "templates": os.path.join(TOP, "conf/templates")},
+            "gateway outbox": {"driver": "outbox", "channels": "sms voice email",
                                "directory": self.outbox},
         }
         for name, keys in sections.items():

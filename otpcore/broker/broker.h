@@ -24,6 +24,8 @@ struct listener; /* listen.c */
 struct ticker;   /* tick.c */
 struct dispatch; /* dispatch.c */
 struct decoys;   /* decoy.c */
+struct mails;    /* mail.c */
+struct sweeper;  /* sweep.c */
 
 struct broker {
 	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
@@ -38,6 +40,8 @@ struct broker {
 	struct ticker *ticker;
 	struct dispatch *dispatch;
 	struct decoys *decoys;
+	struct mails *mails;
+	struct sweeper *sweeper;
 };
 
 /* Who asks: from the kernel, at accept (security.md 1, 2). */
@@ -58,12 +62,14 @@ struct standing {
 struct sms_order {
 	bool wanted;
 	char id[40];
-	char to[24], channel[8], template[32], language[16];
+	char to[257], channel[9], template[33], language[17];
+	char args[601]; /* of an e-mail's template */
 	struct mag_secret code;
 	int64_t expires_at;
 	uint32_t priority;
 	int64_t challenge; /* row whose delivery is updated when word comes; 0: none */
 	char account[257]; /* of the challenge */
+	int64_t mail;      /* row of an e-mail: mail_record() hears what came of it */
 };
 
 struct request {
@@ -121,6 +127,7 @@ extern const struct handler handle_account[]; /* account_*, ping */
 extern const struct handler handle_licence[]; /* licence_*, activate */
 extern const struct handler handle_explain[];
 extern const struct handler handle_token[]; /* token_*, mobile_*, recovery_codes, ... */
+extern const struct handler handle_sweep[]; /* sweep */
 
 /* ---- gate.c: the only place that checks authority ---- */
 /* Declares the reads of the gate; opens the ticket. */

@@ -135,10 +135,15 @@ static void conclude(struct order *o, unsigned delivery)
 
 	if (took > DISPATCH_HOLD_MS)
 		took = DISPATCH_HOLD_MS;
-	d->average16 += (took * 16 - d->average16) / 8;
-	d->last = delivery == DELIVERY_FAILED ? DELIVERY_FAILED : DELIVERY_ACCEPTED;
+	/* Decoys pretend what codes do, not what e-mails do. */
+	if (!o->sms.mail) {
+		d->average16 += (took * 16 - d->average16) / 8;
+		d->last = delivery == DELIVERY_FAILED ? DELIVERY_FAILED : DELIVERY_ACCEPTED;
+	}
 	if (o->sms.challenge)
 		delivery_record(d->broker, &o->sms, delivery);
+	if (o->sms.mail)
+		mail_record(d->broker, &o->sms, delivery);
 	answer_all(o, delivery);
 	order_free(o);
 }
@@ -195,6 +200,7 @@ static int encode(const struct order *o, unsigned char *frame, size_t *len_r)
 	mag_copy(q.to, sizeof q.to, s->to);
 	mag_copy(q.channel, sizeof q.channel, s->channel);
 	mag_copy(q.template, sizeof q.template, s->template);
+	mag_copy(q.args, sizeof q.args, s->args);
 	mag_copy(q.language, sizeof q.language, s->language);
 	mag_copy(q.host, sizeof q.host, o->dispatch->broker->host);
 	r = mag_secret_set(&q.code, s->code.data, s->code.len);
@@ -364,7 +370,10 @@ void dispatch_order(struct dispatch *d, struct request *r)
 	}
 	o = order_new(d, r);
 	if (!o) {
-		delivery_record(d->broker, &r->sms, DELIVERY_FAILED);
+		if (r->sms.challenge)
+			delivery_record(d->broker, &r->sms, DELIVERY_FAILED);
+		if (r->sms.mail)
+			mail_record(d->broker, &r->sms, DELIVERY_FAILED);
 		ticker_delivered(r, DELIVERY_FAILED);
 		return;
 	}

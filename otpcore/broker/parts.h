@@ -113,6 +113,18 @@ int64_t dispatch_average_ms(const struct dispatch *d);
 /* The internal request that writes down a delivery (delivery.c). */
 void delivery_record(struct broker *b, const struct sms_order *o, unsigned delivery);
 
+/* ---- mail.c: the mails that wait, one after the other to smsd ---- */
+
+int mails_new(struct broker *b, struct mails **m_r);
+void mails_free(struct mails **m);
+/* What smsd said of one; from dispatch. */
+void mail_record(struct broker *b, const struct sms_order *o, unsigned delivery);
+
+/* ---- sweep.c: the calendar, hourly and at start ---- */
+
+int sweeper_new(struct broker *b, struct sweeper **s_r);
+void sweeper_free(struct sweeper **s);
+
 /* ---- audit.c: one line per decision ---- */
 void audit(const struct request *r);
 

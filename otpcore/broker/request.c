@@ -13,6 +13,7 @@ static const struct handler *const families[] = {
 	handle_account,
 	handle_licence,
 	handle_explain,
+	handle_sweep,
 	handle_token,
 	NULL,
 };

@@ -169,6 +169,10 @@ static int server_open(struct broker *b, int fd)
 	if (!r)
 		r = dispatch_new(b, &b->dispatch);
 	if (!r)
+		r = mails_new(b, &b->mails);
+	if (!r)
+		r = sweeper_new(b, &b->sweeper);
+	if (!r)
 		r = listener_new(b, fd, &b->listener);
 	return r;
 }
@@ -204,6 +208,8 @@ int server_run(struct broker *b, int fd)
 	while (!r && !drained(&s))
 		r = turn(&s);
 	dispatch_free(&b->dispatch);
+	sweeper_free(&b->sweeper);
+	mails_free(&b->mails);
 	listener_free(&b->listener);
 	ticker_free(&b->ticker);
 	decoys_free(&b->decoys);

@@ -79,6 +79,17 @@ int store_count_credentials(struct store *s, int64_t *n_r)
 	return r;
 }
 
+int store_mail_known(struct store *s, const char *once, bool *known_r)
+{
+	struct store_value value = work_text(once);
+	struct number n = { false, 0 };
+	int r = work_read(s, QUERY_MAIL_KNOWN, &value, 1, on_number, &n);
+
+	if (r == 0)
+		*known_r = n.found;
+	return r;
+}
+
 int store_meta_get(struct store *s, const char *name, int64_t *value_r)
 {
 	struct store_value value = work_text(name);

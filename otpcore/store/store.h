@@ -236,6 +236,8 @@ int store_due_accounts(struct store *s, const char *after_name, const struct sto
 int store_count_credentials(struct store *s, int64_t *n_r);
 /* Mails that wait and are due, oldest first, with the account's name. */
 int store_mails_waiting(struct store *s, int64_t now, size_t limit, store_mail_fn *fn, void *arg);
+/* Has this notice been written already, by whatever broker? 0 or an error. */
+int store_mail_known(struct store *s, const char *once, bool *known_r);
 /* Numbers under a name ("last_sweep"). MAG_ENOTFOUND: never set. "schema" is not
  * for callers: MAG_EINVAL. */
 int store_meta_get(struct store *s, const char *name, int64_t *value_r);

@@ -53,7 +53,8 @@ struct member {
 	const char *name, *value;
 };
 
-/* {"to": ..., "channel": ..., "text": ..., "sent_at": ...} */
+/* {"to": ..., "channel": ..., "text": ..., "sent_at": ..., "subject": ...}; an
+ * e-mail alone has a subject. */
 static int outbox_document(const struct attempt *a, struct mag_secret *out)
 {
 	char at[32];
@@ -62,10 +63,12 @@ static int outbox_document(const struct attempt *a, struct mag_secret *out)
 		{ "channel", a->message->channel },
 		{ "text", mag_secret_text(a->text) },
 		{ "sent_at", mag_time_rfc3339(a->now_ms / 1000, at, sizeof at) },
+		{ "subject", a->subject },
 	};
+	size_t n = sizeof members / sizeof *members - (a->subject && *a->subject ? 0 : 1);
 	int r = mag_secret_append(out, "{", 1);
 
-	for (size_t i = 0; i < sizeof members / sizeof *members && r == 0; i++) {
+	for (size_t i = 0; i < n && r == 0; i++) {
 		if ((r = mag_secret_append(out, i ? ", \"" : "\"", i ? 3 : 1)) < 0 ||
 			(r = enc_append_text(out, ENC_JSON, members[i].name)) < 0 ||
 			(r = mag_secret_append(out, "\": \"", 4)) < 0 ||

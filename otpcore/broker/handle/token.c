@@ -4,6 +4,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
+#include "otpcore/broker/mail.h"
 #include "otpcore/engine/policy.h"
 
 enum actor token_actor(const struct request *r)
@@ -215,43 +216,12 @@ char *token_name(const struct token *t, char *buf, size_t cap)
 	return buf;
 }
 
-/* Is `word` one of the blank-separated words? */
-static bool lists(const char *words, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = words; (p = strstr(p, word)); p += len)
-		if ((p == words || p[-1] == ' ' || p[-1] == ',') &&
-			(!p[len] || p[len] == ' ' || p[len] == ','))
-			return true;
-	return false;
-}
-
-/* The word of [mail] enabled that switches a kind off; NULL: it is always told. */
-static const struct {
-	const char *kind, *word;
-} switches[] = {
-	{ "activation", "activation" },
-	{ "suspension", "suspension" },
-	{ "revocation", "revocation" },
-	{ "renewal", "expiry" },
-	{ "recovery", NULL },
-};
-
-static bool wanted(const struct settings *s, const char *kind)
-{
-	for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
-		if (mag_streq(switches[i].kind, kind))
-			return !switches[i].word || lists(s->mail_enabled, switches[i].word);
-	return false;
-}
-
 void token_mail(struct request *r, const struct aggregate *a, const char *kind, const char *more)
 {
 	struct mag_buf once, args;
 	struct mail *m;
 
-	if (!a->account.email.len || !wanted(r->broker->settings, kind))
+	if (!a->account.email.len || !mail_enabled(r->broker->settings, kind))
 		return;
 	m = store_add_mail(r->tick);
 	if (!m)
@@ -267,12 +237,6 @@ void token_mail(struct request *r, const struct aggregate *a, const char *kind, 
 	m->state = MAIL_WAITING;
 	m->created_at = m->next_at = r->now;
 	store_mark_mail(r->tick, r->index, m, ROW_NEW);
-}
-
-/* The calendar's own: sweep.c of the broker serves it. */
-static void missing_decide(struct request *r)
-{
-	request_error(r, MAG_EUNSUPPORTED);
 }
 
 const struct handler handle_token[] = {
@@ -294,6 +258,5 @@ const struct handler handle_token[] = {
 	{ WIRE_MSG_RECOVERY_CODES, recovery_codes_want, recovery_codes_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_BREAK_GLASS, NULL, break_glass_decide, NULL, NULL, break_glass_after },
 	{ WIRE_MSG_SPONSOR, NULL, sponsor_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_SWEEP, NULL, missing_decide, NULL, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

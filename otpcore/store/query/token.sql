@@ -46,6 +46,9 @@ SELECT (SELECT count(*) FROM phone WHERE state = 2)
 SELECT {mail}, coalesce((SELECT name FROM account WHERE account.id = mail.account), '') AS holder
 FROM mail WHERE state = 1 AND next_at <= $1 ORDER BY next_at, id LIMIT $2;
 
+--: mail_known t
+SELECT 1 FROM mail WHERE once = $1;
+
 --: meta_get t
 SELECT value FROM meta WHERE name = $1;
 --: meta_set ti
