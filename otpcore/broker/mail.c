@@ -281,7 +281,8 @@ int mails_new(struct broker *b, struct mails **m_r)
 
 void mails_kick(struct mails *m)
 {
-	event_active(m->timer, EV_TIMEOUT, 0);
+	if (m)
+		event_active(m->timer, EV_TIMEOUT, 0);
 }
 
 void mails_free(struct mails **mails)

@@ -97,19 +97,21 @@ class Years:
     def forward(self, seconds):
         self.house.time_travel(seconds)
 
-    def until(self, at, step=STEP):
+    def until(self, at, step=STEP, settled=True):
         """To this second, with a sweep on the way as often as a daemon would."""
         while self.now < at:
             self.forward(min(step, at - self.now))
-            _, _, held = self.sweep()
+            _, done, held = self.sweep()
             assert held == 0
+            if done and settled:
+                self.settled()
 
     def arrived(self, name):
         return [m for m in self.house.messages() if m["to"] == name + "@example.org"]
 
     def settled(self):
         """Every mail is with the mail server."""
-        wait_for("the mails", lambda: not self.sql("SELECT id FROM mail WHERE state <> 2"), 30)
+        wait_for("the mails", lambda: not self.sql("SELECT id FROM mail WHERE state = 1"), 30)
 
 
 @pytest.fixture
@@ -269,16 +271,32 @@ def test_O4_kinds_that_are_switched_off(house):
     assert [t for t, _ in years.mails()] == ["expired"]
 
 
-def test_mail_waits_for_smsd_and_is_given_up(years):
+def without_smsd(years, name):
+    """A reminder was tried once and found nobody."""
+    end = years.person(name, name.upper() + "-1001")
+    years.until(end - 31 * DAY)
+    assert years.mails() == []
     years.house.stop("smsd")
-    end = years.person("ines", "I-1001")
-    years.until(end - 20 * DAY)
-    wait_for("a try", lambda: years.sql("SELECT attempts FROM mail")[0][0] == 1)
+    years.forward(2 * DAY)
+    years.sweep()
+    wait_for("a try", lambda: years.sql("SELECT attempts FROM mail") == [(1,)])
     assert years.sql("SELECT state FROM mail") == [(1,)]
+
+
+def test_mail_waits_for_smsd(years):
+    without_smsd(years, "ines")
     years.house.start_smsd()
     years.forward(3600)
     years.settled()
     assert len(years.arrived("ines")) == 1
+
+
+def test_mail_is_given_up_after_three_days(years):
+    without_smsd(years, "ida")
+    years.forward(4 * DAY)
+    years.settled()
+    assert years.sql("SELECT state FROM mail") == [(3,)]
+    assert "given up: too many tries" in years.house.log()
 
 
 def test_revocation_ends_sessions_of_the_token(years):

@@ -395,7 +395,8 @@ def test_every_option_stands_in_the_manual():
     import re
     from smsd import TOP
     source = "".join((TOP / "smsd" / f).read_text() for f in
-                     ("settings.c", "gateway.c", "gateway/outbox.c", "gateway/http_settings.c"))
+                     ("settings.c", "gateway.c", "gateway/outbox.c", "gateway/http_settings.c",
+                      "gateway/smtp.c"))
     keys = set(re.findall(r'^\t\{ "([a-z0-9_.*]+)", OPT_', source, re.M))
     assert len(keys) > 30
     page = (TOP / "docs/smsd.conf.5").read_text()

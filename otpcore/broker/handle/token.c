@@ -237,6 +237,7 @@ void token_mail(struct request *r, const struct aggregate *a, const char *kind, 
 	m->state = MAIL_WAITING;
 	m->created_at = m->next_at = r->now;
 	store_mark_mail(r->tick, r->index, m, ROW_NEW);
+	mails_kick(r->broker->mails);
 }
 
 const struct handler handle_token[] = {
