@@ -230,6 +230,9 @@ static int read_pam(struct cli *c, const char *service, struct explained *e)
 	else if (!e->has_pam)
 		cli_note(c, "Note: there is no %s/%s; this is what the policy says.",
 			dir ? dir : PAM_DIR, service);
+	else if (*e->pam.wrong)
+		cli_note(c, "Note: until %s:%d is corrected, every login is refused: %s.",
+			e->pam.file, e->pam.line, e->pam.wrong);
 	return CLI_DONE;
 }
 

@@ -6,7 +6,8 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 
-#define DEPTH_MAX 8
+#define DEPTH_MAX   8
+#define OPTIONS_MAX 64
 
 struct reading {
 	const char *dir;
@@ -58,6 +59,9 @@ static void option(struct pam_line *l, const char *text)
  * is no auth line. */
 static void module_line(struct pam_line *l, bool auth, const char *file, int line, char *args)
 {
+	const char *words[OPTIONS_MAX];
+	struct options parsed;
+	int n = 0;
 	char *w;
 
 	if (auth ? l->auth : l->found) {
@@ -68,8 +72,12 @@ static void module_line(struct pam_line *l, bool auth, const char *file, int lin
 		.found = true, .auth = auth, .account = l->account || !auth, .line = line
 	};
 	mag_copy(l->file, sizeof l->file, file);
-	while ((w = word(&args)))
+	while ((w = word(&args))) {
 		option(l, w);
+		if (n < OPTIONS_MAX)
+			words[n++] = w;
+	}
+	(void)options_parse(n, words, &parsed, l->wrong);
 }
 
 static int one_line(struct reading *g, const char *file, int line, char *text)

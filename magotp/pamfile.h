@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "otpcore/login/pam_options.h"
+
 struct pam_line {
 	bool found, auth, account; /* in which phases the module stands */
 	char file[256];            /* of the auth line, else of the account line */
@@ -12,6 +14,7 @@ struct pam_line {
 	char require[33], mode[17], unenrolled[9], service[65];
 	int64_t level;
 	bool broker_down_allow;
+	char wrong[OPTIONS_ERROR_MAX]; /* why the module would refuse everybody; "" nothing */
 };
 
 /* Follows include, substack and @include inside `dir`. 0; MAG_ESYS: there is no

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "otpcore/login/flow.h"
-#include "pam_magotp/options.h"
+#include "otpcore/login/pam_options.h"
 
 struct visit {
 	pam_handle_t *pamh;

@@ -240,3 +240,11 @@ def test_a_refused_issue_prints_no_list(desk):
 def test_gateways_are_roots_and_others_are_told_so(desk):
     p = desk._pipe("magotpctl", ("gateway", "test", "+12025550134"), 1, "", "games")
     assert desk.error(p) == "not-allowed" and "Only root" in p.stderr
+
+
+def test_explain_names_a_mistake_on_the_pam_line(desk):
+    """The module refuses everybody there, whatever the policy says."""
+    where = pam_dir(desk, " promt_password")
+    p = desk.ctl("explain", "sshd", "games", "--pam-dir", where)
+    assert f"until {where}/sshd:2 is corrected" in p.stderr and "prompt_password" in p.stderr
+    assert "corrected" not in desk.ctl("explain", "sshd", "games", "--pam-dir", pam_dir(desk)).stderr

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "otpcore/base/err.h"
-#include "pam_magotp/options.h"
+#include "otpcore/login/pam_options.h"
 #include "pam_magotp/verdict.h"
 #include "pam_magotp/visit.h"
 

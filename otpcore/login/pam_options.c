@@ -1,4 +1,4 @@
-#include "pam_magotp/options.h"
+#include "otpcore/login/pam_options.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The options of a PAM line: one table. What is not known refuses. */
-#ifndef PAM_OPTIONS_H
-#define PAM_OPTIONS_H
+#ifndef LOGIN_PAM_OPTIONS_H
+#define LOGIN_PAM_OPTIONS_H
 
 #include <stdbool.h>
 
