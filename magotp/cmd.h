@@ -77,8 +77,8 @@ int phone_licence(struct cli *c, const char *key);
 int token_pair(const struct cli *c, const char *first, const char *second, struct mag_secret *code1,
 	struct mag_secret *code2);
 /* cli_call_grant; on a terminal a missing licence is asked for first. */
-int token_licensed(struct cli *c, uint16_t message, void *request, struct mag_secret *grant,
-	void *reply);
+int token_licensed(
+	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply);
 /* An account from the user database: uid and the name of the GECOS field. */
 struct wire_account_add_req;
 bool account_from_passwd(const char *user, struct wire_account_add_req *q);

@@ -96,8 +96,7 @@ int cmd_break_glass(struct cli *c)
 		r = cli_request(c, WIRE_MSG_BREAK_GLASS, &q, &p);
 	if (r == CLI_DONE && c->json) {
 		o = json_object_new_object();
-		json_object_object_add(
-			o, "code", json_object_new_string(mag_secret_text(&p.code)));
+		json_object_object_add(o, "code", json_object_new_string(mag_secret_text(&p.code)));
 		json_object_object_add(o, "until", cli_json_time(q.until));
 		cli_json_print(&o);
 	} else if (r == CLI_DONE) {

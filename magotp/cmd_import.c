@@ -56,8 +56,8 @@ static int faulty(const struct cli *c, const struct told *t)
 
 static int read_failed(const struct cli *c, int r)
 {
-	return cli_fail(c, CLI_REFUSED, "import-fault", "The file cannot be read: %s.",
-		mag_strerror(r));
+	return cli_fail(
+		c, CLI_REFUSED, "import-fault", "The file cannot be read: %s.", mag_strerror(r));
 }
 
 /* ---- reading ---- */
@@ -133,8 +133,9 @@ static int read_file(const struct cli *c, const char *path, struct import_list *
 /* ---- the broker ---- */
 static int commit(struct cli *c, int64_t batch, size_t count, bool cancel, uint32_t *imported_r)
 {
-	struct wire_token_commit_req q = { .batch = batch, .count = (uint32_t)count,
-		.cancel = cancel };
+	struct wire_token_commit_req q = {
+		.batch = batch, .count = (uint32_t)count, .cancel = cancel
+	};
 	struct wire_token_commit_rep p = { 0 };
 	struct wire_result kept = c->result;
 	int r;

@@ -38,8 +38,8 @@ int token_pair(const struct cli *c, const char *first, const char *second, struc
 	int r = cli_secret(c, first, "Code it shows now: ", "the first code", code1);
 
 	if (r == CLI_DONE)
-		r = cli_secret(c, second, "Wait for the next code.\nNext code: ", "the next code",
-			code2);
+		r = cli_secret(
+			c, second, "Wait for the next code.\nNext code: ", "the next code", code2);
 	return r;
 }
 
@@ -138,8 +138,8 @@ static int say_added(const struct cli *c, const struct wire_token_add_rep *p)
 	return CLI_DONE;
 }
 
-int token_licensed(struct cli *c, uint16_t message, void *request, struct mag_secret *grant,
-	void *reply)
+int token_licensed(
+	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply)
 {
 	int r = cli_call_grant(c, message, request, grant, reply);
 
@@ -165,8 +165,8 @@ int cmd_token_add(struct cli *c)
 	if (mag_copy(q.label, sizeof q.label, label ? label : ""))
 		return cli_usage(c, "--label: 64 bytes at most");
 	if (r == CLI_DONE)
-		r = cli_secret(c, serial, "Serial number, printed on the token: ",
-			"the serial number", &typed);
+		r = cli_secret(c, serial,
+			"Serial number, printed on the token: ", "the serial number", &typed);
 	if (r == CLI_DONE && mag_copy(q.serial, sizeof q.serial, mag_secret_text(&typed)))
 		r = cli_usage(c, "that serial number is too long");
 	do {
@@ -294,8 +294,7 @@ int cmd_mobile_suspend(struct cli *c)
 }
 
 /* ---- revoked ---- */
-static int say_revoked(
-	const struct cli *c, const char *id, const struct wire_token_revoke_rep *p)
+static int say_revoked(const struct cli *c, const char *id, const struct wire_token_revoke_rep *p)
 {
 	struct json_object *o;
 

@@ -234,7 +234,8 @@ static int take_row(struct reader *rd, char *fields[], size_t n)
 	int r = 0;
 
 	if (n != FIELDS) {
-		fault(rd, rd->row, "", n < FIELDS ? "fewer than six columns" : "more than six columns");
+		fault(rd, rd->row, "",
+			n < FIELDS ? "fewer than six columns" : "more than six columns");
 		return 0;
 	}
 	what[SERIAL] = take_serial(fields[SERIAL], &one.seed);

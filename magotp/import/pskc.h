@@ -9,8 +9,8 @@
 
 #include "otpcore/base/secret.h"
 
-#define PSKC_FILE_MAX  (64u << 20)
-#define PSKC_DEPTH_MAX 32
+#define PSKC_FILE_MAX   (64u << 20)
+#define PSKC_DEPTH_MAX  32
 #define PSKC_ROUNDS_MAX 2000000 /* PBKDF2: a second or two */
 
 struct pskc_fault {

@@ -81,7 +81,8 @@ int pskc_key(xmlNode *container, const struct pskc_unlock *u, struct mag_secret 
 	if (!how)
 		return pskc_fault(f, NULL, "it has encrypted values but names no key");
 	if (pskc_child(how, "X509Data"))
-		return pskc_fault(f, NULL, "it is encrypted for a certificate, which is not supported");
+		return pskc_fault(
+			f, NULL, "it is encrypted for a certificate, which is not supported");
 	if (!derived)
 		return u->key.len ? mag_secret_set(key_r, u->key.data, u->key.len)
 				  : pskc_fault(f, NULL,

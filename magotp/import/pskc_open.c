@@ -249,8 +249,8 @@ static int open_value(struct opener *o, xmlNode *field)
 		xmlFreeNode(value);
 		xmlUnlinkNode(sum);
 		xmlFreeNode(sum);
-		plain = xmlNewTextChild(field, field->ns, (const xmlChar *)"PlainValue",
-			(const xmlChar *)text);
+		plain = xmlNewTextChild(
+			field, field->ns, (const xmlChar *)"PlainValue", (const xmlChar *)text);
 		r = plain ? 0 : MAG_ENOMEM;
 	}
 	mag_wipe(text, sizeof text);

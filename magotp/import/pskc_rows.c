@@ -23,8 +23,8 @@ static const char *algorithm(pskc_key_t *key)
 {
 	static const char *const known[][2] = { { "HMAC-SHA1", "sha1" }, { "HMAC-SHA-1", "sha1" },
 		{ "SHA1", "sha1" }, { "HMAC-SHA256", "sha256" }, { "HMAC-SHA-256", "sha256" },
-		{ "SHA256", "sha256" }, { "HMAC-SHA512", "sha512" },
-		{ "HMAC-SHA-512", "sha512" }, { "SHA512", "sha512" } };
+		{ "SHA256", "sha256" }, { "HMAC-SHA512", "sha512" }, { "HMAC-SHA-512", "sha512" },
+		{ "SHA512", "sha512" } };
 	const char *suite = pskc_get_key_algparm_suite(key);
 
 	if (!suite || !*suite)

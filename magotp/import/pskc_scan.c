@@ -50,7 +50,8 @@ static const char *tag(struct scan *s)
 				s->depth -= s->depth > 0;
 			else if (last != '/')
 				s->depth++;
-			return s->depth > PSKC_DEPTH_MAX ? "its elements are nested too deep" : NULL;
+			return s->depth > PSKC_DEPTH_MAX ? "its elements are nested too deep"
+							 : NULL;
 		}
 		last = ch;
 	}

@@ -217,7 +217,7 @@ enum step step_choice(struct flow *f)
 		 answer.number <= f->login->n_factors)
 		next = take(f, &f->login->factors[answer.number - 1], NULL);
 	else if (answer.what == ANSWER_RECOVERY ||
-		(answer.what == ANSWER_CODE && is_token_code(answer.code)))
+		 (answer.what == ANSWER_CODE && is_token_code(answer.code)))
 		next = flow_verify(f, 0, answer.code);
 	else
 		next = not_in_list(f);

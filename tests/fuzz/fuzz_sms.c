@@ -198,8 +198,7 @@ size_t seed_answer(struct dice *d, uint8_t *out)
 		"{\"sid\": \"SM1\", \"error_code\": null, \"message\": null}",
 		"{\"error_code\": 21211, \"message\": \"no number +12025550134\"}",
 		"{\"message\": \"Your code is 483920.\", \"sid\": [1, {\"a\": 2}]}",
-		"{\"sid\": \"4\\u00383920\", \"message\": \"483 920\\r\\nX\", \"error_code\": "
-		"null}",
+		"{\"sid\": \"4\\u00383920\", \"message\": \"483 920\\r\\nX\", \"error_code\":null}",
 		"0: Accepted for delivery",
 		"",
 		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",

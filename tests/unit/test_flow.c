@@ -666,10 +666,12 @@ static void test_a_recovery_code_is_taken_wherever_a_code_is_asked(void **state)
 	for (int at_code = 0; at_code < 2; at_code++) {
 		two_phones(state);
 		fake.verify_result.verdict = VERDICT_OK;
-		struct flow_result r = at_code ?
-			converse(TURNS({ NULL, "1" }, { NULL, "4RKT-9XQ2-MB7C-0D1E" }, { NULL, NULL }),
-				STACK) :
-			converse(TURNS({ NULL, "4rkt 9xq2 mb7c 0d1e" }, { NULL, NULL }), STACK);
+		struct flow_result r =
+			at_code ? converse(TURNS({ NULL, "1" }, { NULL, "4RKT-9XQ2-MB7C-0D1E" },
+						   { NULL, NULL }),
+					  STACK)
+				: converse(TURNS({ NULL, "4rkt 9xq2 mb7c 0d1e" }, { NULL, NULL }),
+					  STACK);
 		assert_int_equal(r.end, FLOW_OK);
 		assert_int_equal(fake.last_ref, 0);
 		assert_int_equal(fake.verifies, 1);
@@ -682,8 +684,10 @@ static void test_a_recovery_code_alone_is_asked_for(void **state)
 	fake.login.n_factors = 0;
 	add_factor(6, "recovery", "", "");
 	converse(TURNS({ HEAD "1. Recovery code (default)\nEnter for 1: ", "" },
-			 { "Recovery code\nType one of the codes that you keep; it is good once. m menu.\n"
-			   "Recovery code: ", NULL }),
+			 { "Recovery code\nType one of the codes that you keep; it is good once. m "
+			   "menu.\n"
+			   "Recovery code: ",
+				 NULL }),
 		STACK);
 }
 

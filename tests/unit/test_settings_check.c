@@ -171,8 +171,7 @@ static void test_faults(void **state)
 static void test_what_is_right_is_taken(void **state)
 {
 	static const char *const right[] = {
-		"[service *]\nexempt_networks = 10.0.0.0/8 192.0.2.1 ::1 2001:db8::/32 0.0.0.0/0 "
-		"::/0\n",
+		"[service *]\nexempt_networks = 10.0.0.0/8 192.0.2.1 ::1 ::/0 0.0.0.0/0\n",
 		"[phone]\nregion_overrides = +1684=AS +1202=US\n",
 		"[broker]\nverifiers = www-data:nginx, postgres:postgresql\n",
 		"[store]\nurl = sqlite::memory:\nmaster_key = credential:magotp\n",

@@ -140,7 +140,8 @@ void account_list_decide(struct request *r)
 {
 	const struct wire_account_list_req *q = r->body;
 
-	if (*q->state && !mag_streq(q->state, "pending") && !handle_value(account_states, q->state)) {
+	if (*q->state && !mag_streq(q->state, "pending") &&
+		!handle_value(account_states, q->state)) {
 		handle_invalid(r, "state: active, pending, pending-registration or locked");
 		return;
 	}

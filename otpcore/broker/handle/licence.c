@@ -277,8 +277,7 @@ static enum verdict bind(
 	struct request *r, struct aggregate *a, struct licence *l, struct subscription **s_r)
 {
 	struct licence_effect e;
-	enum verdict v =
-		licence_effect(a, l, r->broker->settings->renewal_period, r->now, &e);
+	enum verdict v = licence_effect(a, l, r->broker->settings->renewal_period, r->now, &e);
 	struct subscription *s;
 
 	if (v != VERDICT_OK)

@@ -202,8 +202,8 @@ void mobile_confirm_decide(struct request *r)
 		return;
 	}
 	r->state.i[TOKEN_ID] = t->row.id;
-	r->charge[r->n_charges++] = store_charge(
-		r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, 1);
+	r->charge[r->n_charges++] =
+		store_charge(r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, 1);
 	v = judge(r, t);
 	request_verdict(r, v);
 	if (v == VERDICT_OK)

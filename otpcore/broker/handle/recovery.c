@@ -9,8 +9,8 @@
 #define BREAK_GLASS_MAX ((int64_t)366 * 86400) /* a year, whichever */
 
 /* One code; it leaves in this answer and is not kept. */
-static int make(struct request *r, struct aggregate *a, enum recovery_kind kind,
-	struct mag_secret *code_r)
+static int make(
+	struct request *r, struct aggregate *a, enum recovery_kind kind, struct mag_secret *code_r)
 {
 	unsigned char random[10];
 	char text[RECOVERY_TEXT_LEN + 1] = "";

@@ -18,8 +18,7 @@ void sponsor_taken(struct request *r, struct subscription *s)
 		return;
 	s->licence = 0;
 	s->expires_at = licence_expiry(s->purchased_at, 1);
-	store_mark_subscription(
-		r->tick, r->index, s, s->row.version ? ROW_CHANGED : ROW_NEW);
+	store_mark_subscription(r->tick, r->index, s, s->row.version ? ROW_CHANGED : ROW_NEW);
 }
 
 static struct subscription *running(struct aggregate *a, int64_t product, int64_t now)
@@ -86,8 +85,8 @@ void subscription_renew(
 	for (size_t i = 0; i < a->n_tokens; i++) {
 		struct token *t = &a->tokens[i];
 
-		if (t->subscription == s->row.id &&
-			lifecycle_move(t, LIFE_RENEW, ACTOR_USER, LIFE_HAS_PAID, r->now) == VERDICT_OK)
+		if (t->subscription == s->row.id && lifecycle_move(t, LIFE_RENEW, ACTOR_USER,
+							    LIFE_HAS_PAID, r->now) == VERDICT_OK)
 			store_mark_token(r->tick, r->index, t, ROW_CHANGED);
 	}
 	mag_buf_printf(&b, "product=%s\ndate=%s\n", product_id((enum product)s->product),
@@ -98,8 +97,8 @@ void subscription_renew(
 /* The one that ends first among those that can still be renewed. */
 static struct subscription *renewable(struct request *r, struct aggregate *a, int64_t *until_r)
 {
-	const struct calendar_rules rules = {
-		.renewal_period = r->broker->settings->renewal_period };
+	const struct calendar_rules rules = { .renewal_period =
+						      r->broker->settings->renewal_period };
 	struct subscription *best = NULL;
 
 	for (size_t i = 0; i < a->n_subscriptions; i++) {
@@ -128,9 +127,10 @@ void renew_decide(struct request *r)
 		return;
 	s = renewable(r, a, &until);
 	if (!s) {
-		handle_refuse(r, VERDICT_NOT_ALLOWED, a->n_subscriptions
-			? "it can't be renewed any more: a new credential is needed"
-			: "the account has no subscription");
+		handle_refuse(r, VERDICT_NOT_ALLOWED,
+			a->n_subscriptions
+				? "it can't be renewed any more: a new credential is needed"
+				: "the account has no subscription");
 		return;
 	}
 	subscription_renew(r, a, s, until);

@@ -93,8 +93,8 @@ void token_add_decide(struct request *r)
 	if (!phone_may_change(r, a, &q->grant) || !(t = candidate(r, a)))
 		return;
 	r->state.i[TOKEN_ID] = t->row.id;
-	r->charge[r->n_charges++] = store_charge(
-		r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, 1);
+	r->charge[r->n_charges++] =
+		store_charge(r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, 1);
 	v = token_pair(r, t, &q->code1, &q->code2);
 	if (v == VERDICT_OK)
 		claim(r, a, t);

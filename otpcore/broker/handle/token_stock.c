@@ -9,8 +9,8 @@
 /* O1: whose inventory the peer sees; NULL: all of it. */
 static const char *confined_to(struct request *r)
 {
-	return r->standing.root ? NULL :
-		store_account_uid(r->tick, r->peer.uid)->account.organisation;
+	return r->standing.root ? NULL
+				: store_account_uid(r->tick, r->peer.uid)->account.organisation;
 }
 
 /* ---- import ---- */
@@ -275,8 +275,9 @@ void token_assign_decide(struct request *r)
 	}
 	v = judge_assign(r, a, t);
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v, v == VERDICT_SERIAL_UNKNOWN ? q->serial
-								: "that token is not free for this account");
+		handle_refuse(r, v,
+			v == VERDICT_SERIAL_UNKNOWN ? q->serial
+						    : "that token is not free for this account");
 		return;
 	}
 	if (held) {

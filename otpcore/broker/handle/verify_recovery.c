@@ -40,8 +40,7 @@ static bool enough(const struct party *p, const struct recovery *c)
 	struct policy policy;
 	struct proof proof;
 
-	if (c->kind != RECOVERY_BREAK_GLASS &&
-		!strstr(p->r->broker->settings->factors, "recovery"))
+	if (c->kind != RECOVERY_BREAK_GLASS && !strstr(p->r->broker->settings->factors, "recovery"))
 		return false;
 	party_policy(p, &policy);
 	worth(p, c, &proof);

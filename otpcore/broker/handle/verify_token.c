@@ -71,8 +71,8 @@ static void accept(const struct party *p, struct token *t, const struct token_po
 
 static struct proof proof_of(const struct request *r)
 {
-	return (struct proof){ (enum strength)r->state.i[TRIAL_STRENGTH],
-		r->state.i[TRIAL_LEVEL], 0, r->state.i[TRIAL_ACCEPTED] };
+	return (struct proof){ (enum strength)r->state.i[TRIAL_STRENGTH], r->state.i[TRIAL_LEVEL],
+		0, r->state.i[TRIAL_ACCEPTED] };
 }
 
 /* One token: VERDICT_OK accepts the code, which moves the token past it. */
