@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from host import Host, stage_install, until_end  # noqa: E402
 
 PASSWORD = "correct horse 7"
 NUMBER = "+12025550134"
+SERIAL = "HT-0003401"
+SEED = "3132333435363738393031323334353637383930"  # RFC 4226, Appendix D
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
@@ -88,6 +91,29 @@ def set_up(host):
           answers=[(r"\[Y/n\] ", ""), ("(?i)code: ", next_code(host))])
 
 
+def token_code(counter):
+    """What the token shows after so many presses of its button."""
+    return subprocess.run(["oathtool", "--hotp", f"--counter={counter}", SEED],
+                          capture_output=True, text=True, check=True).stdout.strip()
+
+
+def log_in_with_token(host):
+    say("\n4. A hardware token: imported, activated with two codes, used to log in")
+    host.write("/root/tokens.csv", "serial,type,secret,digits,counter,algorithm\n"
+               f"{SERIAL},hotp,{SEED},6,0,sha1\n", 0o600)
+    root(host, "magotpctl", "token", "import", "/root/tokens.csv")
+    key = root(host, "magotpctl", "license", "issue", "--product", "hardware").strip()
+    alice(host, "magotp", "activate", answers=[("key: ", key)])
+    # She has a phone already: what changes her factors asks for its code first.
+    alice(host, "magotp", "token", "add", SERIAL, token_code(0), token_code(1),
+          answers=[("Enter for 1: ?", ""), ("Code: ?", next_code(host))])
+    print(f"$ ssh -t -p {host.sshd_port} alice@127.0.0.1 magotp status", flush=True)
+    seen = dialogue(host, host.ssh_command("alice", "magotp status", options=("-o", "LogLevel=ERROR")),
+                    [("Password: ?", PASSWORD), ("Enter for 1: ?", token_code(2))])
+    if "OTP Hardware Token" not in seen:
+        raise SystemExit("demo: the login did not end in a session with the token's strength")
+
+
 def log_in(host):
     say("\n3. Alice logs in over ssh: password, choice of phone, code")
     host.sshd()
@@ -121,6 +147,7 @@ def main():
     with Host(stage) as host:
         set_up(host)
         log_in(host)
+        log_in_with_token(host)
         if options.stay:
             stay(host)
     shutil.rmtree(stage)
