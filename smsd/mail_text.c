@@ -9,7 +9,7 @@
 #include "smsd/mail_text.h"
 
 #define LINE_MAX_LEN 76 /* RFC 2045: of quoted-printable, with the soft break */
-#define WORD_BYTES   42 /* in an encoded word: 56 characters of base64 and 12 around */
+#define WORD_BYTES   39 /* of an encoded word: "Subject:", 52 of base64 and 13 around are 73 */
 
 static int put(struct mag_secret *out, const char *text)
 {

@@ -369,3 +369,103 @@ text = "ok"
             text = match[4] if match[3] == "text" else urllib.parse.unquote_plus(match[4])
             found.append({"from": match[1], "to": match[2], "text": text})
         return found
+
+
+class SmtpPeer:
+    """A mail server of a few lines: what it says to each command is the test's."""
+
+    def __init__(self):
+        self.replies = {}  # "RCPT": "550 5.1.1 nobody" ...; None: hangs up
+        self.mails = []    # (from, to, bytes)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection = self._listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection):
+        sender = to = None
+        with connection, connection.makefile("rb") as lines:
+            def say(key, usual):
+                text = self.replies.get(key, usual)
+                if text is not None:
+                    connection.sendall(text.encode() + b"\r\n")
+                return text is not None and text[0] in "23"
+
+            if not say("CONNECT", "220 peer ESMTP"):
+                return
+            for line in lines:
+                word = line.decode().strip().upper()[:4]
+                sender = line if word == "MAIL" else sender
+                to = line if word == "RCPT" else to
+                if word not in self.replies or self.replies[word] is not None:
+                    good = say(word, {"DATA": "354 go on", "QUIT": "221 bye"}.get(word, "250 ok"))
+                else:
+                    return
+                if word == "DATA" and good:
+                    body = b"".join(iter(lambda: lines.readline(), b".\r\n"))
+                    if not say("END", "250 taken"):
+                        if self.replies.get("END", "") is None:
+                            return
+                        continue
+                    self.mails.append((sender, to, body))
+
+    def gateway(self, **values):
+        lines = ["[gateway mail]", "driver = smtp", "channels = email", "tls = none",
+                 f"url = smtp://127.0.0.1:{self.port}", "from = otp@example.org"]
+        return "\n".join(lines + [f"{k} = {v}" for k, v in values.items()]) + "\n"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+
+
+class OpenSmtpd:
+    """A real opensmtpd that delivers to a maildir of a directory of its own."""
+
+    program = "/usr/sbin/smtpd"
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.port = free_port()
+        self.process = None
+
+    def __enter__(self):
+        config = self.directory / "smtpd.conf"
+        self.maildir = self.directory / "maildir"
+        self.maildir.mkdir()
+        shutil.chown(self.maildir, "mail", "mail")  # it delivers to no root
+        config.write_text(f"""listen on 127.0.0.1 port {self.port}
+action "local" maildir "{self.maildir}" virtual {{ "@" = "mail" }}
+match from any for domain "example.org" action "local"
+""")
+        self.log = open(self.directory / "smtpd.log", "wb")
+        self.process = subprocess.Popen([self.program, "-d", "-f", str(config)],
+                                        stdout=self.log, stderr=self.log)
+        wait_for("opensmtpd", lambda: self._listens() or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            raise RuntimeError((self.directory / "smtpd.log").read_text())
+        return self
+
+    def _listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
+
+    def mails(self):
+        return [f.read_bytes() for f in sorted(self.maildir.glob("new/*"))]
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)
+        self.log.close()

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from peers import wait_for
+from peers import OpenSmtpd, wait_for
 
 DAY, YEAR = 86400, 365 * 86400
 STEP = 5 * DAY
@@ -311,3 +311,23 @@ def test_revocation_ends_sessions_of_the_token(years):
     years.until(last + DAY)
     assert years.state("J-1001") == REVOKED
     assert years.sql("SELECT ended_at > 0 FROM session WHERE id = 77") == [(1,)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists(OpenSmtpd.program),
+                    reason="needs root and opensmtpd")
+def test_each_mail_arrives_once_at_a_mail_server(house, open_dir):
+    """From the calendar to the mailbox, through smsd and opensmtpd."""
+    with OpenSmtpd(open_dir) as server:
+        house.smsd_conf(**{"gateway outbox": {"channels": "sms voice"},
+                           "gateway mail": {"driver": "smtp", "channels": "email", "tls": "none",
+                                            "url": "smtp://127.0.0.1:%d" % server.port,
+                                            "from": "otp@example.org"}})
+        years = Years(house)
+        years.person("kurt", "K-1001")
+        last = years.suspend("K-1001")
+        years.until(last + 9 * DAY, step=DAY)
+        wait_for("the mailbox", lambda: len(server.mails()) >= 4, 20)
+        subjects = sorted(m.split(b"Subject: ")[1].split(b"\r\n")[0].split(b"\n")[0]
+                          for m in server.mails())
+    assert subjects == sorted(3 * [b"Your token 1001 will be revoked after " + day(last).encode()]
+                              + [b"Your token 1001 was revoked"])
