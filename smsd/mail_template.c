@@ -172,8 +172,8 @@ static const struct mail_template *named(const struct mail_templates *templates,
 	const struct mail_template *t;
 
 	SLIST_FOREACH(t, &templates->list, next)
-		if (strcmp(t->name, name) == 0)
-			return t;
+	if (strcmp(t->name, name) == 0)
+		return t;
 	return NULL;
 }
 

@@ -18,7 +18,6 @@ bool calendar_apply(
 const char *due_kind_id(enum due_kind kind);       /* "remind-expiry" */
 const char *due_reason_id(enum due_reason reason); /* "expired", "" */
 /* "phone-us", "token 3401": whatever it is about. Returns buf. */
-const char *due_credential(
-	const struct aggregate *a, const struct due *d, char *buf, size_t cap);
+const char *due_credential(const struct aggregate *a, const struct due *d, char *buf, size_t cap);
 
 #endif

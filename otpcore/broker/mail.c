@@ -130,8 +130,7 @@ static void claim_decide(struct request *r)
 	m->attempts++;
 	m->next_at = r->now + backoff(m->attempts);
 	/* Without an address, or switched off: nobody waits for it, nothing to tell. */
-	if (!a->exists || !a->account.email.len ||
-		!mail_enabled(r->broker->settings, m->template))
+	if (!a->exists || !a->account.email.len || !mail_enabled(r->broker->settings, m->template))
 		m->state = MAIL_GIVEN_UP;
 	else if (m->attempts > 1 && r->now - m->created_at > GIVE_UP)
 		why = "too many tries";
@@ -151,8 +150,8 @@ static struct handed *handed_of(struct mails *m, int64_t id)
 	struct handed *h;
 
 	LIST_FOREACH(h, &m->handed, next)
-		if (h->row.row.id == id)
-			return h;
+	if (h->row.row.id == id)
+		return h;
 	return NULL;
 }
 
@@ -195,8 +194,8 @@ static void sent_decide(struct request *r)
 
 static const struct handler handle_sent = { 0, NULL, sent_decide, NULL, NULL, NULL };
 
-static void add_job(struct broker *b, const struct handler *h, const struct mail *row,
-	const char *account)
+static void add_job(
+	struct broker *b, const struct handler *h, const struct mail *row, const char *account)
 {
 	struct job *j = calloc(1, sizeof *j);
 	struct request *r = j ? request_new(b, NULL, h, j) : NULL;

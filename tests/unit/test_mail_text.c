@@ -36,18 +36,17 @@ static void test_headers(void **state)
 
 	(void)state;
 	assert_int_equal(make("anna@example.org", "Hello", "One.\nTwo =\n", &out), 0);
-	assert_string_equal(mag_secret_text(&out),
-		"Date: Sat, 28 Mar 2026 12:00:00 +0000\r\n"
-		"From: otp@example.org\r\n"
-		"To: anna@example.org\r\n"
-		"Subject: Hello\r\n"
-		"Message-ID: <m01ab@example.org>\r\n"
-		"Auto-Submitted: auto-generated\r\n"
-		"MIME-Version: 1.0\r\n"
-		"Content-Type: text/plain; charset=utf-8\r\n"
-		"Content-Transfer-Encoding: quoted-printable\r\n"
-		"\r\n"
-		"One.\r\nTwo =3D\r\n");
+	assert_string_equal(mag_secret_text(&out), "Date: Sat, 28 Mar 2026 12:00:00 +0000\r\n"
+						   "From: otp@example.org\r\n"
+						   "To: anna@example.org\r\n"
+						   "Subject: Hello\r\n"
+						   "Message-ID: <m01ab@example.org>\r\n"
+						   "Auto-Submitted: auto-generated\r\n"
+						   "MIME-Version: 1.0\r\n"
+						   "Content-Type: text/plain; charset=utf-8\r\n"
+						   "Content-Transfer-Encoding: quoted-printable\r\n"
+						   "\r\n"
+						   "One.\r\nTwo =3D\r\n");
 	mag_secret_free(&out);
 }
 
@@ -125,7 +124,8 @@ static int teardown(void **state)
 static void test_values_are_filled_in(void **state)
 {
 	struct mail_templates *t = NULL;
-	struct sms_message m = { .template = "expired", .args = "account=anna\nreason=\ndate=today" };
+	struct sms_message m = { .template = "expired",
+		.args = "account=anna\nreason=\ndate=today" };
 	char err[OPT_ERROR_MAX], subject[MAIL_SUBJECT_MAX];
 	struct mag_secret text = { 0 };
 
@@ -155,8 +155,8 @@ static void test_faulty_files_are_named(void **state)
 
 	for (size_t i = 0; i < sizeof faulty / sizeof *faulty; i++) {
 		put(*state, faulty[i]);
-		assert_int_equal(mail_templates_read(((struct files *)*state)->dir, &t, err),
-			MAG_ESYNTAX);
+		assert_int_equal(
+			mail_templates_read(((struct files *)*state)->dir, &t, err), MAG_ESYNTAX);
 		assert_non_null(strstr(err, "expired.txt"));
 		assert_null(t);
 	}
