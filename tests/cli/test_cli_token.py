@@ -509,6 +509,9 @@ def test_K4_sponsored_and_renewed(desk):
 
 def test_the_sweep_is_shown_or_confirmed_not_both(desk):
     desk.ctl("sweep", "--dry-run", "--confirm", code=2)
+    assert "Nothing was done" in desk.ctl("sweep", "--dry-run").stderr
+    assert desk.json("sweep", "--dry-run") == []
+    assert "0 done." in desk.ctl("sweep").stderr
 
 
 def test_help_of_the_new_verbs_has_examples(desk):
