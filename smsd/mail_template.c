@@ -26,7 +26,7 @@ struct mail_template {
 };
 
 struct mail_templates {
-	SLIST_HEAD(, mail_template) list;
+	SLIST_HEAD(template_list, mail_template) list;
 };
 
 /* ---- reading ---- */

@@ -76,7 +76,7 @@ int pskc_base64(const xmlNode *node, struct mag_secret *raw_r)
 	if (ctx && !pskc_text(node, text, sizeof text) &&
 		EVP_DecodeUpdate(ctx, raw, &n, (unsigned char *)text, (int)strlen(text)) >= 0 &&
 		EVP_DecodeFinal(ctx, raw + n, &rest) == 1)
-		r = mag_secret_set(raw_r, raw, (size_t)(n + rest));
+		r = mag_secret_set(raw_r, raw, (size_t)n + (size_t)rest);
 	EVP_ENCODE_CTX_free(ctx);
 	mag_wipe(raw, sizeof raw);
 	mag_wipe(text, sizeof text);
@@ -128,7 +128,7 @@ static int decrypt_cbc(const EVP_CIPHER *how, const struct mag_secret *key,
 		EVP_CIPHER_CTX_set_padding(ctx, 0) == 1 &&
 		EVP_DecryptUpdate(ctx, plain, &n, in->data + 16, (int)in->len - 16) == 1 &&
 		EVP_DecryptFinal_ex(ctx, plain + n, &rest) == 1)
-		len = (size_t)(n + rest);
+		len = (size_t)n + (size_t)rest;
 	pad = len ? plain[len - 1] : 0;
 	if (len && pad >= 1 && pad <= 16)
 		r = mag_secret_set(out_r, plain, len - pad);

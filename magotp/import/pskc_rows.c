@@ -125,7 +125,7 @@ static int check(pskc_t *container, struct row **rows_r, size_t *n_r, struct psk
 	}
 	if (!r && !n)
 		r = pskc_fault(f, NULL, "it holds no key");
-	if (!r)
+	if (!r && rows)
 		qsort(rows, n, sizeof *rows, by_serial);
 	for (size_t i = 1; !r && i < n; i++)
 		if (mag_streq(rows[i - 1].serial, rows[i].serial))

@@ -32,7 +32,7 @@ struct handed {
 struct mails {
 	struct broker *broker;
 	struct event *timer;
-	LIST_HEAD(, handed) handed;
+	LIST_HEAD(handed_mails, handed) handed;
 };
 
 /* Body of the broker's own requests. */
