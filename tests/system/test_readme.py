@@ -31,7 +31,7 @@ def test_the_first_gateway_works_after_a_reload(empty_host):
 
 def test_commands_in_the_readme_are_known(empty_host):
     """Each verb that stands in a block of commands has a help of its own."""
-    found = set(re.findall(r"^ *(magotp(?:ctl)?(?: [a-z]+){1,2})\b", README, re.M))
+    found = set(re.findall(r"^ *(magotp(?:ctl)?(?: [a-z][a-z-]*){1,2})\b", README, re.M))
     found |= set(re.findall(r"-c '(magotp [a-z]+(?: [a-z]+)?)", README))
     assert len(found) >= 6, found
     for line in found:
