@@ -20,6 +20,7 @@
 #define SUBSCRIPTIONS_MAX 8
 #define CHALLENGES_MAX    16
 #define TOKENS_MAX        6  /* the store loads 4 at most: room for this tick's own */
+#define PROOFINGS_MAX     12 /* the store loads the 8 latest: room for this tick's own */
 #define RECOVERIES_MAX    32 /* the store loads 20 at most: room for ten new ones */
 #define THROTTLES_MAX     256
 
@@ -53,8 +54,16 @@ struct account {
 	struct blob email;      /* sealed */
 	struct blob email_hash; /* keyed hash, or empty */
 	char first[65], middle[65], last[65], postal[17], language[17], organisation[65];
+	char country[5];        /* "US"; "": not known (I4) */
+	char parent[257];       /* H11: logs in with this account's credentials; "" */
+	char parent_asked[257]; /* it asked for that one, which has not agreed yet */
+	struct blob enrol_key;  /* hash of the key typed at a first login, until it binds */
+	int64_t password_due;   /* enum password_due: what a revocation still owes (H8), */
+	char password_host[65]; /* and the host whose password it is */
 	int64_t created_at;
 };
+
+enum password_due { PASSWORD_DUE_NOTHING = 0, PASSWORD_DUE_RESET, PASSWORD_DUE_EXPIRE };
 
 enum product {
 	PRODUCT_PHONE_US = 1,
@@ -64,14 +73,19 @@ enum product {
 	PRODUCT_MOBILE_HARDWARE
 };
 
+/* I1: WANTED: what hangs beneath it waits (pending-approval) until an activation
+ * code is entered. ASKED: an upgrade (I3), which takes nothing away meanwhile. */
+enum proofing_need { PROOFING_NONE = 0, PROOFING_WANTED, PROOFING_ASKED, PROOFING_PASSED };
+
 enum subscription_state { SUBSCRIPTION_ACTIVE = 1, SUBSCRIPTION_EXPIRED, SUBSCRIPTION_REVOKED };
 
 struct subscription {
 	struct row row;
 	int64_t account;
 	int64_t product, state;
-	int64_t level;   /* 2, or 3 after proofing */
-	int64_t licence; /* 0: automatic or sponsored */
+	int64_t level;    /* 2, or 3 after proofing */
+	int64_t proofing; /* enum proofing_need */
+	int64_t licence;  /* 0: automatic or sponsored */
 	int64_t started_at, purchased_at, expires_at;
 };
 
@@ -137,6 +151,41 @@ struct recovery {
 	struct blob hash;                        /* SHA-256 of the normal form: 80 random bits */
 	int64_t created_at, used_at, expires_at; /* expires_at 0: never */
 	char reason[129], made_by[65];
+};
+
+/* One course of identity proofing: what an agent did and what came of it. What was
+ * proofed (documents, answers, numbers) is never stored (I7). */
+enum proofing_state {
+	PROOFING_REQUESTED = 1, /* the person agreed to it */
+	PROOFING_SCHEDULED,     /* an appointment was made; a new time moves it */
+	PROOFING_CONFIRMED,
+	PROOFING_MISSED,
+	PROOFING_FAILED,
+	PROOFING_ISSUED, /* passed: the activation code waits to be entered */
+	PROOFING_DONE,   /* and was */
+	PROOFING_DEAD    /* replaced by another code */
+};
+enum proofing_method { PROOFING_WEBCAM = 1, PROOFING_CREDIT, PROOFING_IN_PERSON };
+enum proofing_outcome { /* I5 */
+	PROOFED_OK = 1,
+	PROOFED_BY_POST, /* located, answers wrong: the code goes by post */
+	PROOFED_NOT_LOCATED,
+	PROOFED_UNWILLING,
+	PROOFED_DISAGREED,
+	PROOFED_DOCUMENTS,
+	PROOFED_OTHER
+};
+struct proofing {
+	struct row row;
+	int64_t account, subscription;
+	int64_t state, method, outcome; /* 0: none yet */
+	struct blob hash;               /* SHA-256 of the activation code's normal form */
+	char agent[65];
+	int64_t created_at, agreed_at, appointment_at, decided_at, expires_at, used_at;
+};
+struct proofings {
+	size_t n;
+	struct proofing rows[PROOFINGS_MAX]; /* the latest first */
 };
 
 /* An e-mail that is due. Written in the same transaction as what it tells of,

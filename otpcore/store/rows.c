@@ -45,6 +45,12 @@ static const struct column account_columns[] = {
 	TEXT(account, postal),
 	TEXT(account, language),
 	TEXT(account, organisation),
+	TEXT(account, country),
+	TEXT(account, parent),
+	TEXT(account, parent_asked),
+	BLOB(account, enrol_key),
+	INT(account, password_due),
+	TEXT(account, password_host),
 	FIXED_INT(account, created_at),
 };
 static const struct column subscription_columns[] = {
@@ -52,6 +58,7 @@ static const struct column subscription_columns[] = {
 	INT(subscription, product),
 	INT(subscription, state),
 	INT(subscription, level),
+	INT(subscription, proofing),
 	INT(subscription, licence),
 	INT(subscription, started_at),
 	INT(subscription, purchased_at),
@@ -170,6 +177,21 @@ static const struct column licence_columns[] = {
 	INT(licence, account),
 	INT(licence, used_at),
 };
+static const struct column proofing_columns[] = {
+	FIXED_INT(proofing, account),
+	INT(proofing, subscription),
+	INT(proofing, state),
+	INT(proofing, method),
+	INT(proofing, outcome),
+	BLOB(proofing, hash),
+	TEXT(proofing, agent),
+	FIXED_INT(proofing, created_at),
+	INT(proofing, agreed_at),
+	INT(proofing, appointment_at),
+	INT(proofing, decided_at),
+	INT(proofing, expires_at),
+	INT(proofing, used_at),
+};
 static const struct column mail_columns[] = {
 	FIXED_INT(mail, account),
 	FIXED_TEXT(mail, once),
@@ -195,6 +217,7 @@ static const struct table tables[TABLE_COUNT] = {
 	[TABLE_LOGIN] = TABLE(login),
 	[TABLE_SESSION] = TABLE(session),
 	[TABLE_LICENCE] = TABLE(licence),
+	[TABLE_PROOFING] = TABLE(proofing),
 	[TABLE_MAIL] = TABLE(mail),
 };
 

@@ -41,7 +41,7 @@
 struct store;
 struct store_tick;
 
-#define STORE_SCHEMA    2
+#define STORE_SCHEMA    3
 #define STORE_ERROR_MAX 256
 
 /* url: "sqlite:/path" or "sqlite::memory:". The database must exist and have
@@ -87,6 +87,7 @@ bool store_active(const struct store_tick *t, size_t request);
 /* What a request reads. 0 or MAG_ENOMEM. The same thing twice is one row. */
 int store_want_account(struct store_tick *t, const char *name);
 int store_want_account_uid(struct store_tick *t, int64_t uid);
+int store_want_proofings(struct store_tick *t, const char *account);
 int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
 int store_want_sessions_of(struct store_tick *t, const char *account);
@@ -107,6 +108,10 @@ int store_want_throttle(
  * is not there (and its serial can't be used for a new row). */
 struct aggregate *store_account(struct store_tick *t, const char *name);
 struct aggregate *store_account_uid(struct store_tick *t, int64_t uid);
+/* H11: the account whose credentials this one logs in with; read without being
+ * wanted, whenever the child is. NULL: it has its own. */
+struct aggregate *store_parent(struct store_tick *t, const struct aggregate *a);
+struct proofings *store_proofings(struct store_tick *t, const char *account);
 struct login *store_login(struct store_tick *t, int64_t id);
 struct session *store_session(
 	struct store_tick *t, const char *boot, const char *host, int64_t sid);
@@ -143,6 +148,8 @@ void store_mark_token(struct store_tick *t, size_t request, struct token *row, e
 void store_mark_recovery(
 	struct store_tick *t, size_t request, struct recovery *row, enum row_fate fate);
 void store_mark_mail(struct store_tick *t, size_t request, struct mail *row, enum row_fate fate);
+void store_mark_proofing(
+	struct store_tick *t, size_t request, struct proofing *row, enum row_fate fate);
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
 void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate);
@@ -154,6 +161,7 @@ struct subscription *store_add_subscription(struct store_tick *t, struct aggrega
 struct phone *store_add_phone(struct store_tick *t, struct aggregate *a);
 struct token *store_add_token(struct store_tick *t, struct aggregate *a); /* an app */
 struct recovery *store_add_recovery(struct store_tick *t, struct aggregate *a);
+struct proofing *store_add_proofing(struct store_tick *t, struct proofings *p);
 struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a);
 /* Puts a token of the inventory (from store_token) beneath an account: the row
  * returned has its account set and is from now on what store_token() finds, too;

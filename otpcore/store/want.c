@@ -14,6 +14,7 @@ static const size_t row_bytes[] = {
 	[WANT_TOKEN] = sizeof(struct token),
 	[WANT_PHONE_OWNERS] = OWNERS_MAX * sizeof(int64_t),
 	[WANT_THROTTLE] = sizeof(struct throttle),
+	[WANT_PROOFINGS] = sizeof(struct proofings),
 };
 
 size_t want_row_size(enum want_kind kind)
@@ -58,6 +59,31 @@ static int want(struct store_tick *t, struct want_key k)
 int store_want_account(struct store_tick *t, const char *name)
 {
 	return want(t, (struct want_key){ WANT_ACCOUNT, name, "", { 0 }, NULL });
+}
+
+int store_want_proofings(struct store_tick *t, const char *account)
+{
+	return want(t, (struct want_key){ WANT_PROOFINGS, account, "", { 0 }, NULL });
+}
+
+/* Wants that come in here stand behind the one that is looked at. */
+int want_read_parents(struct store_tick *t)
+{
+	int n = 0, r = 0;
+
+	for (struct want *w = t->wants; r == 0 && w != NULL; w = w->next) {
+		const struct aggregate *a = w->row;
+		bool account = w->key.kind == WANT_ACCOUNT || w->key.kind == WANT_ACCOUNT_UID;
+
+		if (!account || !w->loaded || !a->exists || a->account.parent[0] == '\0')
+			continue;
+		struct want_key parent = { WANT_ACCOUNT, a->account.parent, "", { 0 }, NULL };
+		if (want_find(&t->by_key, &parent) != NULL)
+			continue;
+		r = store_want_account(t, a->account.parent);
+		n++;
+	}
+	return r != 0 ? r : n;
 }
 
 int store_want_account_uid(struct store_tick *t, int64_t uid)
@@ -151,6 +177,20 @@ struct aggregate *store_account(struct store_tick *t, const char *name)
 struct aggregate *store_account_uid(struct store_tick *t, int64_t uid)
 {
 	return hand_row(t, (struct want_key){ WANT_ACCOUNT_UID, "", "", { uid }, NULL });
+}
+
+struct aggregate *store_parent(struct store_tick *t, const struct aggregate *a)
+{
+	struct aggregate *parent = NULL;
+
+	if (a->exists && a->account.parent[0] != '\0')
+		parent = store_account(t, a->account.parent);
+	return parent != NULL && parent->exists ? parent : NULL;
+}
+
+struct proofings *store_proofings(struct store_tick *t, const char *account)
+{
+	return hand_row(t, (struct want_key){ WANT_PROOFINGS, account, "", { 0 }, NULL });
 }
 
 struct login *store_login(struct store_tick *t, int64_t id)

@@ -111,6 +111,15 @@ static int on_throttle(const struct store_cells *c, void *arg)
 	return load_throttle(c, ((struct want *)arg)->row);
 }
 
+static int on_proofing(const struct store_cells *c, void *arg)
+{
+	struct proofings *p = ((struct want *)arg)->row;
+
+	if (p->n == PROOFINGS_MAX)
+		return MAG_ESTORE;
+	return row_load(TABLE_PROOFING, c, &p->rows[p->n++]);
+}
+
 static int on_owner(const struct store_cells *c, void *arg)
 {
 	struct want *w = arg;
@@ -178,5 +187,6 @@ const struct want_part want_parts[] = {
 	{ WANT_TOKEN, QUERY_TOKEN, "t", on_serial },
 	{ WANT_PHONE_OWNERS, QUERY_PHONE_OWNERS, "b", on_owner },
 	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },
+	{ WANT_PROOFINGS, QUERY_PROOFINGS, "t", on_proofing },
 };
 const size_t want_n_parts = sizeof want_parts / sizeof want_parts[0];

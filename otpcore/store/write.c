@@ -109,6 +109,12 @@ void store_mark_mail(struct store_tick *t, size_t request, struct mail *row, enu
 	mark(t, request, TABLE_MAIL, &row->row, fate);
 }
 
+void store_mark_proofing(
+	struct store_tick *t, size_t request, struct proofing *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_PROOFING, &row->row, fate);
+}
+
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate)
 {
@@ -192,6 +198,12 @@ struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a)
 	row = &a->challenges[a->n_challenges++];
 	*row = (struct challenge){ .account = a->account.row.id };
 	return row;
+}
+
+struct proofing *store_add_proofing(struct store_tick *t, struct proofings *p)
+{
+	(void)t;
+	return p->n < PROOFINGS_MAX ? &p->rows[p->n++] : NULL;
 }
 
 struct licence *store_add_licence(struct store_tick *t)

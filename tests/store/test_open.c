@@ -125,7 +125,7 @@ static void test_threat_33_a_newer_schema_is_refused(void **state)
 	assert_int_equal(store_open(f->url, &f->s, err), MAG_ESCHEMA);
 	assert_non_null(strstr(err, "999"));
 	assert_non_null(strstr(err, "newer"));
-	sql(f->path, "UPDATE meta SET value = 2 WHERE name = 'schema'");
+	sql(f->path, "UPDATE meta SET value = 3 WHERE name = 'schema'");
 	assert_int_equal(store_open(f->url, &f->s, err), 0);
 }
 

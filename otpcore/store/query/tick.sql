@@ -73,6 +73,11 @@ SELECT {licence} FROM licence WHERE hash = $1;
 --: token t
 SELECT {token} FROM token WHERE serial = $1 AND state <> 1;
 
+-- The latest: four places stay free.
+--: proofings t
+SELECT {proofing} FROM proofing WHERE account = {account_id}
+ORDER BY created_at DESC, id LIMIT 8;
+
 --: phone_owners b
 SELECT account FROM phone WHERE number_hash = $1 LIMIT 64;
 

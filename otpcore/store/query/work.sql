@@ -28,6 +28,11 @@ UPDATE token SET account = 0, subscription = 0, suspended_by = 0, label = '',
 DELETE FROM recovery WHERE account = {account_id};
 --: delete_mails t
 DELETE FROM mail WHERE account = {account_id};
+--: delete_proofings t
+DELETE FROM proofing WHERE account = {account_id};
+-- Who logged in with its credentials has none now.
+--: delete_connections t
+UPDATE account SET parent = '', version = version + 1 WHERE parent = $1;
 --: delete_subscriptions t
 DELETE FROM subscription WHERE account = {account_id};
 --: delete_logins t

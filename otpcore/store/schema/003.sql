@@ -1,0 +1,32 @@
+-- Schema 3: identity proofing, connected accounts, what revocation does to a
+-- password, keys that are typed at a first login.
+
+ALTER TABLE account ADD COLUMN country TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN parent_asked TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN enrol_key BYTEA NOT NULL DEFAULT /*sqlite: x*/'';
+ALTER TABLE account ADD COLUMN password_due BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN password_host TEXT NOT NULL DEFAULT '';
+CREATE INDEX account_parent ON account (parent) WHERE parent <> '';
+CREATE INDEX account_password_due ON account (password_host) WHERE password_due > 0;
+
+ALTER TABLE subscription ADD COLUMN proofing BIGINT NOT NULL DEFAULT 0;
+
+CREATE TABLE proofing (
+	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),
+	version BIGINT NOT NULL,
+	account BIGINT NOT NULL CHECK (account > 0),
+	subscription BIGINT NOT NULL,
+	state BIGINT NOT NULL CHECK (state BETWEEN 1 AND 8),
+	method BIGINT NOT NULL CHECK (method BETWEEN 0 AND 3),
+	outcome BIGINT NOT NULL CHECK (outcome BETWEEN 0 AND 7),
+	hash BYTEA NOT NULL,
+	agent TEXT NOT NULL,
+	created_at BIGINT NOT NULL,
+	agreed_at BIGINT NOT NULL,
+	appointment_at BIGINT NOT NULL,
+	decided_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	used_at BIGINT NOT NULL
+) /*sqlite: STRICT*/;
+CREATE INDEX proofing_account ON proofing (account, created_at);
