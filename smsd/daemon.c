@@ -26,7 +26,7 @@ struct daemon {
 	char config[256];
 	struct event_base *base;
 	void *shared[DRIVERS_MAX]; /* of the drivers, in the order of gateway_drivers */
-	struct settings *settings;
+	struct smsd_settings *settings;
 	struct queue_config queue_config;
 	struct queue *queue;
 	struct listen_config listen_config;
@@ -82,7 +82,7 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
 
 static void apply(struct daemon *d)
 {
-	const struct settings *s = d->settings;
+	const struct smsd_settings *s = d->settings;
 	struct queue_config *q = &d->queue_config;
 
 	q->gateways = s->gateways;
@@ -97,7 +97,7 @@ static void apply(struct daemon *d)
 	q->limits.day.limit = s->budget_day;
 }
 
-static void keep_stats(const struct settings *old, struct settings *fresh)
+static void keep_stats(const struct smsd_settings *old, struct smsd_settings *fresh)
 {
 	for (size_t i = 0; i < fresh->n_gateways; i++) {
 		for (size_t j = 0; j < old->n_gateways; j++) {
@@ -111,7 +111,7 @@ static void keep_stats(const struct settings *old, struct settings *fresh)
 	}
 }
 
-static int resolve_clients(struct daemon *d, const struct settings *s, char err[OPT_ERROR_MAX])
+static int resolve_clients(struct daemon *d, const struct smsd_settings *s, char err[OPT_ERROR_MAX])
 {
 	struct listen_config *l = &d->listen_config;
 	uid_t uids[LISTEN_CLIENTS_MAX] = { 0 };
@@ -143,18 +143,18 @@ static int resolve_clients(struct daemon *d, const struct settings *s, char err[
 
 static int reload(struct daemon *d, char err[OPT_ERROR_MAX])
 {
-	struct settings *fresh = NULL;
-	int r = settings_load(d->config, d->shared, &fresh, err);
+	struct smsd_settings *fresh = NULL;
+	int r = smsd_settings_load(d->config, d->shared, &fresh, err);
 
 	if (r == 0)
 		r = resolve_clients(d, fresh, err);
 	if (r < 0) {
-		settings_free(&fresh);
+		smsd_settings_free(&fresh);
 		return r;
 	}
 	if (d->settings)
 		keep_stats(d->settings, fresh);
-	settings_free(&d->settings);
+	smsd_settings_free(&d->settings);
 	d->settings = fresh;
 	apply(d);
 	return 0;
@@ -308,7 +308,7 @@ out:
 	return r;
 }
 
-const struct settings *daemon_settings(const struct daemon *d)
+const struct smsd_settings *daemon_settings(const struct daemon *d)
 {
 	return d->settings;
 }
@@ -362,7 +362,7 @@ void daemon_free(struct daemon **daemon)
 		queue_abort(d->queue);
 	listen_free(&d->listener);
 	queue_free(&d->queue);
-	settings_free(&d->settings);
+	smsd_settings_free(&d->settings);
 	free_event(&d->run);
 	free_event(&d->drained);
 	free_event(&d->on_term);

@@ -5,12 +5,12 @@
 #include "otpcore/base/option.h"
 
 struct daemon;
-struct settings;
+struct smsd_settings;
 
 /* Read the settings (as root: secrets that only root can read are read now).
  * 0 or an error with err. */
 int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_MAX]);
-const struct settings *daemon_settings(const struct daemon *d);
+const struct smsd_settings *daemon_settings(const struct daemon *d);
 
 /* Take the listening socket over; begin to serve on daemon_run. */
 int daemon_listen(struct daemon *d, int fd, char err[OPT_ERROR_MAX]);

@@ -126,7 +126,7 @@ static int inherited_socket(void)
 }
 
 /* otpcored reaches the socket through the group of the first client. */
-static void share_socket(const struct settings *s)
+static void share_socket(const struct smsd_settings *s)
 {
 	char first[sizeof s->clients];
 	const struct passwd *pw;
@@ -138,7 +138,7 @@ static void share_socket(const struct settings *s)
 			first, strerror(errno));
 }
 
-static int open_socket(const struct settings *s)
+static int open_socket(const struct smsd_settings *s)
 {
 	int fd = inherited_socket();
 
@@ -202,7 +202,7 @@ static void shut_windows(void)
 #endif
 }
 
-static int enter_sandbox(const struct settings *s, const char *config)
+static int enter_sandbox(const struct smsd_settings *s, const char *config)
 {
 #ifdef MAG_INSTRUMENTED /* which writes down what it counted, and traces itself */
 	(void)config;
@@ -281,10 +281,10 @@ static void hold_signals(void)
 static int check_config(const char *config)
 {
 	void *shared[8] = { NULL };
-	struct settings *s = NULL;
+	struct smsd_settings *s = NULL;
 	char err[OPT_ERROR_MAX];
 
-	if (settings_load(config, shared, &s, err) < 0) {
+	if (smsd_settings_load(config, shared, &s, err) < 0) {
 		fprintf(stderr, "magotp-smsd: %s\n", err);
 		return EXIT_REFUSED;
 	}
@@ -294,7 +294,7 @@ static int check_config(const char *config)
 	else
 		printf("%s is right, but there is no [gateway NAME]: nothing can be sent\n",
 			config);
-	settings_free(&s);
+	smsd_settings_free(&s);
 	return EXIT_DONE;
 }
 

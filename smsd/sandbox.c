@@ -59,7 +59,7 @@ static void allow(const char *path, bool write, void *arg)
 	close(fd);
 }
 
-static int restrict_files(const struct settings *s, const char *config)
+static int restrict_files(const struct smsd_settings *s, const char *config)
 {
 	static const char *const readable[] = { "/etc", "/usr", "/lib", "/lib64", "/run",
 		"/dev/null", "/dev/urandom" };
@@ -94,7 +94,7 @@ static int restrict_files(const struct settings *s, const char *config)
 
 #else
 
-static int restrict_files(const struct settings *s, const char *config)
+static int restrict_files(const struct smsd_settings *s, const char *config)
 {
 	(void)s;
 	(void)config;
@@ -241,7 +241,7 @@ static int restrict_calls(void)
 
 #endif
 
-int sandbox_enter(const struct settings *s, const char *config)
+int sandbox_enter(const struct smsd_settings *s, const char *config)
 {
 	int r;
 

@@ -11,6 +11,6 @@
  * mounts, namespaces, modules, keys; sockets of the Unix and internet families.
  * Where the kernel or the build lacks a part, that is logged and left out.
  * 0, or MAG_ESYS: a part that is there could not be put in force. */
-int sandbox_enter(const struct settings *s, const char *config);
+int sandbox_enter(const struct smsd_settings *s, const char *config);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define PATH_LEN 512
 
-#define ROW(field) offsetof(struct settings, field), sizeof(((struct settings *)0)->field)
+#define ROW(field) offsetof(struct smsd_settings, field), sizeof(((struct smsd_settings *)0)->field)
 static const struct opt smsd_opts[] = {
 	{ "socket", OPT_TEXT, RUNDIR "/magotp-smsd/smsd.sock", 0, 0, NULL, ROW(socket),
 		"where otpcored hands messages over" },
@@ -39,7 +39,7 @@ static const struct opt smsd_opts[] = {
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
 };
 
-const struct opt_schema *settings_schema(void)
+const struct opt_schema *smsd_settings_schema(void)
 {
 	static struct opt_section sections[] = {
 		{ "smsd", 0, smsd_opts, "the daemon" },
@@ -53,7 +53,7 @@ const struct opt_schema *settings_schema(void)
 }
 
 struct load {
-	struct settings *settings;
+	struct smsd_settings *settings;
 	const struct opt_tree *tree;
 	void *const *shared;
 	char *err;
@@ -62,7 +62,7 @@ struct load {
 static int load_gateway(const char *name, void *arg)
 {
 	struct load *l = arg;
-	struct settings *s = l->settings;
+	struct smsd_settings *s = l->settings;
 	int r;
 
 	if (s->n_gateways == GATEWAYS_MAX) {
@@ -79,7 +79,7 @@ static int load_gateway(const char *name, void *arg)
 /* A country that does not exist would silently allow nothing. */
 static int check_countries(const char *words, const char *where, char err[OPT_ERROR_MAX])
 {
-	char copy[sizeof((struct settings *)0)->allowed_countries], *save = NULL;
+	char copy[sizeof((struct smsd_settings *)0)->allowed_countries], *save = NULL;
 
 	snprintf(copy, sizeof copy, "%s", words);
 	if (strcmp(copy, "*") == 0)
@@ -94,7 +94,7 @@ static int check_countries(const char *words, const char *where, char err[OPT_ER
 	return 0;
 }
 
-static int check(const struct settings *s, char err[OPT_ERROR_MAX])
+static int check(const struct smsd_settings *s, char err[OPT_ERROR_MAX])
 {
 	int r = check_countries(s->allowed_countries, "[smsd] allowed_countries", err);
 
@@ -123,11 +123,11 @@ static const char *dropin_dir(const char *file, char buf[PATH_LEN])
 	return access(beside(file, "gateways.d", buf), F_OK) == 0 ? buf : NULL;
 }
 
-int settings_load(const char *file, void *const *shared, struct settings **settings_r,
+int smsd_settings_load(const char *file, void *const *shared, struct smsd_settings **settings_r,
 	char err[OPT_ERROR_MAX])
 {
-	const struct opt_schema *schema = settings_schema();
-	struct settings *s = calloc(1, sizeof *s);
+	const struct opt_schema *schema = smsd_settings_schema();
+	struct smsd_settings *s = calloc(1, sizeof *s);
 	struct opt_tree *tree = NULL;
 	char dropins[PATH_LEN];
 	struct load load;
@@ -157,13 +157,13 @@ out:
 	if (r < 0 && !err[0])
 		snprintf(err, OPT_ERROR_MAX, "%s: %s", file, mag_strerror(r));
 	opt_tree_free(&tree);
-	settings_free(&s);
+	smsd_settings_free(&s);
 	return r;
 }
 
-void settings_free(struct settings **settings)
+void smsd_settings_free(struct smsd_settings **settings)
 {
-	struct settings *s = *settings;
+	struct smsd_settings *s = *settings;
 
 	*settings = NULL;
 	if (!s)

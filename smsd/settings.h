@@ -6,7 +6,7 @@
 #include "smsd/mail_template.h"
 #include "smsd/route.h"
 
-struct settings {
+struct smsd_settings {
 	char socket[108], user[64], clients[256], allowed_countries[1024];
 	int64_t budget_hour, budget_day, parallel, max_waiting, drain;
 	char templates_dir[256];
@@ -17,13 +17,13 @@ struct settings {
 	size_t n_gateways;
 };
 
-extern const struct opt_schema *settings_schema(void);
+extern const struct opt_schema *smsd_settings_schema(void);
 
 /* Read `file` and the *.conf of the directory gateways.d beside it; open every
  * gateway; read the templates of e-mails. shared[i]: what driver i set up; all NULL only checks.
  * 0 or an error with err. */
-int settings_load(const char *file, void *const *shared, struct settings **settings_r,
+int smsd_settings_load(const char *file, void *const *shared, struct smsd_settings **settings_r,
 	char err[OPT_ERROR_MAX]);
-void settings_free(struct settings **settings);
+void smsd_settings_free(struct smsd_settings **settings);
 
 #endif

@@ -1,17 +1,50 @@
-/* Sockets and the one timer of libcurl become events; ended transfers are told. */
+/* libcurl on the event loop. */
 #include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
 #include "smsd/gateway/curl_loop.h"
+#include "smsd/match.h"
 
 struct curl_loop {
 	struct event_base *base;
 	CURLM *multi;
 	struct event *timer;
-	void (*done)(void *transfer, CURLcode code);
+	TAILQ_HEAD(jobs, curl_job) jobs;
 };
+
+/* ---- the end of a transfer ---- */
+
+static void job_free(struct curl_job *job)
+{
+	TAILQ_REMOVE(&job->loop->jobs, job, next);
+	if (job->easy) {
+		curl_multi_remove_handle(job->loop->multi, job->easy);
+		curl_easy_cleanup(job->easy);
+	}
+	job->kind->clear(job);
+	free(job);
+}
+
+static void finish(struct curl_job *job, const struct gateway_result *result)
+{
+	struct attempt *a = job->attempt;
+
+	job_free(job);
+	a->done(a, result);
+}
+
+void curl_job_error(const struct curl_job *job, CURLcode code, char *buf, size_t cap)
+{
+	match_redact(buf, cap, job->error[0] ? job->error : curl_easy_strerror(code),
+		job->attempt->text);
+}
 
 static void collect(struct curl_loop *l)
 {
@@ -19,16 +52,19 @@ static void collect(struct curl_loop *l)
 	int left;
 
 	while ((message = curl_multi_info_read(l->multi, &left))) {
+		struct gateway_result result = { .outcome = SMS_AMBIGUOUS };
 		CURLcode code = message->data.result;
-		void *transfer = NULL;
+		struct curl_job *job = NULL;
 
-		if (message->msg != CURLMSG_DONE)
+		if (message->msg != CURLMSG_DONE ||
+			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &job) != CURLE_OK)
 			continue;
-		if (curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer) ==
-			CURLE_OK)
-			l->done(transfer, code);
+		job->kind->judge(job, code, &result);
+		finish(job, &result);
 	}
 }
+
+/* ---- libcurl's sockets and its one timer as events ---- */
 
 static void on_socket_ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -88,38 +124,22 @@ static int set_timer(CURLM *multi, long ms, void *arg)
 	return 0;
 }
 
-int curl_loop_new(struct event_base *base, void (*done)(void *transfer, CURLcode code),
-	struct curl_loop **loop_r)
+/* ---- what the gateways of a driver share ---- */
+
+void curl_loop_teardown(void **shared)
 {
-	struct curl_loop *l = calloc(1, sizeof *l);
+	const struct gateway_result stopped = { .outcome = SMS_AMBIGUOUS,
+		.error = "magotp-smsd is stopping" };
+	struct curl_loop *l = *shared;
+	struct curl_job *job, *next;
 
-	if (!l || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		free(l);
-		return MAG_ENOMEM;
-	}
-	l->base = base;
-	l->done = done;
-	l->timer = evtimer_new(base, on_timer, l);
-	l->multi = curl_multi_init();
-	if (!l->timer || !l->multi ||
-		curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ||
-		curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l) ||
-		curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
-		curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l)) {
-		curl_loop_free(&l);
-		return MAG_ENOMEM;
-	}
-	*loop_r = l;
-	return 0;
-}
-
-void curl_loop_free(struct curl_loop **loop)
-{
-	struct curl_loop *l = *loop;
-
-	*loop = NULL;
+	*shared = NULL;
 	if (!l)
 		return;
+	for (job = TAILQ_FIRST(&l->jobs); job; job = next) {
+		next = TAILQ_NEXT(job, next);
+		finish(job, &stopped);
+	}
 	if (l->multi)
 		curl_multi_cleanup(l->multi);
 	if (l->timer)
@@ -128,12 +148,127 @@ void curl_loop_free(struct curl_loop **loop)
 	curl_global_cleanup();
 }
 
-int curl_loop_add(struct curl_loop *loop, CURL *easy)
+int curl_loop_setup(struct event_base *base, void **shared_r)
 {
-	return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? 0 : MAG_ENOMEM;
+	struct curl_loop *l = calloc(1, sizeof *l);
+	void *shared = l;
+
+	if (!l || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(l);
+		return MAG_ENOMEM;
+	}
+	TAILQ_INIT(&l->jobs);
+	l->base = base;
+	l->timer = evtimer_new(base, on_timer, l);
+	l->multi = curl_multi_init();
+	if (!l->timer || !l->multi ||
+		curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ||
+		curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l) ||
+		curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
+		curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l)) {
+		curl_loop_teardown(&shared);
+		return MAG_ENOMEM;
+	}
+	*shared_r = l;
+	return 0;
 }
 
-void curl_loop_remove(struct curl_loop *loop, CURL *easy)
+/* ---- the beginning of a transfer ---- */
+
+int curl_set_tls(CURL *easy, const char *ca)
 {
-	curl_multi_remove_handle(loop->multi, easy);
+	int bad = 0;
+
+	bad |= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	bad |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	if (*ca) {
+		bad |= curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+		/* Only these: the system's directory would be taken as well. */
+		bad |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
+	return bad;
+}
+
+/* What holds for every transfer; CURLcodes in one, as above. */
+static int set_common(struct curl_job *job)
+{
+	CURL *e = job->easy;
+	int bad = 0;
+
+#if LIBCURL_VERSION_NUM >= 0x075500
+	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, job->kind->protocols);
+#else
+	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS, job->kind->protocol_bits);
+#endif
+	/* The environment's proxies see nothing of this. */
+	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "");
+	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+	bad |= curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* A look-up that hangs is left to its thread: libcurl would wait for it, and the
+	 * whole loop with it. */
+	bad |= curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+#endif
+	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)job->attempt->timeout_ms);
+	bad |= curl_easy_setopt(e, CURLOPT_ERRORBUFFER, job->error);
+	bad |= curl_easy_setopt(e, CURLOPT_PRIVATE, job);
+	return bad;
+}
+
+static int start(struct curl_job *job)
+{
+	int r;
+
+	job->easy = curl_easy_init();
+	if (!job->easy || set_common(job))
+		return MAG_ENOMEM;
+	if ((r = job->kind->prepare(job)) < 0)
+		return r;
+	return curl_multi_add_handle(job->loop->multi, job->easy) == CURLM_OK ? 0 : MAG_ENOMEM;
+}
+
+void curl_job_send(struct attempt *a, const struct curl_kind *kind)
+{
+	struct gateway_result result = { .outcome = SMS_RETRYABLE };
+	struct curl_job *job = calloc(1, kind->size);
+	int r = MAG_ENOMEM;
+
+	if (job) {
+		job->kind = kind;
+		job->attempt = a;
+		job->loop = a->gateway->shared;
+		TAILQ_INSERT_TAIL(&job->loop->jobs, job, next);
+		r = start(job);
+	}
+	if (r == 0)
+		return;
+	/* A value that does not go into the request will not go there later. */
+	if (r == MAG_ERANGE)
+		result.outcome = SMS_PERMANENT;
+	snprintf(result.error, sizeof result.error, "cannot make the %s: %s", kind->what,
+		mag_strerror(r));
+	if (job)
+		finish(job, &result);
+	else
+		a->done(a, &result);
+}
+
+/* ---- settings ---- */
+
+bool curl_host_is_loopback(const char *host)
+{
+	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+	       mag_has_prefix(host, "127.");
+}
+
+bool curl_file_is_readable(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
 }

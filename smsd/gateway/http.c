@@ -2,9 +2,7 @@
  * alone. */
 #include <curl/curl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "otpcore/base/err.h"
 #include "smsd/gateway/curl_loop.h"
@@ -12,22 +10,12 @@
 
 #define ANSWER_MAX 65536
 
-/* Shared by all gateways of the driver. */
-struct http {
-	struct curl_loop *loop;
-	TAILQ_HEAD(transfers, transfer) transfers;
-};
-
 /* One request under way. libcurl is given pointers into it. */
 struct transfer {
-	struct http *http;
-	struct attempt *attempt;
-	CURL *easy;
+	struct curl_job job;
 	struct curl_slist *headers;
 	struct mag_secret url, user, body, answer;
 	bool too_long;
-	char error[CURL_ERROR_SIZE];
-	TAILQ_ENTRY(transfer) next;
 };
 
 /* ---- the end of a request ---- */
@@ -40,98 +28,49 @@ static void free_headers(struct curl_slist *headers)
 	curl_slist_free_all(headers);
 }
 
-static void transfer_free(struct transfer *t)
+static void clear(struct curl_job *job)
 {
-	TAILQ_REMOVE(&t->http->transfers, t, next);
-	if (t->easy) {
-		curl_loop_remove(t->http->loop, t->easy);
-		curl_easy_cleanup(t->easy);
-	}
+	struct transfer *t = (struct transfer *)job;
+
 	free_headers(t->headers);
 	mag_secret_free(&t->url);
 	mag_secret_free(&t->user);
 	mag_secret_free(&t->body);
 	mag_secret_free(&t->answer);
-	free(t);
-}
-
-static void finish(struct transfer *t, const struct gateway_result *result)
-{
-	struct attempt *a = t->attempt;
-
-	transfer_free(t);
-	a->done(a, result);
 }
 
 /* Without an answer: if not one byte of the request went out, nothing was sent
  * (names, connections, TLS, certificates); else nobody knows. */
-static void judge_failure(const struct transfer *t, CURLcode code, struct gateway_result *r)
+static void judge_failure(struct curl_job *job, CURLcode code, struct gateway_result *r)
 {
-	const char *words = t->error[0] ? t->error : curl_easy_strerror(code);
-	char redacted[SMS_ERROR_MAX - 24];
+	char words[SMS_ERROR_MAX - 24];
 	long sent = 0;
 
-	if (curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
+	if (curl_easy_getinfo(job->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
 		sent = 1;
 	r->outcome = sent == 0 ? SMS_RETRYABLE : SMS_AMBIGUOUS;
-	match_redact(redacted, sizeof redacted, words, t->attempt->text);
-	snprintf(r->error, sizeof r->error, "%s%s", redacted, sent ? ", after the request" : "");
+	curl_job_error(job, code, words, sizeof words);
+	snprintf(r->error, sizeof r->error, "%s%s", words, sent ? ", after the request" : "");
 }
 
-static void on_finished(void *transfer, CURLcode code)
+static void judge(struct curl_job *job, CURLcode code, struct gateway_result *result_r)
 {
-	struct transfer *t = transfer;
-	const struct http_settings *s = t->attempt->gateway->driver;
-	struct gateway_result result = { .outcome = SMS_AMBIGUOUS };
+	const struct transfer *t = (struct transfer *)job;
+	const struct http_settings *s = job->attempt->gateway->driver;
 	struct match_answer answer = { .body = mag_secret_text(&t->answer),
 		.len = t->answer.len,
-		.message = t->attempt->message,
-		.text = t->attempt->text };
+		.message = job->attempt->message,
+		.text = job->attempt->text };
 
 	if (t->too_long) {
-		snprintf(result.error, sizeof result.error, "the answer is longer than %d bytes",
-			ANSWER_MAX);
+		snprintf(result_r->error, sizeof result_r->error,
+			"the answer is longer than %d bytes", ANSWER_MAX);
 	} else if (code != CURLE_OK) {
-		judge_failure(t, code, &result);
+		judge_failure(job, code, result_r);
 	} else {
-		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &answer.status);
-		match_judge(&s->match, &answer, &result);
+		curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+		match_judge(&s->match, &answer, result_r);
 	}
-	finish(t, &result);
-}
-
-/* ---- what the gateways share ---- */
-
-static void http_teardown(void **shared)
-{
-	struct http *h = *shared;
-	const struct gateway_result stopped = { .outcome = SMS_AMBIGUOUS,
-		.error = "magotp-smsd is stopping" };
-	struct transfer *t, *next;
-
-	*shared = NULL;
-	if (!h)
-		return;
-	for (t = TAILQ_FIRST(&h->transfers); t; t = next) {
-		next = TAILQ_NEXT(t, next);
-		finish(t, &stopped);
-	}
-	curl_loop_free(&h->loop);
-	free(h);
-}
-
-static int http_setup(struct event_base *base, void **shared_r)
-{
-	struct http *h = calloc(1, sizeof *h);
-	int r = h ? curl_loop_new(base, on_finished, &h->loop) : MAG_ENOMEM;
-
-	if (r < 0) {
-		free(h);
-		return r;
-	}
-	TAILQ_INIT(&h->transfers);
-	*shared_r = h;
-	return 0;
 }
 
 /* ---- making a request ---- */
@@ -161,7 +100,7 @@ static int add_header(struct transfer *t, const char *line)
 
 static int expand(struct transfer *t)
 {
-	const struct attempt *a = t->attempt;
+	const struct attempt *a = t->job.attempt;
 	const struct http_settings *s = a->gateway->driver;
 	const struct ph_values v = { a->message, a->text, a->gateway->from, a->now_ms, s->ttl_min };
 	int r = ph_expand(s->url_template, &v, &t->url);
@@ -188,30 +127,8 @@ static int set_safety(CURL *e, const struct http_settings *s)
 {
 	int bad = 0;
 
-#if LIBCURL_VERSION_NUM >= 0x075500
-	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-	bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
-#endif
+	bad |= curl_set_tls(e, s->ca);
 	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	/* The environment's proxies see nothing of this. */
-	bad |= curl_easy_setopt(e, CURLOPT_PROXY, "");
-	bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-	bad |= curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
-	bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (s->ca[0]) {
-		bad |= curl_easy_setopt(e, CURLOPT_CAINFO, s->ca);
-		/* Only these: the system's directory would be taken as well. */
-		bad |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-	}
-	bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* A look-up that hangs is left to its thread: libcurl would wait for it, and the
-	 * whole loop with it. */
-	bad |= curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-#endif
 	bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	return bad;
@@ -246,7 +163,7 @@ static int set_auth(CURL *e, const struct http_settings *s, const struct mag_sec
 
 static int set_request(struct transfer *t, const struct http_settings *s)
 {
-	CURL *e = t->easy;
+	CURL *e = t->job.easy;
 	int bad = 0;
 
 	bad |= curl_easy_setopt(e, CURLOPT_URL, mag_secret_text(&t->url));
@@ -262,50 +179,37 @@ static int set_request(struct transfer *t, const struct http_settings *s)
 	}
 	if (s->method == METHOD_PUT)
 		bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, "PUT");
-	bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)t->attempt->timeout_ms);
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_answer);
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
-	bad |= curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error);
-	bad |= curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 	return bad;
 }
 
-static int start(struct transfer *t)
+static int prepare(struct curl_job *job)
 {
-	const struct http_settings *s = t->attempt->gateway->driver;
+	struct transfer *t = (struct transfer *)job;
+	const struct http_settings *s = job->attempt->gateway->driver;
 	int r = expand(t);
 
 	if (r < 0)
 		return r;
-	t->easy = curl_easy_init();
-	if (!t->easy || set_safety(t->easy, s) || set_auth(t->easy, s, &t->user) ||
-		set_request(t, s))
-		return MAG_ENOMEM;
-	return curl_loop_add(t->http->loop, t->easy);
+	return set_safety(job->easy, s) || set_auth(job->easy, s, &t->user) || set_request(t, s)
+		       ? MAG_ENOMEM
+		       : 0;
 }
 
 static void http_send(struct attempt *a)
 {
-	struct gateway_result result = { .outcome = SMS_RETRYABLE };
-	struct transfer *t = calloc(1, sizeof *t);
-	int r = MAG_ENOMEM;
+	static const struct curl_kind kind = {
+		.what = "request",
+		.protocols = "http,https",
+		.protocol_bits = CURLPROTO_HTTP | CURLPROTO_HTTPS,
+		.size = sizeof(struct transfer),
+		.prepare = prepare,
+		.judge = judge,
+		.clear = clear,
+	};
 
-	if (t) {
-		t->attempt = a;
-		t->http = a->gateway->shared;
-		TAILQ_INSERT_TAIL(&t->http->transfers, t, next);
-		r = start(t);
-	}
-	if (r == 0)
-		return;
-	/* A value that does not go into the request will not go there later. */
-	if (r == MAG_ERANGE)
-		result.outcome = SMS_PERMANENT;
-	snprintf(result.error, sizeof result.error, "cannot make the request: %s", mag_strerror(r));
-	if (t)
-		finish(t, &result);
-	else
-		a->done(a, &result);
+	curl_job_send(a, &kind);
 }
 
 static int http_open(struct gateway *g, const struct opt_tree *t, char err[OPT_ERROR_MAX])
@@ -339,8 +243,8 @@ const struct gateway_ops gateway_http = {
 	.channels = "sms voice email",
 	.opts = http_opts,
 	.doc = "a request to the HTTP API of a provider or of Kannel",
-	.setup = http_setup,
-	.teardown = http_teardown,
+	.setup = curl_loop_setup,
+	.teardown = curl_loop_teardown,
 	.open = http_open,
 	.close = http_close,
 	.paths = http_paths,

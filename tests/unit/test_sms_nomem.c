@@ -78,7 +78,7 @@ static void on_answer(void *arg, const struct queue_answer *a)
 	answer = *a;
 }
 
-static int send_one(const struct settings *s)
+static int send_one(const struct smsd_settings *s)
 {
 	struct queue_config c = { .gateways = s->gateways,
 		.n_gateways = s->n_gateways,
@@ -116,16 +116,16 @@ out:
 static int run(void)
 {
 	void *shared[8] = { NULL };
-	struct settings *s = NULL;
+	struct smsd_settings *s = NULL;
 	char err[OPT_ERROR_MAX];
-	int r = settings_load(config, shared, &s, err);
+	int r = smsd_settings_load(config, shared, &s, err);
 
 	if (r < 0) {
 		assert_true(err[0]);
 		return r;
 	}
 	r = send_one(s);
-	settings_free(&s);
+	smsd_settings_free(&s);
 	return r;
 }
 

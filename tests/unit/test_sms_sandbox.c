@@ -37,11 +37,11 @@ static int run(int (*inside)(void))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		void *shared[8] = { NULL };
-		struct settings *s = NULL;
+		struct smsd_settings *s = NULL;
 		char err[OPT_ERROR_MAX];
 
 		mag_log_open("test", 0, MAG_LOG_ERROR);
-		if (settings_load(config, shared, &s, err) < 0 || sandbox_enter(s, config) < 0)
+		if (smsd_settings_load(config, shared, &s, err) < 0 || sandbox_enter(s, config) < 0)
 			_exit(CANNOT_ENTER); /* style: a child */
 		_exit(inside());             /* style: a child */
 	}
