@@ -8,6 +8,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/mail.h"
+#include "otpcore/broker/session.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/lifecycle.h"
 #include "otpcore/engine/token.h"
@@ -86,20 +87,6 @@ static bool expire(struct request *r, struct aggregate *a, const struct due *d)
 	return true;
 }
 
-/* H8: what rests on the token ends with it. */
-static void end_sessions(struct request *r, const struct aggregate *a, const struct token *t)
-{
-	size_t n = 0;
-	struct session *s = store_sessions_of(r->tick, a->account.name, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (s[i].token != t->row.id || s[i].ended_at)
-			continue;
-		s[i].ended_at = r->now;
-		store_mark_session(r->tick, r->index, &s[i], ROW_CHANGED);
-	}
-}
-
 static bool revoke(struct request *r, struct aggregate *a, const struct due *d)
 {
 	struct token *t = token_of(a, d);
@@ -108,7 +95,7 @@ static bool revoke(struct request *r, struct aggregate *a, const struct due *d)
 			  VERDICT_OK)
 		return false;
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
-	end_sessions(r, a, t);
+	session_end_resting(r, a, t->row.id, NULL);
 	return true;
 }
 

@@ -170,3 +170,29 @@ void session_end(struct request *r, const struct aggregate *a)
 	s->ended_at = r->now;
 	store_mark_session(r->tick, r->index, s, ROW_CHANGED);
 }
+
+static bool is_own(const struct request *r, const struct session *s)
+{
+	return r->peer.sid >= 0 && s->sid == r->peer.sid && mag_streq(s->boot, r->broker->boot) &&
+	       mag_streq(s->host, r->broker->host);
+}
+
+size_t session_end_resting(
+	struct request *r, const struct aggregate *a, int64_t credential, bool *own_r)
+{
+	size_t n = 0, ended = 0;
+	struct session *s = store_sessions_of(r->tick, a->account.name, &n);
+
+	if (own_r)
+		*own_r = false;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i].ended_at || (s[i].token != credential && s[i].phone != credential))
+			continue;
+		s[i].ended_at = r->now;
+		store_mark_session(r->tick, r->index, &s[i], ROW_CHANGED);
+		ended++;
+		if (own_r && is_own(r, &s[i]))
+			*own_r = true;
+	}
+	return ended;
+}

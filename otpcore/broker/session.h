@@ -32,5 +32,11 @@ bool session_record(struct request *r, const struct aggregate *a, const struct l
 	const char **reason_r);
 /* close: end the row that this process leads. */
 void session_end(struct request *r, const struct aggregate *a);
+/* H8: what rests on a phone or token (its row's id) that is gone ends with it, on
+ * all services and hosts. The account's sessions are wanted
+ * (store_want_sessions_of). Returns how many; *own_r (may be NULL): the peer's own
+ * is among them. */
+size_t session_end_resting(
+	struct request *r, const struct aggregate *a, int64_t credential, bool *own_r);
 
 #endif

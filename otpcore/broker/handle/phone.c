@@ -3,6 +3,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/phone.h"
+#include "otpcore/broker/session.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
 #include "otpcore/engine/token.h"
@@ -189,7 +190,10 @@ static void channel_decide(struct request *r)
 
 static int delete_want(struct request *r)
 {
-	return grant_want(r, &((const struct wire_phone_delete_req *)r->body)->grant);
+	const struct wire_phone_delete_req *q = r->body;
+	int res = grant_want(r, &q->grant);
+
+	return res ? res : store_want_sessions_of(r->tick, q->user);
 }
 
 static void delete_decide(struct request *r)
@@ -221,6 +225,7 @@ static void delete_decide(struct request *r)
 		heir->is_default = 1;
 		store_mark_phone(r->tick, r->index, heir, ROW_CHANGED);
 	}
+	session_end_resting(r, a, p->row.id, NULL);
 	store_mark_phone(r->tick, r->index, p, ROW_DELETED);
 	request_verdict(r, VERDICT_OK);
 }

@@ -4,6 +4,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
+#include "otpcore/broker/session.h"
 #include "otpcore/engine/calendar.h"
 
 /* request.state, from decide to settle. */
@@ -205,27 +206,6 @@ int token_revoke_want(struct request *r)
 	return res ? res : store_want_sessions_of(r->tick, q->user);
 }
 
-/* H8: every session that rests on it ends, the caller's own among them. */
-static void end_sessions(struct request *r, const struct token *t)
-{
-	const struct wire_token_revoke_req *q = r->body;
-	struct wire_token_revoke_rep *p = r->reply;
-	size_t n = 0;
-	struct session *s = store_sessions_of(r->tick, q->user, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (s[i].token != t->row.id || s[i].ended_at)
-			continue;
-		s[i].ended_at = r->now;
-		store_mark_session(r->tick, r->index, &s[i], ROW_CHANGED);
-		p->sessions++;
-		if (r->peer.sid >= 0 && s[i].sid == r->peer.sid &&
-			mag_streq(s[i].boot, r->broker->boot) &&
-			mag_streq(s[i].host, r->broker->host))
-			p->own = 1;
-	}
-}
-
 void token_revoke_decide(struct request *r)
 {
 	const struct wire_token_revoke_req *q = r->body;
@@ -233,6 +213,7 @@ void token_revoke_decide(struct request *r)
 	struct aggregate *a = request_account(r);
 	struct token *t;
 	enum verdict v;
+	bool own = false;
 
 	if (!phone_may_change(r, a, &q->grant) || !(t = token_asked(r, a, q->id)))
 		return;
@@ -243,7 +224,8 @@ void token_revoke_decide(struct request *r)
 	}
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
 	mag_copy(p->id, sizeof p->id, t->serial);
-	end_sessions(r, t);
+	p->sessions = (uint32_t)session_end_resting(r, a, t->row.id, &own);
+	p->own = own;
 	tell(r, t, "revocation", q->reason);
 	request_verdict(r, VERDICT_OK);
 }
