@@ -148,6 +148,12 @@ static inline void request_error(struct request *r, int error)
 }
 /* The account the request speaks of; never NULL; exists may be false. */
 struct aggregate *request_account(struct request *r);
+/* H11: the account whose credentials count for `a`; NULL: its own. A parent that
+ * is not active, or a child itself, lends nothing. */
+struct aggregate *parent_of(struct request *r, const struct aggregate *a);
+/* Phones, tokens, recovery codes and counters of a login are this one's: the
+ * parent, or request_account(). Names, uids, roles, states are never. */
+struct aggregate *request_credentials(struct request *r);
 
 /* ---- grant.c: how strong is the peer's own session (P6)? ----
  * Strength of the session row of its audit session, if sound; of the grant
@@ -167,6 +173,7 @@ struct send_input {
 	struct blob chain;
 	int64_t chain_id;     /* 0: a new chain */
 	const char *template; /* code, register */
+	const char *language; /* NULL: the account's */
 	uint32_t priority;
 	bool decoy; /* a made-up account (rule L10): nothing is stored or ordered */
 };

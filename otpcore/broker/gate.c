@@ -6,6 +6,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/engine/connect.h"
 
 static const struct aggregate nobody;
 
@@ -65,6 +66,20 @@ struct aggregate *request_account(struct request *r)
 
 	/* Nothing marks rows of an account that was not named. */
 	return name && *name ? store_account(r->tick, name) : (struct aggregate *)&nobody;
+}
+
+struct aggregate *parent_of(struct request *r, const struct aggregate *a)
+{
+	struct aggregate *parent = store_parent(r->tick, a);
+
+	return parent && connect_lends(parent) ? parent : NULL;
+}
+
+struct aggregate *request_credentials(struct request *r)
+{
+	struct aggregate *a = request_account(r), *parent = parent_of(r, a);
+
+	return parent ? parent : a;
 }
 
 static bool speaks_for(const struct request *r, const char *service)
@@ -128,6 +143,13 @@ static bool enough(const struct request *r)
 	return false;
 }
 
+bool ticket_holder_stays(struct request *r, const struct aggregate *a, const struct wire_ticket *t)
+{
+	const struct aggregate *parent = t->account ? parent_of(r, a) : NULL;
+
+	return t->holder == (parent ? parent->account.row.id : 0);
+}
+
 /* Does the ticket belong to this peer and to what the request names? */
 static int ticket_check(struct request *r)
 {
@@ -145,7 +167,7 @@ static int ticket_check(struct request *r)
 	 * it must be the same row still, not a name that was given away. */
 	if (r->ticket.account && (!a->exists || a->account.row.id != r->ticket.account))
 		return MAG_ESTALE;
-	return 0;
+	return ticket_holder_stays(r, a, &r->ticket) ? 0 : MAG_ESTALE;
 }
 
 int gate_check(struct request *r)

@@ -50,7 +50,7 @@ static enum strength of_grant(
 		return STRENGTH_NONE;
 	if (t.peer_uid != r->peer.uid || t.peer_pid != (uint32_t)r->peer.pid || !r->peer.alive ||
 		!t.peer_start || t.peer_start != r->peer.start ||
-		t.account != owner->account.row.id)
+		t.account != owner->account.row.id || !ticket_holder_stays(r, owner, &t))
 		return STRENGTH_NONE;
 	l = store_login(r->tick, t.login);
 	if (!l->row.id || l->account != t.account || !l->verified_at ||

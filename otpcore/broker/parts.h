@@ -92,6 +92,8 @@ void ticker_delivered(struct request *r, unsigned delivery);
 /* ---- ticket.c: the sealed txn ---- */
 #define TICKET_LIFE 600 /* seconds; security.md 14 */
 
+/* Are the credentials that count for `a` still those of begin (H11)? */
+bool ticket_holder_stays(struct request *r, const struct aggregate *a, const struct wire_ticket *t);
 int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secret *txn_r);
 /* 0; MAG_ESTALE: not ours, too old, of another host. The peer is the gate's. */
 int ticket_open(

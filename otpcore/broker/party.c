@@ -49,6 +49,8 @@ int party_chain(const struct broker *b, const struct wire_ticket *t, struct blob
 static int sources(struct request *r, int64_t *source_r, int64_t *account_source_r)
 {
 	const struct wire_ticket *t = &r->ticket;
+	/* Who guesses at several connected accounts guesses at one (H11). */
+	const char *user = *t->parent ? t->parent : t->user;
 	char text[600];
 	struct mag_buf s = MAG_BUF(text);
 	int res;
@@ -58,10 +60,10 @@ static int sources(struct request *r, int64_t *source_r, int64_t *account_source
 	else if (*t->rhost)
 		mag_buf_printf(&s, "host:%s", t->rhost);
 	else
-		mag_buf_printf(&s, "local:%s", t->user);
+		mag_buf_printf(&s, "local:%s", user);
 	res = seal_subject(r->broker->keyring, PEPPER_SOURCE, text, s.len, source_r);
 	part(&s, "");
-	part(&s, t->user);
+	part(&s, user);
 	if (!res)
 		res = seal_subject(
 			r->broker->keyring, PEPPER_SOURCE, text, s.len, account_source_r);
@@ -103,10 +105,11 @@ int party_make(struct request *r, struct party *p_r)
 
 		if (d->login.row.id != r->ticket.login)
 			memset(&d->login, 0, sizeof d->login);
-		p.a = &d->account;
+		p.a = p.own = &d->account;
 		p.login = &d->login;
 	} else {
-		p.a = request_account(r);
+		p.own = request_account(r);
+		p.a = request_credentials(r);
 		p.login = store_login(r->tick, r->ticket.login);
 		if (p.login->row.id && p.login->account != r->ticket.account)
 			return MAG_ESTALE;

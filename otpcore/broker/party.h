@@ -1,5 +1,6 @@
-/* Who a login's messages speak of: the account of the ticket, real or made up,
- * the login's row, the chain of its codes and the source it comes from. */
+/* Who a login's messages speak of: the account of the ticket, real or made up, and
+ * whose credentials it uses, the login's row, the chain of its codes and the source it comes from.
+ */
 #ifndef BROKER_PARTY_H
 #define BROKER_PARTY_H
 
@@ -8,7 +9,8 @@
 
 struct party {
 	struct request *r;
-	struct aggregate *a;
+	struct aggregate *a;   /* whose credentials and counters these are (H11) */
+	struct aggregate *own; /* who logs in */
 	struct login *login;
 	struct books books;
 	bool decoy;

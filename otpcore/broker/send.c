@@ -114,7 +114,8 @@ int send_order(struct request *r, const struct send_input *in, const struct chal
 	snprintf(o->id, sizeof o->id, "c%016" PRIx64, c->row.id);
 	mag_copy(o->channel, sizeof o->channel, channel_id(c->channel));
 	mag_copy(o->template, sizeof o->template, in->template);
-	mag_copy(o->language, sizeof o->language, in->account->account.language);
+	mag_copy(o->language, sizeof o->language,
+		in->language ? in->language : in->account->account.language);
 	mag_copy(o->account, sizeof o->account, in->account->account.name);
 	o->expires_at = c->expires_at;
 	o->priority = in->priority;

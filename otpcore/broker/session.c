@@ -19,6 +19,24 @@ static struct session *row_of(struct request *r)
 		       : store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
 }
 
+/* H8, H11: nothing rests on what was deleted, revoked or is not lent any more. */
+static bool rests(struct request *r, const struct session *s, const struct aggregate *a)
+{
+	const struct aggregate *parent = parent_of(r, a), *c = parent ? parent : a;
+
+	if (s->holder && (!parent || s->holder != parent->account.row.id))
+		return false;
+	if (!s->holder)
+		c = a;
+	for (size_t i = 0; i < c->n_phones && s->phone; i++)
+		if (c->phones[i].row.id == s->phone)
+			return c->phones[i].row.fate != ROW_DELETED;
+	for (size_t i = 0; i < c->n_tokens && s->token; i++)
+		if (c->tokens[i].row.id == s->token)
+			return c->tokens[i].state != TOKEN_REVOKED;
+	return !s->phone && !s->token;
+}
+
 struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r)
 {
 	struct session *s = row_of(r);
@@ -34,7 +52,7 @@ struct session *session_sound(struct request *r, const struct aggregate *a, cons
 		 r->peer.loginuid != s->loginuid)
 		reason = "other-uid";
 	else if (s->ended_at || r->now >= s->expires_at || r->now < s->since - SESSION_LIFE ||
-		 peer_start_of(s->leader_pid) != s->leader_start)
+		 peer_start_of(s->leader_pid) != s->leader_start || !rests(r, s, a))
 		reason = "ended";
 	if (*reason) {
 		*reason_r = reason;
@@ -81,6 +99,7 @@ void session_raise(struct request *r, const struct proof *proof)
 		s->strength = proof->strength;
 		s->phone = proof->phone;
 		s->token = proof->token;
+		s->holder = r->ticket.holder;
 	}
 	if (proof->level >= s->level)
 		s->level = proof->level;
@@ -119,7 +138,7 @@ static void spoil(struct request *r, struct session *s)
 		s->loginuid = r->peer.loginuid;
 		s->since = r->now;
 	}
-	s->account = s->login = s->phone = s->token = 0;
+	s->account = s->login = s->phone = s->token = s->holder = 0;
 	s->strength = STRENGTH_NONE;
 	s->level = 0;
 	s->ended_at = r->now;
@@ -154,6 +173,7 @@ bool session_record(struct request *r, const struct aggregate *a, const struct l
 	s->level = login->level;
 	s->phone = login->phone;
 	s->token = login->token;
+	s->holder = login->verified_at ? r->ticket.holder : 0;
 	s->since = r->now;
 	s->expires_at = r->now + SESSION_LIFE;
 	store_mark_session(r->tick, r->index, s, ROW_NEW);

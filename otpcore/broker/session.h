@@ -10,7 +10,8 @@
 /* Reads the row of the peer's audit session. */
 int session_want(struct request *r);
 /* That row, if it is this account's and all it rests on still holds: not ended,
- * not a day old, its leader alive, the peer sure to be in it. NULL otherwise,
+ * not a day old, its leader alive, the peer sure to be in it, the phone or token that
+ * proved it still there and still lent (H8, H11). NULL otherwise,
  * with the reason: no-audit-id, no-login, shared-id, other-uid, ended. */
 struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r);
 /* Is it enough for this service? Where nothing is asked (mode none) always, else

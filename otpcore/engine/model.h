@@ -270,6 +270,7 @@ struct session {
 	int64_t leader_pid, leader_start;
 	char service[65], rhost[257], tty[65];
 	int64_t strength, level, phone, token;
+	int64_t holder; /* account whose credential proved it (H11); 0: the own */
 	int64_t since, ended_at, expires_at;
 };
 

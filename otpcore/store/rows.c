@@ -161,6 +161,7 @@ static const struct column session_columns[] = {
 	INT(session, level),
 	INT(session, phone),
 	INT(session, token),
+	INT(session, holder),
 	INT(session, since),
 	INT(session, ended_at),
 	INT(session, expires_at),

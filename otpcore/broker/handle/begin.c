@@ -47,7 +47,8 @@ struct course {
 	enum login_decision decision;
 	enum verdict verdict;
 	const char *detail;
-	struct aggregate *a;
+	struct aggregate *a;   /* whose credentials count (H11) */
+	struct aggregate *own; /* who logs in */
 	bool decoy;
 	bool held;                     /* refused, but not for want of any factor */
 	const struct session *session; /* that lets it pass; NULL: the password does */
@@ -67,16 +68,17 @@ static void without_factor(struct request *r, const struct policy *p, struct cou
 	const struct wire_begin_req *q = r->body;
 	/* An account that is locked, or whose name somebody else has by now, is
 	 * never let in as "not enrolled". */
-	bool none = !a->exists || login_account_usable(a, q->uid);
+	bool usable = !a->exists || login_account_usable(a, q->uid);
+	bool none = usable && login_bare(r, a);
 
-	c->held = none && login_enrolled(a);
+	c->held = usable && login_enrolled(c->a);
 	if (c->held)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
 	else if (none && p->unenrolled == UNENROLLED_ALLOW)
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
-	else if (none && p->unenrolled == UNENROLLED_ENROLL)
+	else if (none && p->unenrolled == UNENROLLED_ENROLL && !*a->account.parent)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "enroll");
-	else if (none && r->standing.own && !r->standing.root)
+	else if (usable && r->standing.own && !r->standing.root)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, ""); /* knows it anyway */
 	else
 		c->decoy = true;
@@ -116,16 +118,14 @@ static bool too_few_methods(const struct request *r, const struct aggregate *a,
 
 /* Codes for when everything else is lost: shown only then. */
 static bool only_recovery(
-	const struct request *r, const struct aggregate *a, const struct policy *p, size_t n_offers)
+	const struct request *r, const struct course *c, const struct policy *p, size_t n_offers)
 {
-	bool break_glass = false;
+	bool codes = login_recoveries(c->a, c->own, RECOVERY_CODE) > 0 &&
+		     strength_satisfies(STRENGTH_PHONE_OTP, p->require) && p->level <= 2;
 
-	for (size_t i = 0; i < a->n_recoveries; i++)
-		break_glass = break_glass || a->recoveries[i].kind == RECOVERY_BREAK_GLASS;
-	return n_offers == 0 && a->n_recoveries > 0 && p->mode != MODE_NONE &&
+	return n_offers == 0 && p->mode != MODE_NONE &&
 	       strstr(r->broker->settings->factors, "recovery") &&
-	       (break_glass ||
-		       (strength_satisfies(STRENGTH_PHONE_OTP, p->require) && p->level <= 2));
+	       (codes || login_recoveries(c->a, c->own, RECOVERY_BREAK_GLASS) > 0);
 }
 
 static void choose(struct request *r, const struct service_settings *service,
@@ -133,18 +133,18 @@ static void choose(struct request *r, const struct service_settings *service,
 {
 	const struct wire_begin_req *q = r->body;
 	struct offer offers[OFFERS_MAX];
-	bool usable = login_account_usable(c->a, q->uid);
+	bool usable = login_account_usable(c->own, q->uid);
 	size_t n = usable ? offered(r, c->a, p, offers) : 0;
 
 	if (password_enough(p) && !(p->skip && n > 0))
 		set(c, DECISION_PASS, VERDICT_OK, "");
 	else if (too_few_methods(r, c->a, service, offers, n))
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "methods");
-	else if (usable && (c->session = session_satisfies(r, c->a, p, service->reuse)))
+	else if (usable && (c->session = session_satisfies(r, c->own, p, service->reuse)))
 		set(c, DECISION_PASS, VERDICT_OK, "");
 	else if (p->mode == MODE_NONE)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
-	else if (n > 0 || (usable && only_recovery(r, c->a, p, n)))
+	else if (n > 0 || (usable && only_recovery(r, c, p, n)))
 		set(c, DECISION_ASK, VERDICT_OK, "");
 	else
 		without_factor(r, p, c);
@@ -155,7 +155,8 @@ static void decide_course(struct request *r, const struct service_settings *serv
 {
 	const struct wire_begin_req *q = r->body;
 
-	c->a = request_account(r);
+	c->own = request_account(r);
+	c->a = request_credentials(r);
 	if (!p->known)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, p->bad);
 	else if (!proven(r, q))
@@ -191,8 +192,12 @@ static int make_ticket(
 		.own = r->standing.own,
 		.started_at = r->now };
 
-	if (!c->decoy && c->a->exists)
-		t.account = c->a->account.row.id;
+	if (!c->decoy && c->own->exists)
+		t.account = c->own->account.row.id;
+	if (t.account && c->a != c->own) {
+		t.holder = c->a->account.row.id;
+		mag_copy(t.parent, sizeof t.parent, c->a->account.name);
+	}
 	mag_copy(t.user, sizeof t.user, q->user);
 	mag_copy(t.service, sizeof t.service, q->service);
 	mag_copy(t.host, sizeof t.host, r->broker->host);
@@ -213,7 +218,7 @@ static int use_decoy(
 
 	if (res)
 		return res;
-	c->a = &decoy_of(r, chain.data, t->user)->account;
+	c->a = c->own = &decoy_of(r, chain.data, t->user)->account;
 	/* Where phones are not enough, its are not either (rule L10). */
 	if (offered(r, c->a, p, offers) == 0) {
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
@@ -230,7 +235,7 @@ static void fill_factors(
 
 	for (size_t i = 0; i < n; i++)
 		login_factor(r, c->a, &offers[i], &rep->factors[rep->n_factors++]);
-	if (only_recovery(r, c->a, p, n)) {
+	if (only_recovery(r, c, p, n)) {
 		rep->factors[0] = (struct wire_factor){ .ref = REF_RECOVERY, .is_default = 1 };
 		mag_copy(rep->factors[0].kind, sizeof rep->factors[0].kind, "recovery");
 		mag_copy(rep->factors[0].state, sizeof rep->factors[0].state, "active");
@@ -264,7 +269,7 @@ static void fill_reply(
 	rep->code_validity = (uint32_t)s->code_validity;
 	mag_copy(rep->host, sizeof rep->host, r->broker->host);
 	mag_copy(rep->help, sizeof rep->help, s->help);
-	mag_copy(rep->language, sizeof rep->language, c->a->account.language);
+	mag_copy(rep->language, sizeof rep->language, c->own->account.language);
 	if (c->decision == DECISION_ASK)
 		fill_factors(r, p, c, rep);
 	else if (c->held) /* what there is, where it is not enough: the refusal names it */

@@ -12,7 +12,7 @@
 struct explaining {
 	const struct wire_explain_req *q;
 	struct wire_explain_rep *p;
-	struct aggregate *a;
+	struct aggregate *a, *own; /* whose credentials count (H11); who logs in */
 	struct service_settings service;
 	struct policy policy;
 	size_t offered;
@@ -127,10 +127,12 @@ static void fill_offers(struct request *r, struct explaining *x)
  * The same steps as at begin, without its disguise (L10). */
 static enum login_decision without_factor(const struct explaining *x, enum verdict *why_r)
 {
+	bool lent = x->own->exists && *x->own->account.parent;
+
 	*why_r = VERDICT_REQUIREMENTS_NOT_MET;
-	if (login_enrolled(x->a))
+	if (login_enrolled(x->a) || (lent && x->a == x->own))
 		return DECISION_DENY;
-	if (!x->a->exists)
+	if (!x->own->exists)
 		*why_r = VERDICT_ACCOUNT_UNKNOWN;
 	if (x->policy.unenrolled == UNENROLLED_ALLOW)
 		return DECISION_PASS;
@@ -141,7 +143,7 @@ static enum login_decision choose(const struct explaining *x, enum verdict *why_
 {
 	const struct policy *p = &x->policy;
 
-	if (x->a->exists && x->a->account.state != ACCOUNT_ACTIVE) {
+	if (x->own->exists && x->own->account.state != ACCOUNT_ACTIVE) {
 		*why_r = VERDICT_NOT_ALLOWED;
 		return DECISION_DENY;
 	}
@@ -184,7 +186,7 @@ static void fill_sends(struct request *r, struct explaining *x)
 
 static void fill_last(struct explaining *x)
 {
-	const struct login *l = &x->a->latest;
+	const struct login *l = &x->own->latest;
 
 	if (!l->row.id)
 		return;
@@ -233,9 +235,11 @@ static void explain_policy(struct request *r, struct explaining *x)
 
 static void explain_decide(struct request *r)
 {
-	struct explaining x = { .q = r->body, .p = r->reply, .a = request_account(r) };
+	struct explaining x = {
+		.q = r->body, .p = r->reply, .a = request_credentials(r), .own = request_account(r)
+	};
 
-	if (x.q->last && !x.a->exists) {
+	if (x.q->last && !x.own->exists) {
 		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
 		return;
 	}

@@ -49,6 +49,23 @@ bool login_enrolled(const struct aggregate *a)
 	return false;
 }
 
+bool login_bare(struct request *r, const struct aggregate *a)
+{
+	const struct aggregate *parent = parent_of(r, a);
+
+	return parent ? !login_enrolled(parent) : !login_enrolled(a) && !*a->account.parent;
+}
+
+size_t login_recoveries(const struct aggregate *creds, const struct aggregate *own, int64_t kind)
+{
+	const struct aggregate *a = kind == RECOVERY_BREAK_GLASS ? own : creds;
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_recoveries; i++)
+		n += a->recoveries[i].kind == kind && a->recoveries[i].row.fate != ROW_DELETED;
+	return n;
+}
+
 int64_t login_methods(const struct request *r, const struct aggregate *a)
 {
 	int64_t n = 0;

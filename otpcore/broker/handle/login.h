@@ -31,6 +31,12 @@ bool login_uid_differs(const struct aggregate *a, uint32_t uid);
 bool login_account_usable(const struct aggregate *a, uint32_t uid);
 /* Has it an active phone or a token of its own, whatever became of the licence? */
 bool login_enrolled(const struct aggregate *a);
+/* Has the account nothing at all to log in with? One whose parent is locked has, and
+ * can't use it: it is not let in like somebody who never had a factor (H11). */
+bool login_bare(struct request *r, const struct aggregate *a);
+/* How many recovery codes may be typed: lent ones too (H11); break-glass codes are
+ * the account's own. */
+size_t login_recoveries(const struct aggregate *creds, const struct aggregate *own, int64_t kind);
 /* How many methods it has registered that work (O9). */
 int64_t login_methods(const struct request *r, const struct aggregate *a);
 /* What send, verify and resync call it. */

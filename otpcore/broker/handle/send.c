@@ -41,6 +41,7 @@ static struct send_input order_of(struct wish *w, int64_t chain_id)
 		.chain = w->p.chain,
 		.chain_id = chain_id,
 		.template = "code",
+		.language = w->p.own->account.language,
 		.decoy = w->p.decoy };
 }
 

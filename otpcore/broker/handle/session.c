@@ -69,7 +69,7 @@ static void judge(struct request *r, const struct service_settings *service, con
 	const struct wire_account_req *q = r->body;
 	const struct aggregate *a = request_account(r);
 	/* Not enrolled is who never had a factor, not who lost it. */
-	bool unenrolled = !a->exists || (login_account_usable(a, q->uid) && !login_enrolled(a));
+	bool unenrolled = !a->exists || (login_account_usable(a, q->uid) && login_bare(r, a));
 
 	j->strength = proven(r, &j->level);
 	if (!p->known)
@@ -81,7 +81,7 @@ static void judge(struct request *r, const struct service_settings *service, con
 	else if (j->strength != STRENGTH_NONE && exempt(r, q, service))
 		set(j, DECISION_EXEMPT, VERDICT_OK, "");
 	else if (!strength_satisfies(STRENGTH_PASSWORD, p->require) && !unenrolled &&
-		 login_methods(r, a) < service->methods)
+		 login_methods(r, request_credentials(r)) < service->methods)
 		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "methods");
 	else if (satisfied(r, a, p, service, j))
 		set(j, DECISION_PASS, VERDICT_OK, "");
@@ -99,7 +99,7 @@ static void judge(struct request *r, const struct service_settings *service, con
 static void account_fill(struct request *r, const struct policy *p, const struct judgement *j)
 {
 	struct wire_account_rep *rep = r->reply;
-	struct aggregate *a = request_account(r);
+	struct aggregate *a = request_credentials(r);
 
 	rep->decision = j->decision;
 	mag_copy(rep->strength, sizeof rep->strength, strength_id(j->strength));
@@ -187,8 +187,8 @@ static void open_fill(struct request *r, struct aggregate *a, const struct login
 		mag_copy(rep->previous_strength, sizeof rep->previous_strength,
 			strength_id((enum strength)before->strength));
 	}
-	rep->renewal_at = login_renewal(r, a);
-	login_notices(r, a, rep->notices, &rep->n_notices);
+	rep->renewal_at = login_renewal(r, request_credentials(r));
+	login_notices(r, request_credentials(r), rep->notices, &rep->n_notices);
 }
 
 /* The same process asks again: its first answer was lost. */

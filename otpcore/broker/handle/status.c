@@ -97,7 +97,7 @@ static void fill_previous(
 void status_decide(struct request *r)
 {
 	struct wire_status_rep *rep = r->reply;
-	struct aggregate *a = request_account(r);
+	struct aggregate *a = request_account(r), *creds = request_credentials(r);
 	const struct session *s;
 
 	if (!a->exists) {
@@ -107,12 +107,13 @@ void status_decide(struct request *r)
 	mag_copy(rep->host, sizeof rep->host, r->broker->host);
 	s = fill_session(r, a, rep);
 	fill_previous(a, s, rep);
-	for (size_t i = 0; i < a->n_phones; i++)
-		fill_factor(r, a, &a->phones[i], &rep->factors[rep->n_factors++]);
-	for (size_t i = 0; i < a->n_tokens; i++)
-		if (a->tokens[i].state != TOKEN_REVOKED)
-			fill_token(r, a, &a->tokens[i], &rep->factors[rep->n_factors++]);
-	rep->recovery_codes_left = (uint32_t)a->n_recoveries;
-	login_notices(r, a, rep->notices, &rep->n_notices);
+	mag_copy(rep->credentials_of, sizeof rep->credentials_of, a->account.parent);
+	for (size_t i = 0; i < creds->n_phones; i++)
+		fill_factor(r, creds, &creds->phones[i], &rep->factors[rep->n_factors++]);
+	for (size_t i = 0; i < creds->n_tokens; i++)
+		if (creds->tokens[i].state != TOKEN_REVOKED)
+			fill_token(r, creds, &creds->tokens[i], &rep->factors[rep->n_factors++]);
+	rep->recovery_codes_left = (uint32_t)login_recoveries(creds, a, RECOVERY_CODE);
+	login_notices(r, creds, rep->notices, &rep->n_notices);
 	request_verdict(r, VERDICT_OK);
 }

@@ -57,7 +57,7 @@ void trial_proven(struct request *r, const struct party *p, const struct proof *
 
 /* verify.c */
 /* In decide: elevate claims the session that it will raise. */
-void verify_claim_session(struct request *r, const struct aggregate *a);
+void verify_claim_session(struct request *r);
 void verify_succeed(struct request *r, const struct party *p, const struct proof *proof);
 /* verify_recovery.c: false if the code has not the form of one. */
 bool verify_recovery_decide(struct request *r, const struct party *p);

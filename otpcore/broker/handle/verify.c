@@ -94,7 +94,7 @@ static void accept(const struct phone_trial *t)
 	mark(t, CHALLENGE_USED);
 	t->phone->last_used_at = r->now;
 	store_mark_phone(r->tick, r->index, t->phone, ROW_CHANGED);
-	verify_claim_session(r, t->t.p.a);
+	verify_claim_session(r);
 }
 
 static void evaluate(const struct phone_trial *t)
@@ -182,7 +182,7 @@ static void settle_phone(struct request *r, const struct party *p)
 
 /* ---- either ---- */
 
-void verify_claim_session(struct request *r, const struct aggregate *a)
+void verify_claim_session(struct request *r)
 {
 	struct wire_verify_rep *rep = r->reply;
 	const char *reason = "";
@@ -190,7 +190,7 @@ void verify_claim_session(struct request *r, const struct aggregate *a)
 	/* Raised only when the reservation has stayed within the limits. */
 	if (!mag_streq(r->ticket.service, SERVICE_ELEVATE))
 		return;
-	r->state.i[TRIAL_CLAIMED] = session_claim(r, a, &reason);
+	r->state.i[TRIAL_CLAIMED] = session_claim(r, request_account(r), &reason);
 	mag_copy(rep->reason, sizeof rep->reason, reason);
 }
 

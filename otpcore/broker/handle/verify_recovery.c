@@ -57,6 +57,13 @@ static struct recovery *find(const struct party *p, const char *code)
 	if (p->decoy || recovery_hash(code, hash))
 		return NULL;
 	c = recovery_find(p->a, hash, p->r->now);
+	/* H11: a person's codes are lent like other credentials; what root made for one
+	 * account opens that one. */
+	if (p->a != p->own && (!c || c->kind != RECOVERY_CODE)) {
+		c = recovery_find(p->own, hash, p->r->now);
+		if (c && c->kind != RECOVERY_BREAK_GLASS)
+			c = NULL;
+	}
 	return c && enough(p, c) ? c : NULL;
 }
 
@@ -67,7 +74,7 @@ static void accept(const struct party *p, struct recovery *c)
 	c->used_at = r->now;
 	store_mark_recovery(r->tick, r->index, c, ROW_CHANGED);
 	r->state.i[TRIAL_ACCEPTED] = c->row.id;
-	verify_claim_session(r, p->a);
+	verify_claim_session(r);
 }
 
 bool verify_recovery_decide(struct request *r, const struct party *p)
@@ -95,6 +102,17 @@ bool verify_recovery_decide(struct request *r, const struct party *p)
 	return true;
 }
 
+static const struct recovery *accepted(const struct party *p)
+{
+	const struct aggregate *const both[] = { p->a, p->own };
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; i < both[k]->n_recoveries; i++)
+			if (both[k]->recoveries[i].row.id == p->r->state.i[TRIAL_ACCEPTED])
+				return &both[k]->recoveries[i];
+	return NULL;
+}
+
 void verify_recovery_settle(struct request *r, const struct party *p)
 {
 	struct wire_verify_rep *rep = r->reply;
@@ -105,18 +123,19 @@ void verify_recovery_settle(struct request *r, const struct party *p)
 	limit = trial_within(&t);
 	if (limit != VERDICT_OK)
 		request_verdict(r, limit);
-	for (size_t i = 0; r->result.verdict == VERDICT_OK && i < p->a->n_recoveries; i++) {
+	if (r->result.verdict == VERDICT_OK) {
+		const struct recovery *c = accepted(p);
 		struct proof proof;
 
-		if (p->a->recoveries[i].row.id != r->state.i[TRIAL_ACCEPTED])
-			continue;
-		worth(p, &p->a->recoveries[i], &proof);
+		if (!c) { /* accepted, and not there any more */
+			request_error(r, MAG_ESTORE);
+			return;
+		}
+		worth(p, c, &proof);
 		trial_refund(&t, r->state.i[TRIAL_FAILURES], true);
 		verify_succeed(r, p, &proof);
 		return;
 	}
-	if (r->result.verdict == VERDICT_OK) /* accepted, and not there any more */
-		request_error(r, MAG_ESTORE);
 	r->state.i[TRIAL_FAILURES]++;
 	if (r->state.i[TRIAL_FAILURES] < t.run_cap)
 		rep->tries_left = (uint32_t)(t.run_cap - r->state.i[TRIAL_FAILURES]);

@@ -131,7 +131,7 @@ static void evaluate(const struct party *p, struct token *const *list, size_t n)
 	}
 	request_verdict(r, v);
 	if (v == VERDICT_OK)
-		verify_claim_session(r, p->a);
+		verify_claim_session(r);
 	else if (v == VERDICT_CODE_WRONG)
 		lock(&t, list[0]);
 	else if (v == VERDICT_NONE)

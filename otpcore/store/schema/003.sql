@@ -8,7 +8,10 @@ ALTER TABLE account ADD COLUMN enrol_key BYTEA NOT NULL DEFAULT /*sqlite: x*/'';
 ALTER TABLE account ADD COLUMN password_due BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE account ADD COLUMN password_host TEXT NOT NULL DEFAULT '';
 CREATE INDEX account_parent ON account (parent) WHERE parent <> '';
+CREATE INDEX account_parent_asked ON account (parent_asked) WHERE parent_asked <> '';
 CREATE INDEX account_password_due ON account (password_host) WHERE password_due > 0;
+
+ALTER TABLE session ADD COLUMN holder BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE subscription ADD COLUMN proofing BIGINT NOT NULL DEFAULT 0;
 
