@@ -4,6 +4,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "pam_magotp/groups.h"
 #include "pam_magotp/io_pam.h"
 #include "pam_magotp/phases.h"
 #include "pam_magotp/txn.h"
@@ -93,5 +94,9 @@ int phase_close(struct visit *v)
 
 int phase_setcred(struct visit *v)
 {
-	return txn_keep(v) == PAM_SUCCESS ? PAM_SUCCESS : PAM_CRED_ERR;
+	if (txn_keep(v) != PAM_SUCCESS)
+		return PAM_CRED_ERR;
+	if (!(v->flags & PAM_DELETE_CRED))
+		groups_add(v);
+	return PAM_SUCCESS;
 }

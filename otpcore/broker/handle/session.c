@@ -257,6 +257,25 @@ static void open_decide(struct request *r)
 	request_verdict(r, VERDICT_OK);
 }
 
+/* What the ticket's login has proven; the session's row, where there is one, is
+ * asked by status. Nobody's ticket, and one that is over, are worth nothing. */
+static void strength_decide(struct request *r)
+{
+	const struct wire_strength_req *q = r->body;
+	struct wire_strength_rep *rep = r->reply;
+	const struct aggregate *a = request_account(r);
+	int64_t level = 0;
+	enum strength s = r->has_ticket ? proven(r, &level) : STRENGTH_NONE;
+
+	if (s == STRENGTH_NONE || login_uid_differs(a, q->uid)) {
+		request_verdict(r, VERDICT_NOT_ALLOWED);
+		return;
+	}
+	mag_copy(rep->strength, sizeof rep->strength, strength_id(s));
+	rep->level = (uint32_t)level;
+	request_verdict(r, VERDICT_OK);
+}
+
 static void close_decide(struct request *r)
 {
 	if (r->peer.uid == 0)
@@ -268,6 +287,7 @@ const struct handler handle_session[] = {
 	{ WIRE_MSG_ACCOUNT, account_want, account_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_OPEN, account_want, open_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_CLOSE, account_want, close_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_STRENGTH, NULL, strength_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_STATUS, status_want, status_decide, NULL, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };
