@@ -34,24 +34,24 @@ static unsigned check_symbol(const unsigned char symbols[DATA_LEN], unsigned pla
 	return sum ^ place;
 }
 
-static void write_text(const unsigned char symbols[SYMBOLS], char text_r[KEY_TEXT_LEN + 1])
-{
-	symbols_write(symbols, SYMBOLS, GROUP_LEN, text_r);
-}
-
-void key_format(const unsigned char random[KEY_RANDOM_LEN], char text_r[KEY_TEXT_LEN + 1])
+void key_groups_format(const unsigned char *random, unsigned groups, char *text_r)
 {
 	unsigned char data[GROUPS * DATA_LEN], symbols[SYMBOLS], *group = symbols;
 	unsigned place;
 
-	symbols_split(random, sizeof(data), data);
-	for (place = 1; place <= GROUPS; place++, group += GROUP_LEN) {
+	symbols_split(random, (size_t)groups * DATA_LEN, data);
+	for (place = 1; place <= groups; place++, group += GROUP_LEN) {
 		memcpy(group, data + (size_t)(place - 1) * DATA_LEN, DATA_LEN);
 		group[DATA_LEN] = (unsigned char)check_symbol(group, place);
 	}
-	write_text(symbols, text_r);
+	symbols_write(symbols, (size_t)groups * GROUP_LEN, GROUP_LEN, text_r);
 	mag_wipe(data, sizeof(data));
 	mag_wipe(symbols, sizeof(symbols));
+}
+
+void key_format(const unsigned char random[KEY_RANDOM_LEN], char text_r[KEY_TEXT_LEN + 1])
+{
+	key_groups_format(random, GROUPS, text_r);
 }
 
 static bool group_right(const unsigned char group[GROUP_LEN], unsigned place)
@@ -64,25 +64,31 @@ static bool group_right(const unsigned char group[GROUP_LEN], unsigned place)
 	return check_symbol(group, place) == group[DATA_LEN];
 }
 
-enum verdict key_parse(const char *typed, char text_r[KEY_TEXT_LEN + 1], unsigned *group_r)
+enum verdict key_groups_parse(const char *typed, unsigned groups, char *text_r, unsigned *group_r)
 {
 	enum verdict verdict = VERDICT_KEY_MISTYPED;
+	const size_t n = (size_t)groups * GROUP_LEN;
 	unsigned char symbols[SYMBOLS];
 	unsigned wrong = 0, place;
 
-	if (!typed || symbols_read(typed, symbols, SYMBOLS) != SYMBOLS)
+	if (!typed || symbols_read(typed, symbols, n) != n)
 		goto out;
-	for (place = 1; place <= GROUPS && !wrong; place++)
-		if (!group_right(symbols + (place - 1) * GROUP_LEN, place))
+	for (place = 1; place <= groups && !wrong; place++)
+		if (!group_right(symbols + (size_t)(place - 1) * GROUP_LEN, place))
 			wrong = place;
 	if (wrong)
 		goto out;
-	write_text(symbols, text_r);
+	symbols_write(symbols, n, GROUP_LEN, text_r);
 	verdict = VERDICT_OK;
 out:
 	*group_r = wrong;
 	mag_wipe(symbols, sizeof(symbols));
 	return verdict;
+}
+
+enum verdict key_parse(const char *typed, char text_r[KEY_TEXT_LEN + 1], unsigned *group_r)
+{
+	return key_groups_parse(typed, GROUPS, text_r, group_r);
 }
 
 int key_hash(const char text[KEY_TEXT_LEN + 1], unsigned char hash_r[HASH_LEN])

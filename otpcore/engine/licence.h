@@ -19,6 +19,12 @@ void key_format(const unsigned char random[KEY_RANDOM_LEN], char text_r[KEY_TEXT
  * the length is wrong. */
 enum verdict key_parse(const char *typed, char text_r[KEY_TEXT_LEN + 1], unsigned *group_r);
 
+/* The same for texts of another number of groups, at most six: 20 bits each,
+ * KEY_GROUPS_LEN(groups) characters and a NUL. */
+#define KEY_GROUPS_LEN(groups) (6 * (groups)-1)
+void key_groups_format(const unsigned char *random, unsigned groups, char *text_r);
+enum verdict key_groups_parse(const char *typed, unsigned groups, char *text_r, unsigned *group_r);
+
 /* SHA-256 of the normal form (120 random bits need no pepper). */
 int key_hash(const char text[KEY_TEXT_LEN + 1], unsigned char hash_r[HASH_LEN]);
 

@@ -68,6 +68,7 @@ static enum verdict state_verdict(const struct token *t)
 {
 	switch (t->state) {
 	case TOKEN_PENDING_APPROVAL:
+		return VERDICT_PROOFING_PENDING;
 	case TOKEN_PENDING_ACTIVATION:
 		return VERDICT_TOKEN_PENDING;
 	case TOKEN_LOCKED:
@@ -155,6 +156,7 @@ static const char *const states[TOKEN_STATE_N] = {
 
 static const char *const events[LIFE_EVENT_N] = {
 	[LIFE_ASSIGN] = "assign",
+	[LIFE_HOLD] = "hold",
 	[LIFE_APPROVE] = "approve",
 	[LIFE_ACTIVATE] = "activate",
 	[LIFE_LOCK] = "lock",

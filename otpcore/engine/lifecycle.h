@@ -6,6 +6,7 @@
 
 enum life_event {
 	LIFE_ASSIGN = 1,
+	LIFE_HOLD,
 	LIFE_APPROVE,
 	LIFE_ACTIVATE,
 	LIFE_LOCK,
@@ -28,7 +29,7 @@ enum life_guard { LIFE_HAS_NOTHING = 0, LIFE_HAS_CODE = 1, LIFE_HAS_PAIR = 2, LI
  *   NOT_ALLOWED            to this actor, or in this state at all
  *   TOKEN_SUSPENDED_BY_ADMIN  only an administrator takes it up again
  *   CODES_WRONG, CODE_WRONG, TOKEN_EXPIRED  a guard's bit is missing
- *   TOKEN_PENDING, _LOCKED, _SUSPENDED, _SUSPENDED_BY_ADMIN, _EXPIRED, _REVOKED
+ *   PROOFING_PENDING, TOKEN_PENDING, _LOCKED, _SUSPENDED, _SUSPENDED_BY_ADMIN, _EXPIRED, _REVOKED
  *                          nobody may in this state
  * Changes nothing. */
 enum verdict lifecycle_allows(

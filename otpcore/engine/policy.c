@@ -6,6 +6,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
+#include "otpcore/engine/proofing.h"
 #include "otpcore/engine/token.h"
 
 #define LEVEL_MAX 3
@@ -224,7 +225,9 @@ const char *phone_state_id(const struct aggregate *a, const struct phone *p, int
 {
 	if (p->state != PHONE_ACTIVE)
 		return "pending";
-	return subscription_active(subscription_of(a, p), now) ? "active" : "expired";
+	if (!subscription_active(subscription_of(a, p), now))
+		return "expired";
+	return proofing_waits(subscription_of(a, p)) ? "pending-approval" : "active";
 }
 
 static const char *why_excluded(
@@ -238,6 +241,8 @@ static const char *why_excluded(
 		return "no-licence";
 	if (!subscription_active(s, now))
 		return "phone-expired";
+	if (proofing_waits(s))
+		return verdict_id(VERDICT_PROOFING_PENDING);
 	if (!p->known || !strength_satisfies(phone_strength(phone), p->require) ||
 		phone_level(a, phone) < p->level)
 		return "requirements-not-met";

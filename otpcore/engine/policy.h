@@ -39,7 +39,7 @@ struct offer {
 	bool repair;
 	const char *excluded; /* NULL: offered; else "phone-expired", "pending",
 				 "requirements-not-met", "no-licence",
-				 "not-offered" (not in [policy] factors), or what
+				 "proofing-pending" (I1), "not-offered" (not in [policy] factors), or what
 				 token_usable() says: "token-expired" ... */
 };
 #define OFFERS_MAX (PHONES_MAX + TOKENS_MAX)

@@ -263,6 +263,8 @@ enum verdict token_usable(const struct aggregate *a, const struct token *t, int6
 	/* One that is active needs no resync: its next code is as good as ever. */
 	if (t->state == TOKEN_ACTIVE)
 		return VERDICT_OK;
+	if (t->state == TOKEN_PENDING_APPROVAL)
+		return VERDICT_PROOFING_PENDING;
 	if (t->state != TOKEN_LOCKED && t->state != TOKEN_SUSPENDED)
 		return VERDICT_TOKEN_PENDING;
 	if (resyncs >= limit)

@@ -42,7 +42,7 @@ unsigned token_paid(const struct aggregate *a, const struct token *t, int64_t no
 const char *token_state_id(const struct aggregate *a, const struct token *t, int64_t now);
 /* Why this token can't be used at a login: VERDICT_OK if it can, else
  * VERDICT_TOKEN_LOCKED, _SUSPENDED, _SUSPENDED_BY_ADMIN, _EXPIRED, _PENDING, _REVOKED,
- * VERDICT_TOKEN_OUT_OF_SYNC (resyncs used up). */
+ * VERDICT_PROOFING_PENDING (I1), VERDICT_TOKEN_OUT_OF_SYNC (resyncs used up). */
 enum verdict token_usable(const struct aggregate *a, const struct token *t, int64_t resyncs,
 	int64_t limit, int64_t now);
 /* "t1" or "m1" or the serial names this token of the account; NULL. "" means the

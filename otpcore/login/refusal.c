@@ -56,8 +56,10 @@ static const struct {
 				"US states and DC need phone-us, all others phone-intl." },
 	{ VERDICT_PHONE_LIMIT,
 		"There are as many phones as an account can have. Delete one first." },
-	{ VERDICT_PROOFING_CODE_WRONG, "This activation code is wrong. Ask the agent for it." },
-	{ VERDICT_PROOFING_PENDING, "Identity proofing is not finished yet." },
+	{ VERDICT_PROOFING_CODE_WRONG, "This activation code is wrong, was used or has expired. "
+				       "Ask the agent for a new one." },
+	{ VERDICT_PROOFING_PENDING, "Identity proofing is not finished yet. "
+				    "With the agent's activation code: magotp activate CODE" },
 	{ VERDICT_TRY_LATER, "That cannot be done right now. Wait before you try again." },
 	{ VERDICT_ELEVATE_FIRST,
 		"This needs a session with a second factor. Type: magotp elevate" },
@@ -76,6 +78,7 @@ static const struct {
 				"The command itself may go on." },
 	{ VERDICT_NOT_ALLOWED, "You are not allowed to do this." },
 	{ VERDICT_NO_CODE_PENDING, "No code is waiting. Ask for one." },
+	{ VERDICT_NAME_MISMATCH, "The name on the document is not the name of the account." },
 	{ VERDICT_PHONE_EXPIRED,
 		"The subscription of this phone has expired. To renew: magotp activate KEY" },
 };

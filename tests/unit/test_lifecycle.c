@@ -1,4 +1,4 @@
-/* The life of a token (H3, H4, H7-H9, M1): every cell of the table. */
+/* The life of a token (H3, H4, H7-H9, M1, I1): every cell of the table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,8 +23,11 @@ static const struct allowed {
 	{ "stock", "assign", "admin", "pending-activation", "", "" },
 	{ "stock", "activate", "user", "active", "2", "" },
 	{ "stock", "activate", "admin", "active", "2", "" },
-	{ "pending-approval", "approve", "user", "pending-activation", "", "" },
-	{ "pending-approval", "approve", "admin", "pending-activation", "", "" },
+	{ "stock", "hold", "broker", "pending-approval", "2", "" },
+	{ "pending-approval", "approve", "broker", "active", "", "" },
+	{ "pending-approval", "revoke", "admin", "revoked", "", "" },
+	{ "pending-activation", "hold", "broker", "pending-approval", "2", "" },
+	{ "pending-activation", "hold", "broker", "pending-approval", "C", "a" },
 	{ "pending-activation", "activate", "user", "active", "2", "" },
 	{ "pending-activation", "activate", "admin", "active", "2", "" },
 	{ "pending-activation", "activate", "user", "active", "C", "a" },
@@ -154,7 +157,8 @@ static void test_H3_every_cell(void **state)
 				listing[i].actor);
 }
 
-/* H8: from these, and from no other state; and never back. */
+/* H8: from these; one that waits for proofing only by an administrator, so that a
+ * lost one does not block its place; and never back. */
 static void test_H8_revocation_is_permanent(void **state)
 {
 	static const bool revocable[TOKEN_STATE_N] = { [TOKEN_PENDING_ACTIVATION] = true,
@@ -174,7 +178,7 @@ static void test_H8_revocation_is_permanent(void **state)
 		assert_int_equal(lifecycle_allows(&t, LIFE_REVOKE, ACTOR_USER, 0) == VERDICT_OK,
 			revocable[s]);
 		assert_int_equal(lifecycle_allows(&t, LIFE_REVOKE, ACTOR_ADMIN, 0) == VERDICT_OK,
-			revocable[s]);
+			revocable[s] || s == TOKEN_PENDING_APPROVAL);
 	}
 	for (e = 1; e < LIFE_EVENT_N; e++)
 		for (who = ACTOR_USER; who <= ACTOR_BROKER; who++) {
@@ -197,6 +201,7 @@ static void test_H14_refusals_say_why(void **state)
 	const struct token active = { .kind = TOKEN_HARDWARE, .state = TOKEN_ACTIVE },
 			   locked = { .kind = TOKEN_HARDWARE, .state = TOKEN_LOCKED },
 			   expired = { .kind = TOKEN_HARDWARE, .state = TOKEN_EXPIRED },
+			   held = { .kind = TOKEN_HARDWARE, .state = TOKEN_PENDING_APPROVAL },
 			   pending = { .kind = TOKEN_HARDWARE, .state = TOKEN_PENDING_ACTIVATION },
 			   app = { .kind = TOKEN_MOBILE, .state = TOKEN_PENDING_ACTIVATION },
 			   own = { .kind = TOKEN_HARDWARE,
@@ -217,6 +222,10 @@ static void test_H14_refusals_say_why(void **state)
 	assert_refused(locked, LIFE_RESUME, ACTOR_USER, 7, VERDICT_TOKEN_LOCKED);
 	assert_refused(expired, LIFE_RENEW, ACTOR_USER, LIFE_HAS_PAIR, VERDICT_TOKEN_EXPIRED);
 	assert_refused(expired, LIFE_RESYNC, ACTOR_USER, 7, VERDICT_TOKEN_EXPIRED);
+	assert_refused(held, LIFE_ACTIVATE, ACTOR_USER, 7, VERDICT_PROOFING_PENDING);
+	assert_refused(held, LIFE_APPROVE, ACTOR_USER, 7, VERDICT_NOT_ALLOWED);
+	assert_refused(held, LIFE_APPROVE, ACTOR_ADMIN, 7, VERDICT_NOT_ALLOWED);
+	assert_refused(pending, LIFE_HOLD, ACTOR_BROKER, LIFE_HAS_CODE, VERDICT_CODES_WRONG);
 	assert_refused(pending, LIFE_RESYNC, ACTOR_USER, 7, VERDICT_TOKEN_PENDING);
 	assert_refused(pending, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_CODE, VERDICT_CODES_WRONG);
 	assert_refused(app, LIFE_ACTIVATE, ACTOR_USER, 0, VERDICT_CODES_WRONG);
@@ -267,7 +276,7 @@ static void test_L12_actions(void **state)
 	} rows[] = {
 		{ TOKEN_STAGED, 0, "", "" },
 		{ TOKEN_STOCK, 0, "activate", "assign activate" },
-		{ TOKEN_PENDING_APPROVAL, 0, "approve", "approve" },
+		{ TOKEN_PENDING_APPROVAL, 0, "", "revoke" },
 		{ TOKEN_PENDING_ACTIVATION, 0, "activate revoke", "activate revoke" },
 		{ TOKEN_ACTIVE, 0, "resync suspend revoke", "resync suspend revoke" },
 		{ TOKEN_LOCKED, 0, "resync revoke", "resync unlock suspend revoke" },
@@ -297,15 +306,15 @@ static void test_ids(void **state)
 	static const char *const states[] = { "unknown", "staged", "stock", "pending-approval",
 		"pending-activation", "active", "locked", "suspended", "expired", "revoked",
 		"unknown" };
-	static const char *const events[] = { "unknown", "assign", "approve", "activate", "lock",
-		"resync", "unlock", "suspend", "resume", "expire", "renew", "revoke", "time-out",
-		"unknown" };
+	static const char *const events[] = { "unknown", "assign", "hold", "approve", "activate",
+		"lock", "resync", "unlock", "suspend", "resume", "expire", "renew", "revoke",
+		"time-out", "unknown" };
 	int i;
 
 	(void)state;
 	for (i = 0; i < 11; i++)
 		assert_string_equal(lifecycle_state_id(i), states[i]);
-	for (i = 0; i < 14; i++)
+	for (i = 0; i < 15; i++)
 		assert_string_equal(lifecycle_event_id((enum life_event)i), events[i]);
 	assert_string_equal(lifecycle_state_id(-1), "unknown");
 	assert_string_equal(lifecycle_state_id(INT64_MAX), "unknown");

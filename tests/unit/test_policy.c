@@ -575,7 +575,7 @@ static void test_H4_H7_L13_what_is_repaired_and_what_not(void **state)
 		{ TOKEN_SUSPENDED, ACTOR_ADMIN, 0, "-t1:token-suspended-by-admin" },
 		{ TOKEN_EXPIRED, 0, 0, "-t1:token-expired" },
 		{ TOKEN_PENDING_ACTIVATION, 0, 0, "-t1:token-pending" },
-		{ TOKEN_PENDING_APPROVAL, 0, 0, "-t1:token-pending" },
+		{ TOKEN_PENDING_APPROVAL, 0, 0, "-t1:proofing-pending" },
 		{ TOKEN_REVOKED, 0, 0, "" },
 	};
 	struct aggregate *a = fresh();

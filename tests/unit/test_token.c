@@ -600,7 +600,7 @@ static void test_H4_H7_H9_why_a_token_cannot_be_used(void **state)
 		{ TOKEN_EXPIRED, 0, 0, 0, VERDICT_TOKEN_EXPIRED, "expired" },
 		{ TOKEN_REVOKED, 0, 0, 0, VERDICT_TOKEN_REVOKED, "revoked" },
 		{ TOKEN_REVOKED, 0, 0, 1, VERDICT_TOKEN_REVOKED, "revoked" },
-		{ TOKEN_PENDING_APPROVAL, 0, 0, 0, VERDICT_TOKEN_PENDING, "pending-approval" },
+		{ TOKEN_PENDING_APPROVAL, 0, 0, 0, VERDICT_PROOFING_PENDING, "pending-approval" },
 		{ TOKEN_PENDING_ACTIVATION, 0, 0, 1, VERDICT_TOKEN_PENDING, "pending-activation" },
 		{ TOKEN_STOCK, 0, 0, 0, VERDICT_TOKEN_PENDING, "stock" },
 		{ TOKEN_STAGED, 0, 0, 0, VERDICT_TOKEN_PENDING, "staged" },
