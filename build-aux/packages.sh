@@ -23,7 +23,7 @@ packages_demo=(
 packages_test=(
 	libcmocka-dev libpam-wrapper libpamtest0-dev libnss-wrapper libuid-wrapper pamtester liboath-dev
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
-	openssh-server openssh-client oathtool kannel kannel-extras opensmtpd pskc-utils pskctool
+	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
 )
 
@@ -31,7 +31,8 @@ packages_test=(
 packages_lint=(clang clang-format clang-tidy cppcheck gcovr)
 
 # Servers that come with these packages and that nobody asked to have running.
-packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:opensmtpd.service)
+packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:opensmtpd.service
+	gammu-smsd:gammu-smsd.service smstools:smstools.service)
 
 # Prints those of its arguments that are not installed.
 packages_missing()

@@ -18,10 +18,11 @@ const struct gateway_ops *const gateway_drivers[] = {
 	&gateway_http,
 	&gateway_outbox,
 	&gateway_smtp,
+	&gateway_spool,
 	NULL,
 };
 
-static const char *const driver_names[] = { "http", "outbox", "smtp", NULL };
+static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", NULL };
 
 #define ROW(field) offsetof(struct gateway, field), sizeof(((struct gateway *)0)->field)
 const struct opt gateway_common_opts[] = {

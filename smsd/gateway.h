@@ -74,7 +74,7 @@ struct gateway {
 	} stats;
 };
 
-extern const struct gateway_ops gateway_outbox, gateway_http, gateway_smtp;
+extern const struct gateway_ops gateway_outbox, gateway_http, gateway_smtp, gateway_spool;
 
 /* The array of drivers, ended by NULL; and the rows of a [gateway NAME]
  * section: the common ones and those of every driver. */

@@ -469,3 +469,123 @@ match from any for domain "example.org" action "local"
         self.process.terminate()
         self.process.wait(20)
         self.log.close()
+
+
+class Spooler:
+    """A program that takes files from a directory: what Gammu and Smstools share."""
+
+    program = None
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory) / type(self).__name__.lower()
+        self.directory.mkdir(mode=0o755)
+        for name in ("out", "sent", "failed", "in", "checked", "device"):
+            (self.directory / name).mkdir()
+        self.outgoing = self.directory / "out"
+        self.process = None
+
+    def preset(self, **values):
+        return preset(type(self).__name__.lower(), directory=self.outgoing, **values)
+
+    def start(self):
+        config = self.directory / "conf"
+        config.write_text(self._configuration())
+        with open(self.directory / "output", "wb") as output:
+            # Its own session: its modem handlers are its children, and end with it.
+            self.process = subprocess.Popen(
+                self._command(config), stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                cwd=self.directory, env={**os.environ, "LC_ALL": "C.UTF-8"})
+        return self
+
+    def log(self):
+        file = self.directory / "log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def sent(self, seconds=30):
+        """The names of what it has sent, once it has sent anything."""
+        return wait_for("the modem", lambda: sorted(
+            f.name for f in (self.directory / "sent").iterdir()), seconds)
+
+    def stop(self):
+        if not self.process:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    __enter__ = start
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Gammu(Spooler):
+    """The real gammu-smsd with its dummy phone."""
+
+    program = "/usr/bin/gammu-smsd"
+
+    def _configuration(self):
+        d = self.directory
+        return f"""[gammu]
+connection = none
+model = dummy
+device = {d}/device
+
+[smsd]
+service = files
+logfile = {d}/log
+inboxpath = {d}/in/
+outboxpath = {d}/out/
+sentsmspath = {d}/sent/
+errorsmspath = {d}/failed/
+transmitformat = auto
+loopsleep = 1
+commtimeout = 1
+debuglevel = 255
+"""
+
+    def _command(self, config):
+        return [self.program, "-c", str(config)]
+
+    def messages(self):
+        """[{"to", "text", "unicode"}] as it read the files."""
+        found = re.findall(r'Found 1 sms to "([^"]*)" with text "(.*?)" cod (\d)', self.log(), re.S)
+        return [{"to": to, "text": text, "unicode": coding == "1"} for to, text, coding in found]
+
+
+class Smstools(Spooler):
+    """The real smstools with its modem left out: it logs the PDU that it would send."""
+
+    program = "/usr/sbin/smsd"
+
+    def _configuration(self):
+        d = self.directory
+        return f"""devices = GSM1
+outgoing = {d}/out
+checked = {d}/checked
+incoming = {d}/in
+failed = {d}/failed
+sent = {d}/sent
+logfile = {d}/log
+infofile = {d}/info
+pidfile = {d}/pid
+loglevel = 7
+delaytime = 1
+delaytime_mainprocess = 1
+
+[GSM1]
+device = /dev/null
+modem_disabled = yes
+outgoing = yes
+incoming = no
+"""
+
+    def _command(self, config):
+        return [self.program, "-t", f"-c{config}"]
+
+    def pdus(self):
+        return re.findall(r"PDU to \d+: AT\+CMGS=\d+ ([0-9A-F]+)", self.log())

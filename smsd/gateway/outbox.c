@@ -1,17 +1,12 @@
 /* The outbox: each message is one file <id>.json of a directory. For trying
  * things out, for tests, and for programs that carry messages themselves. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "smsd/encode.h"
-#include "smsd/gateway.h"
+#include "smsd/gateway/file_drop.h"
 
 struct outbox {
 	char directory[256];
@@ -41,12 +36,7 @@ static int outbox_open(struct gateway *g, const struct opt_tree *t, char err[OPT
 	g->driver = o;
 	if ((r = opt_fill(t, &outbox_section, g->name, o, err)) < 0)
 		return r;
-	if (o->directory[0] != '/') {
-		snprintf(err, OPT_ERROR_MAX, "[gateway %s]: directory must be an absolute path",
-			g->name);
-		return MAG_ESYNTAX;
-	}
-	return 0;
+	return file_drop_check(g, o->directory, err);
 }
 
 struct member {
@@ -79,88 +69,16 @@ static int outbox_document(const struct attempt *a, struct mag_secret *out)
 	return r < 0 ? r : mag_secret_append(out, "}\n", 2);
 }
 
-static int write_all(int fd, const struct mag_secret *bytes)
-{
-	size_t done = 0;
-
-	while (done < bytes->len) {
-		ssize_t n = write(fd, bytes->data + done, bytes->len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return MAG_ESYS;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
-/* A reader never sees half a file: written beside, then renamed. Whoever the
- * directory lets read (its group) may read the file as well. */
-static int outbox_write(const char *directory, const char *id, const struct mag_secret *bytes)
-{
-	int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1, r = MAG_ESYS;
-	char temporary[64], name[64];
-	struct stat st;
-
-	if (dir < 0)
-		return MAG_ESYS;
-	snprintf(temporary, sizeof temporary, ".%s.new", id);
-	snprintf(name, sizeof name, "%s.json", id);
-	if (fstat(dir, &st) < 0)
-		goto out;
-	unlinkat(dir, temporary, 0);
-	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		goto out;
-	r = write_all(fd, bytes);
-	if (r == 0 && (st.st_mode & S_IRGRP) && fchmod(fd, 0640) < 0)
-		r = MAG_ESYS;
-	if (close(fd) < 0)
-		r = MAG_ESYS;
-	if (r == 0 && renameat(dir, temporary, dir, name) < 0)
-		r = MAG_ESYS;
-	if (r < 0) {
-		int saved = errno;
-
-		unlinkat(dir, temporary, 0);
-		errno = saved;
-	}
-out:
-	close(dir);
-	return r;
-}
-
-/* What waiting does not mend: the administrator is told at once, and a sender
- * does not wait for two minutes. */
-static bool is_lasting(int error)
-{
-	return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM ||
-	       error == EROFS;
-}
-
 static void outbox_send(struct attempt *a)
 {
 	const struct outbox *o = a->gateway->driver;
-	struct gateway_result result = { .outcome = SMS_RETRYABLE };
 	struct mag_secret document = { 0 };
 	int r = outbox_document(a, &document);
+	char name[64];
 
-	if (r == 0)
-		r = outbox_write(o->directory, a->message->id, &document);
-	if (r == 0) {
-		result.outcome = SMS_ACCEPTED;
-		snprintf(result.provider_id, sizeof result.provider_id, "%s", a->message->id);
-	} else {
-		const int error = r == MAG_ESYS ? errno : 0;
-
-		if (is_lasting(error))
-			result.outcome = SMS_PERMANENT;
-		snprintf(result.error, sizeof result.error, "%.80s: %.40s", o->directory,
-			error ? strerror(error) : mag_strerror(r));
-	}
+	snprintf(name, sizeof name, "%s.json", a->message->id);
+	file_drop(a, o->directory, name, r, &document);
 	mag_secret_free(&document);
-	a->done(a, &result);
 }
 
 static void outbox_paths(

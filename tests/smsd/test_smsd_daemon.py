@@ -394,9 +394,7 @@ def test_every_option_stands_in_the_manual():
     """docs/smsd.conf.5 and the option tables hold the same keys."""
     import re
     from smsd import TOP
-    source = "".join((TOP / "smsd" / f).read_text() for f in
-                     ("settings.c", "gateway.c", "gateway/outbox.c", "gateway/http_settings.c",
-                      "gateway/smtp.c"))
+    source = "".join(f.read_text() for f in sorted((TOP / "smsd").rglob("*.c")))
     keys = set(re.findall(r'^\t\{ "([a-z0-9_.*]+)", OPT_', source, re.M))
     assert len(keys) > 30
     page = (TOP / "docs/smsd.conf.5").read_text()
