@@ -117,6 +117,7 @@ struct session *store_session(
 	struct store_tick *t, const char *boot, const char *host, int64_t sid);
 /* Live sessions of an account. */
 struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r);
+/* Also that of account.enrol_key, which is read with its account. */
 struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 struct token *store_token(struct store_tick *t, const char *serial);
 /* How many phones of accounts other than this one (0: any) hold the number; at

@@ -212,7 +212,7 @@ static enum tick_phase finish_read(struct store_tick *t, int r)
 		return give_up(t, r); /* no database: nobody has guessed anything */
 	r = want_read_done(t);
 	if (r == 0)
-		r = want_read_parents(t);
+		r = want_read_behind(t);
 	if (r > 0)
 		return PHASE_READ;
 	/* Alone, only the request that needs what could not be read fails. */

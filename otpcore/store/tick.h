@@ -140,9 +140,9 @@ int want_read_calls(struct store_tick *t);
 /* After the reads: errors of the calls, aliases, the second index. 0, MAG_ENOMEM,
  * or MAG_ESTORE: some want could not be read. */
 int want_read_done(struct store_tick *t);
-/* H11: a child's parent is read, too. How many accounts more are wanted now; negative:
- * an error. */
-int want_read_parents(struct store_tick *t);
+/* What stands behind an account is read, too: a child's parent (H11), the key of an
+ * enrolment under way (O5). How much more is wanted now; negative: an error. */
+int want_read_behind(struct store_tick *t);
 /* Forget what handlers may have changed. */
 void want_forget_handed(struct store_tick *t);
 /* A node of the second index that leads to a row of `home`. 0 or MAG_ENOMEM. */

@@ -66,8 +66,16 @@ int store_want_proofings(struct store_tick *t, const char *account)
 	return want(t, (struct want_key){ WANT_PROOFINGS, account, "", { 0 }, NULL });
 }
 
+static int want_once(struct store_tick *t, struct want_key k, int *n)
+{
+	if (want_find(&t->by_key, &k) != NULL)
+		return 0;
+	++*n;
+	return want(t, k);
+}
+
 /* Wants that come in here stand behind the one that is looked at. */
-int want_read_parents(struct store_tick *t)
+int want_read_behind(struct store_tick *t)
 {
 	int n = 0, r = 0;
 
@@ -75,13 +83,18 @@ int want_read_parents(struct store_tick *t)
 		const struct aggregate *a = w->row;
 		bool account = w->key.kind == WANT_ACCOUNT || w->key.kind == WANT_ACCOUNT_UID;
 
-		if (!account || !w->loaded || !a->exists || a->account.parent[0] == '\0')
+		if (!account || !w->loaded || !a->exists)
 			continue;
-		struct want_key parent = { WANT_ACCOUNT, a->account.parent, "", { 0 }, NULL };
-		if (want_find(&t->by_key, &parent) != NULL)
-			continue;
-		r = store_want_account(t, a->account.parent);
-		n++;
+		if (a->account.parent[0] != '\0')
+			r = want_once(t,
+				(struct want_key){
+					WANT_ACCOUNT, a->account.parent, "", { 0 }, NULL },
+				&n);
+		if (r == 0 && a->account.enrol_key.len == HASH_LEN)
+			r = want_once(t,
+				(struct want_key){
+					WANT_LICENCE, "", "", { 0 }, a->account.enrol_key.data },
+				&n);
 	}
 	return r != 0 ? r : n;
 }

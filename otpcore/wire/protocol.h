@@ -19,8 +19,11 @@ enum login_decision {
 	DECISION_PASS = 2,   /* enough was proven already */
 	DECISION_EXEMPT = 3, /* policy asks nothing of this user here */
 	DECISION_DENY = 4,   /* the verdict says why */
-	DECISION_ENROLL = 5,
+	DECISION_ENROLL = 5, /* O5: a first credential is set up in the conversation */
 };
+
+/* What an enrolment may set up: bits. */
+enum enroll_takes { TAKES_NOTHING = 0, TAKES_PHONE = 1, TAKES_TOKEN = 2 };
 
 enum login_delivery {
 	DELIVERY_NONE = 0,

@@ -265,14 +265,6 @@ def test_unenrolled_allow_lets_the_never_enrolled_in_only(house):
     assert house.login("anna").begin["decision"] == 1
 
 
-def test_unenrolled_enroll_is_refused_for_now(house):
-    house.conf(**{"service sshd": {"unenrolled": "enroll"}})
-    house.start()
-    login = house.login("newcomer")
-    assert (login.begin["decision"], login.result.verdict, login.result.detail) == (
-        4, "requirements-not-met", "enroll")
-
-
 def test_observe_refuses_nobody(house):
     house.conf(**{"service sshd": {"observe": "yes"}})
     house.start()

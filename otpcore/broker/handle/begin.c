@@ -5,6 +5,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/decoy.h"
+#include "otpcore/broker/handle/enroll.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/trial.h"
 #include "otpcore/broker/parts.h"
@@ -76,8 +77,8 @@ static void without_factor(struct request *r, const struct policy *p, struct cou
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
 	else if (none && p->unenrolled == UNENROLLED_ALLOW)
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
-	else if (none && p->unenrolled == UNENROLLED_ENROLL && !*a->account.parent)
-		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "enroll");
+	else if (none && enroll_offered(r, a, p))
+		set(c, DECISION_ENROLL, VERDICT_OK, "");
 	else if (usable && r->standing.own && !r->standing.root)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, ""); /* knows it anyway */
 	else
@@ -167,7 +168,8 @@ static void decide_course(struct request *r, const struct service_settings *serv
 		choose(r, service, p, c);
 	/* Watching only: what would be asked is in the log, nobody is held up for
 	 * want of a second factor. The first one is still wanted. */
-	if (p->observe && p->known && proven(r, q) && (c->decision == DECISION_DENY || c->decoy))
+	if (p->observe && p->known && proven(r, q) &&
+		(c->decision == DECISION_DENY || c->decision == DECISION_ENROLL || c->decoy))
 		set(c, DECISION_EXEMPT, VERDICT_OK, "observed");
 	if (c->decision == DECISION_EXEMPT)
 		c->decoy = false;
@@ -188,7 +190,7 @@ static int make_ticket(
 		.level = (uint32_t)p->level,
 		.mode = (uint32_t)p->mode,
 		.decision = c->decision,
-		.skip = p->skip,
+		.skip = p->skip && c->decision != DECISION_ENROLL,
 		.own = r->standing.own,
 		.started_at = r->now };
 
@@ -272,6 +274,8 @@ static void fill_reply(
 	mag_copy(rep->language, sizeof rep->language, c->own->account.language);
 	if (c->decision == DECISION_ASK)
 		fill_factors(r, p, c, rep);
+	else if (c->decision == DECISION_ENROLL)
+		enroll_begin(r, c->a, rep);
 	else if (c->held) /* what there is, where it is not enough: the refusal names it */
 		login_has(r, c->a, rep->factors, &rep->n_factors);
 	login_notices(r, c->a, rep->notices, &rep->n_notices);

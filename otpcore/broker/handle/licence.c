@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/licence.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/throttle.h"
@@ -187,7 +188,7 @@ static enum verdict key_hash_of(
 	return v;
 }
 
-static int key_want(struct request *r, const struct mag_secret *typed)
+int licence_key_want(struct request *r, const struct mag_secret *typed)
 {
 	unsigned char hash[HASH_LEN];
 	unsigned group = 0;
@@ -197,8 +198,8 @@ static int key_want(struct request *r, const struct mag_secret *typed)
 	return store_want_licence(r->tick, hash);
 }
 
-/* The row of a key as typed; NULL with the request answered. */
-static struct licence *key_row(struct request *r, const struct mag_secret *typed)
+struct licence *licence_key_row(
+	struct request *r, const struct mag_secret *typed, unsigned *group_r)
 {
 	unsigned char hash[HASH_LEN];
 	unsigned group = 0;
@@ -216,18 +217,20 @@ static struct licence *key_row(struct request *r, const struct mag_secret *typed
 	if (group)
 		mag_buf_printf(&b, "%u", group);
 	handle_refuse(r, v, detail);
+	*group_r = group;
 	return NULL;
 }
 
 static int void_want(struct request *r)
 {
-	return key_want(r, &((const struct wire_licence_void_req *)r->body)->key);
+	return licence_key_want(r, &((const struct wire_licence_void_req *)r->body)->key);
 }
 
 static void void_decide(struct request *r)
 {
 	const struct wire_licence_void_req *q = r->body;
-	struct licence *l = key_row(r, &q->key);
+	unsigned group;
+	struct licence *l = licence_key_row(r, &q->key, &group);
 
 	if (!l)
 		return;
@@ -246,7 +249,7 @@ static void void_decide(struct request *r)
 
 static int activate_want(struct request *r)
 {
-	return key_want(r, &((const struct wire_activate_req *)r->body)->key);
+	return licence_key_want(r, &((const struct wire_activate_req *)r->body)->key);
 }
 
 static int64_t guesses(const struct aggregate *a, int64_t hour)
@@ -271,9 +274,9 @@ static struct subscription *used_for(struct aggregate *a, const struct licence *
 	return same;
 }
 
-/* Bind the key: the row of the licence is claimed by its version, so of many
- * at once one wins (security.md 38). Fills s_r, or says why not. */
-static enum verdict bind(
+/* The row of the licence is claimed by its version, so of many at once one wins
+ * (security.md 38). */
+enum verdict licence_bind(
 	struct request *r, struct aggregate *a, struct licence *l, struct subscription **s_r)
 {
 	struct licence_effect e;
@@ -322,7 +325,7 @@ static void activate_answer(struct request *r, const struct subscription *s)
 static void activate_bind(struct request *r, struct aggregate *a, struct licence *l)
 {
 	struct subscription *s = NULL;
-	enum verdict v = bind(r, a, l, &s);
+	enum verdict v = licence_bind(r, a, l, &s);
 
 	if (v == VERDICT_OK)
 		activate_answer(r, s);
@@ -332,8 +335,7 @@ static void activate_bind(struct request *r, struct aggregate *a, struct licence
 		handle_refuse(r, v, "its year, counted from purchase, is over");
 }
 
-/* May this account try a key at all? Answers the request if not. */
-static bool may_try(struct request *r, struct aggregate *a)
+bool licence_key_may_try(struct request *r, struct aggregate *a)
 {
 	int64_t hour = throttle_hour(r->now);
 
@@ -352,19 +354,24 @@ static bool may_try(struct request *r, struct aggregate *a)
 	return false;
 }
 
+void licence_key_charge(struct request *r, struct aggregate *a)
+{
+	r->charge[r->n_charges++] = store_charge(
+		r->tick, r->index, THROTTLE_KEY, a->account.row.id, throttle_hour(r->now), 1);
+}
+
 static void activate_decide(struct request *r)
 {
 	const struct wire_activate_req *q = r->body;
 	struct aggregate *a = request_account(r);
 	struct licence *l = NULL;
+	unsigned group;
 	enum verdict v;
 
 	r->n_charges = 0;
-	if (!may_try(r, a) || !(l = key_row(r, &q->key)))
+	if (!licence_key_may_try(r, a) || !(l = licence_key_row(r, &q->key, &group)))
 		return;
-	/* The failure is charged before the key is looked at; a right one refunds. */
-	r->charge[r->n_charges++] = store_charge(
-		r->tick, r->index, THROTTLE_KEY, a->account.row.id, throttle_hour(r->now), 1);
+	licence_key_charge(r, a);
 	v = licence_judge(l, a->account.row.id);
 	if (l->row.id && l->state == LICENCE_HELD)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "waiting for payment");
@@ -376,7 +383,7 @@ static void activate_decide(struct request *r)
 		request_verdict(r, v);
 }
 
-static void activate_settle(struct request *r)
+void licence_key_settle(struct request *r)
 {
 	struct aggregate *a = request_account(r);
 	bool ok = r->result.error == 0 && r->result.verdict == VERDICT_OK;
@@ -396,6 +403,6 @@ const struct handler handle_licence[] = {
 	{ WIRE_MSG_LICENCE_LIST, NULL, list_decide, NULL, NULL, list_after },
 	{ WIRE_MSG_LICENCE_RELEASE, NULL, release_decide, NULL, NULL, release_after },
 	{ WIRE_MSG_LICENCE_VOID, void_want, void_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_ACTIVATE, activate_want, activate_decide, activate_settle, NULL, NULL },
+	{ WIRE_MSG_ACTIVATE, activate_want, activate_decide, licence_key_settle, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -1,4 +1,5 @@
 /* What the messages of a login share, and skip. */
+#include "otpcore/broker/handle/enroll.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/trial.h"
 
@@ -224,5 +225,12 @@ const struct handler handle_login[] = {
 	{ WIRE_MSG_VERIFY, verify_want, verify_decide, verify_settle, NULL, NULL },
 	{ WIRE_MSG_RESYNC, party_want, resync_decide, resync_settle, NULL, NULL },
 	{ WIRE_MSG_SKIP, party_want, skip_decide, skip_settle, NULL, NULL },
+	{ WIRE_MSG_ENROLL_KEY, enroll_key_want, enroll_key_decide, enroll_key_settle, NULL, NULL },
+	{ WIRE_MSG_ENROLL_PHONE, party_want, enroll_phone_decide, enroll_phone_settle,
+		enroll_phone_delivered, NULL },
+	{ WIRE_MSG_ENROLL_VERIFY, party_want, enroll_verify_decide, enroll_verify_settle, NULL,
+		NULL },
+	{ WIRE_MSG_ENROLL_TOKEN, enroll_token_want, enroll_token_decide, enroll_token_settle, NULL,
+		NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

@@ -4,24 +4,14 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
+#include "otpcore/broker/send.h"
 #include "otpcore/engine/challenge.h"
 #include "otpcore/engine/licence.h"
-#include "otpcore/engine/number.h"
 #include "otpcore/engine/policy.h"
 #include "otpcore/engine/throttle.h"
 
 /* A registration nobody finished frees its place when a new one needs it. */
 #define PENDING_KEEP 3600
-
-struct adding {
-	const struct wire_phone_add_req *q;
-	struct aggregate *a;
-	struct number number;
-	unsigned char hash[HASH_LEN];
-	int64_t channel; /* asked for, or 0 */
-	bool voice_only;
-	struct phone *known; /* this number, pending */
-};
 
 int phone_add_want(struct request *r)
 {
@@ -62,11 +52,18 @@ struct subscription *phone_addon(struct aggregate *a, int64_t now)
 /* The licence beneath a new phone. Without keys (`licences = automatic`) only
  * root opens the first one; what root began, the owner may finish: without root
  * no pending row could be there (security.md 11). */
-static enum verdict judge_licence(
-	struct request *r, struct aggregate *a, const char *country, const struct phone *known)
+static enum verdict judge_licence(struct request *r, const struct phone_adding *x)
 {
-	const struct subscription *s = subscription_for_phone(a, country, r->now);
+	struct aggregate *a = x->a;
+	const struct subscription *s = subscription_for_phone(a, x->number.country, r->now);
+	/* One that was begun with a key at a login says nothing of who vouched. */
+	bool known = x->phone && !a->account.enrol_key.len;
 	bool vouched = r->standing.root || r->standing.admin || known;
+
+	if (x->product)
+		return product_takes_phone((enum product)x->product, x->number.country)
+			       ? VERDICT_OK
+			       : VERDICT_PHONE_REGION;
 
 	/* What somebody else paid for is nobody's who came first (security.md 11). */
 	if (s && sponsor_waits(s) && !vouched)
@@ -82,12 +79,25 @@ static enum verdict judge_licence(
 	return VERDICT_LICENCE_NEEDED;
 }
 
+bool phone_vouched(struct request *r, struct aggregate *a)
+{
+	struct phone_adding x = { .a = a, .phone = phone_pending(a) };
+
+	if (!x.phone || a->account.enrol_key.len)
+		return false;
+	mag_copy(x.number.country, sizeof x.number.country, x.phone->country);
+	return judge_licence(r, &x) == VERDICT_OK;
+}
+
 /* A place of 1..max_phones: a free one, or that of a registration that was left. */
-static int64_t free_slot(struct request *r, struct aggregate *a, struct phone **stale_r)
+static int64_t free_slot(struct request *r, const struct phone_adding *x, struct phone **stale_r)
 {
 	int64_t max = r->broker->settings->max_phones;
+	struct aggregate *a = x->a;
 
-	*stale_r = NULL;
+	*stale_r = x->replace ? phone_pending(a) : NULL;
+	if (*stale_r)
+		return (*stale_r)->slot;
 	if (max > PHONES_MAX)
 		max = PHONES_MAX;
 	for (int64_t slot = 1; slot <= max; slot++)
@@ -105,11 +115,11 @@ static int64_t free_slot(struct request *r, struct aggregate *a, struct phone **
 }
 
 /* Everything that can be said before anything is written. */
-static enum verdict judge_add(struct request *r, struct adding *x)
+static enum verdict judge_add(struct request *r, struct phone_adding *x)
 {
 	struct phone *stale;
 	enum verdict v = number_parse(
-		x->q->number, x->q->country, r->broker->settings->region_overrides, &x->number);
+		x->asked, x->country, r->broker->settings->region_overrides, &x->number);
 	struct phone *same;
 
 	if (v != VERDICT_OK)
@@ -120,23 +130,23 @@ static enum verdict judge_add(struct request *r, struct adding *x)
 	same = phone_by_hash(x->a, x->hash);
 	if (same && same->state == PHONE_ACTIVE)
 		return VERDICT_PHONE_EXISTS;
-	x->known = same;
-	v = judge_licence(r, x->a, x->number.country, same);
+	x->phone = same;
+	v = judge_licence(r, x);
 	if (v != VERDICT_OK)
 		return v;
-	if (!same && !free_slot(r, x->a, &stale))
+	if (!same && !free_slot(r, x, &stale))
 		return VERDICT_PHONE_LIMIT;
 	return VERDICT_OK;
 }
 
-static int fill_phone(struct request *r, const struct adding *x, struct phone *p)
+static int fill_phone(struct request *r, const struct phone_adding *x, struct phone *p)
 {
 	p->account = x->a->account.row.id;
 	p->number_hash.len = HASH_LEN;
 	memcpy(p->number_hash.data, x->hash, HASH_LEN);
 	mag_copy(p->masked, sizeof p->masked, x->number.masked);
 	mag_copy(p->country, sizeof p->country, x->number.country);
-	mag_clean(p->label, sizeof p->label, x->q->label);
+	mag_clean(p->label, sizeof p->label, x->label);
 	p->voice_only = x->voice_only;
 	p->channel = x->channel ? x->channel : CHANNEL_SMS;
 	p->state = PHONE_PENDING;
@@ -145,11 +155,22 @@ static int fill_phone(struct request *r, const struct adding *x, struct phone *p
 		strlen(x->number.e164), &p->number);
 }
 
-static struct phone *add_row(struct request *r, const struct adding *x)
+/* What root begins is vouched for: a key that was typed at a login before says
+ * nothing any more. */
+static void forget_key(struct request *r, const struct phone_adding *x)
+{
+	if (!r->standing.root || x->product || !x->a->account.enrol_key.len)
+		return;
+	x->a->account.enrol_key.len = 0;
+	store_mark_account(r->tick, r->index, &x->a->account, ROW_CHANGED);
+}
+
+static struct phone *add_row(struct request *r, const struct phone_adding *x)
 {
 	struct phone *stale, *p;
-	int64_t slot = free_slot(r, x->a, &stale);
+	int64_t slot = free_slot(r, x, &stale);
 
+	forget_key(r, x);
 	if (stale) { /* its row serves the new number; nothing rests on it */
 		p = stale;
 		p->is_default = p->last_used_at = p->subscription = 0;
@@ -194,10 +215,10 @@ uint32_t phone_left(int64_t until, int64_t now)
 	return until > now ? (uint32_t)(until - now) : 0;
 }
 
-static void add_challenge(struct request *r, struct adding *x, struct phone *p)
+void phone_add_challenge(struct request *r, struct phone_adding *x)
 {
-	struct wire_phone_add_rep *rep = r->reply;
 	const struct settings *s = r->broker->settings;
+	struct phone *p = x->phone;
 	struct send_input in = { .account = x->a,
 		.phone = p,
 		.kind = CHALLENGE_REGISTER,
@@ -222,7 +243,7 @@ static void add_challenge(struct request *r, struct adding *x, struct phone *p)
 	}
 	ch = challenge_live(x->a, &in.chain, p->row.id, p->channel, r->now);
 	if (ch && in.chain_id && ch->created_at + s->resend_wait > r->now) {
-		rep->delivery = (uint32_t)ch->delivery; /* just sent: that code is good */
+		x->rep->delivery = (uint32_t)ch->delivery; /* just sent: that code is good */
 		request_verdict(r, VERDICT_OK);
 		r->result.seconds = phone_left(ch->created_at + s->resend_wait, r->now);
 	} else {
@@ -230,13 +251,29 @@ static void add_challenge(struct request *r, struct adding *x, struct phone *p)
 		if (r->result.verdict != VERDICT_OK)
 			return;
 	}
-	rep->seconds_left = phone_left(ch->expires_at, r->now);
-	rep->tries_left = phone_left(s->tries, tried);
+	x->rep->seconds_left = phone_left(ch->expires_at, r->now);
+	x->rep->tries_left = phone_left(s->tries, tried);
 }
 
-static void add_answer(struct request *r, const struct adding *x)
+void phone_add_repeat(struct request *r, struct aggregate *a)
 {
-	struct wire_phone_add_rep *rep = r->reply;
+	struct phone *p = phone_pending(a);
+	struct send_input in = { .account = a,
+		.phone = p,
+		.kind = CHALLENGE_REGISTER,
+		.template = "register",
+		.priority = 1 };
+	struct challenge *ch = NULL;
+
+	if (p && !phone_register_chain(r, p, &in.chain))
+		ch = challenge_live(a, &in.chain, p->row.id, 0, r->now);
+	if (ch && ch->delivery == DELIVERY_PENDING && send_order(r, &in, ch))
+		r->sms.wanted = false;
+}
+
+static void add_answer(const struct phone_adding *x)
+{
+	struct wire_phone_add_rep *rep = x->rep;
 	const struct account *acc = &x->a->account;
 	const char *parts[] = { acc->first, acc->middle, acc->last };
 	struct mag_buf name;
@@ -254,11 +291,11 @@ static void add_answer(struct request *r, const struct adding *x)
 }
 
 /* Which way codes go: a landline is called (P10), else what was asked for. */
-static bool choose_channel(struct request *r, struct adding *x)
+static bool choose_channel(struct request *r, struct phone_adding *x)
 {
 	x->voice_only = x->number.kind == NUMBER_FIXED;
-	x->channel = channel_from_id(x->q->channel);
-	if ((*x->q->channel && !x->channel) || x->channel == CHANNEL_EMAIL) {
+	x->channel = channel_from_id(x->channel_id);
+	if ((*x->channel_id && !x->channel) || x->channel == CHANNEL_EMAIL) {
 		handle_invalid(r, "channel: sms or voice");
 		return false;
 	}
@@ -267,42 +304,52 @@ static bool choose_channel(struct request *r, struct adding *x)
 	return true;
 }
 
-void phone_add_decide(struct request *r)
+void phone_add_try(struct request *r, struct phone_adding *x)
 {
-	struct adding x = { .q = r->body, .a = request_account(r) };
-	struct wire_phone_add_rep *rep = r->reply;
-	struct phone *p;
-	enum verdict v;
+	enum verdict v = judge_add(r, x);
 
-	if (!phone_may_change(r, x.a, &x.q->grant))
-		return;
-	v = judge_add(r, &x);
 	if (v == VERDICT_NONE) {
 		request_error(r, MAG_ECRYPTO);
 		return;
 	}
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v, x.number.e164);
+		handle_refuse(r, v, x->number.e164);
 		return;
 	}
-	if (!choose_channel(r, &x))
+	if (!choose_channel(r, x))
 		return;
-	add_answer(r, &x);
+	add_answer(x);
 	request_verdict(r, VERDICT_OK);
-	if (x.q->check_only)
+	if (x->check_only)
 		return;
-	p = x.known ? x.known : add_row(r, &x);
-	if (!p) {
+	if (!x->phone) {
+		x->phone = add_row(r, x);
+	} else if (x->channel && x->phone->channel != x->channel) {
+		x->phone->channel = x->channel;
+		store_mark_phone(r->tick, r->index, x->phone, ROW_CHANGED);
+	}
+	if (!x->phone) {
 		request_error(r, MAG_ENOSPACE);
 		return;
 	}
-	if (x.known && x.channel && p->channel != x.channel) {
-		p->channel = x.channel;
-		store_mark_phone(r->tick, r->index, p, ROW_CHANGED);
-	}
-	rep->ref = (uint32_t)p->slot;
-	mag_copy(rep->channel, sizeof rep->channel, channel_id(p->channel));
-	add_challenge(r, &x, p);
+	x->rep->ref = (uint32_t)x->phone->slot;
+	mag_copy(x->rep->channel, sizeof x->rep->channel, channel_id(x->phone->channel));
+	phone_add_challenge(r, x);
+}
+
+void phone_add_decide(struct request *r)
+{
+	const struct wire_phone_add_req *q = r->body;
+	struct phone_adding x = { .asked = q->number,
+		.country = q->country,
+		.channel_id = q->channel,
+		.label = q->label,
+		.a = request_account(r),
+		.rep = r->reply,
+		.check_only = q->check_only != 0 };
+
+	if (phone_may_change(r, x.a, &q->grant))
+		phone_add_try(r, &x);
 }
 
 /* Other brokers may have sent meanwhile. */

@@ -9,7 +9,7 @@
 #include "otpcore/engine/policy.h"
 #include "otpcore/engine/throttle.h"
 
-static struct phone *phone_pending(struct aggregate *a)
+struct phone *phone_pending(struct aggregate *a)
 {
 	struct phone *newest = NULL;
 
@@ -24,7 +24,8 @@ static struct phone *phone_pending(struct aggregate *a)
 }
 
 /* What verify found, from decide to settle: rows and what to refund. */
-enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_MADE, V_BOUND, V_RIGHT };
+enum { V_CHAIN, V_PHONE, V_CHALLENGE, V_MADE, V_BOUND, V_RIGHT, V_END };
+_Static_assert(V_END == PHONE_TRY_STATE, "phone.h: the caller's places");
 
 /* Without an id: the phone that waits; else the one whose code was entered last,
  * so that a repeat finds it again. */
@@ -90,8 +91,7 @@ static enum verdict verify_verdict(
 	return p->state == PHONE_ACTIVE ? VERDICT_OK : VERDICT_CODE_USED;
 }
 
-/* The subscription beneath the phone; made here where keys are not used. */
-static struct subscription *verify_subscription(
+struct subscription *phone_verify_pays(
 	struct request *r, struct aggregate *a, const struct phone *p)
 {
 	struct subscription *s = subscription_for_phone(a, p->country, r->now);
@@ -100,8 +100,10 @@ static struct subscription *verify_subscription(
 		sponsor_taken(r, s);
 	else if (!phone_has_subscription(a, r->now))
 		s = phone_addon(a, r->now);
+	/* What began with a key at a login (O5) ends with one. */
 	if (s || r->broker->settings->mode != LICENCES_AUTOMATIC ||
-		phone_has_subscription(a, r->now))
+		phone_has_subscription(a, r->now) ||
+		(a->account.enrol_key.len && !r->standing.root))
 		return s;
 	s = store_add_subscription(r->tick, a);
 	if (!s)
@@ -120,10 +122,11 @@ static struct subscription *verify_subscription(
 }
 
 /* The right code: the phone is bound (P3). */
-static void verify_bind(
-	struct request *r, struct aggregate *a, struct phone *p, struct challenge *ch)
+static void verify_bind(struct request *r, const struct phone_trying *x, struct challenge *ch)
 {
-	struct subscription *s = verify_subscription(r, a, p);
+	struct aggregate *a = x->a;
+	struct phone *p = x->phone;
+	struct subscription *s = x->pays(r, a, p);
 	bool first = true;
 
 	if (!s) {
@@ -188,16 +191,15 @@ static void verify_charge(struct request *r, struct aggregate *a, int64_t chain_
 		r->tick, r->index, THROTTLE_ACCOUNT, a->account.row.id, throttle_day(r->now), 1);
 }
 
-static void verify_judge(
-	struct request *r, struct aggregate *a, struct phone *p, const struct blob *chain)
+static void verify_judge(struct request *r, const struct phone_trying *x, const struct blob *chain)
 {
-	const struct wire_phone_verify_req *q = r->body;
-	struct wire_phone_verify_rep *rep = r->reply;
+	struct aggregate *a = x->a;
+	struct phone *p = x->phone;
 	const struct settings *s = r->broker->settings;
 	struct challenge *latest = challenge_latest(a, chain);
 	struct challenge *live = challenge_live(a, chain, p->row.id, 0, r->now);
-	struct challenge_input in = { live, latest, NULL, (unsigned)s->code_digits,
-		mag_secret_text(&q->code), 0, s->tries, r->now };
+	struct challenge_input in = { live, latest, NULL, (unsigned)s->code_digits, x->code, 0,
+		s->tries, r->now };
 	enum verdict v;
 
 	if (!latest) {
@@ -220,56 +222,64 @@ static void verify_judge(
 	r->state.i[V_RIGHT] = v == VERDICT_OK || v == VERDICT_CODE_USED;
 	request_verdict(r, v);
 	if (v == VERDICT_OK && live)
-		verify_bind(r, a, p, live);
+		verify_bind(r, x, live);
 	else if (live && in.tried + 1 >= s->tries) {
 		live->state = CHALLENGE_DEAD;
 		store_mark_challenge(r->tick, r->index, live, ROW_CHANGED);
 	}
-	rep->seconds_left = live ? phone_left(live->expires_at, r->now) : 0;
+	x->rep->seconds_left = live ? phone_left(live->expires_at, r->now) : 0;
+}
+
+void phone_verify_try(struct request *r, const struct phone_trying *x)
+{
+	struct blob chain = { 0 };
+	int res;
+
+	r->n_charges = 0;
+	if (!verify_allowed(r, x->a))
+		return;
+	res = phone_register_chain(r, x->phone, &chain);
+	if (res) {
+		request_error(r, res);
+		return;
+	}
+	x->rep->ref = (uint32_t)x->phone->slot;
+	r->state.i[V_PHONE] = x->phone->slot;
+	mag_copy(x->rep->masked, sizeof x->rep->masked, x->phone->masked);
+	verify_judge(r, x, &chain);
 }
 
 void phone_verify_decide(struct request *r)
 {
 	const struct wire_phone_verify_req *q = r->body;
-	struct wire_phone_verify_rep *rep = r->reply;
-	struct aggregate *a = request_account(r);
-	struct phone *p;
-	struct blob chain = { 0 };
-	int res;
+	struct phone_trying x = { .a = request_account(r),
+		.code = mag_secret_text(&q->code),
+		.rep = r->reply,
+		.pays = phone_verify_pays };
 
-	memset(&r->state, 0, sizeof r->state);
 	r->n_charges = 0;
-	if (!phone_may_touch(r, a) || !verify_allowed(r, a))
+	if (!phone_may_touch(r, x.a))
 		return;
-	p = q->ref ? phone_by_slot(a, q->ref) : phone_meant(a);
-	if (!p) {
+	x.phone = q->ref ? phone_by_slot(x.a, q->ref) : phone_meant(x.a);
+	if (!x.phone)
 		request_verdict(r, q->ref ? VERDICT_PHONE_UNKNOWN : VERDICT_NO_CODE_PENDING);
-		return;
-	}
-	res = phone_register_chain(r, p, &chain);
-	if (res) {
-		request_error(r, res);
-		return;
-	}
-	rep->ref = (uint32_t)p->slot;
-	r->state.i[V_PHONE] = p->slot;
-	mag_copy(rep->masked, sizeof rep->masked, p->masked);
-	verify_judge(r, a, p, &chain);
+	else
+		phone_verify_try(r, &x);
 }
 
-void phone_verify_settle(struct request *r)
+bool phone_verify_close(struct request *r, struct wire_phone_verify_rep *rep)
 {
-	struct wire_phone_verify_rep *rep = r->reply;
 	struct aggregate *a = request_account(r);
 	const struct settings *s = r->broker->settings;
 	struct phone *p = phone_by_slot(a, r->state.i[V_PHONE]);
 	struct subscription *sub = p ? phone_subscription(a, p) : NULL;
 	int64_t tried;
 
+	rep->ref = p ? (uint32_t)p->slot : 0;
 	rep->phones = (uint32_t)phones_in_state(a, PHONE_ACTIVE);
 	rep->expires = sub ? sub->expires_at : 0;
 	if (!r->n_charges)
-		return;
+		return false;
 	tried = store_charged(r->tick, r->charge[0]);
 	if (tried > s->tries) {
 		verify_undo(r, a);
@@ -283,4 +293,10 @@ void phone_verify_settle(struct request *r)
 		store_charge(r->tick, r->index, THROTTLE_ACCOUNT, a->account.row.id,
 			throttle_day(r->now), -1);
 	}
+	return r->result.verdict == VERDICT_OK;
+}
+
+void phone_verify_settle(struct request *r)
+{
+	phone_verify_close(r, r->reply);
 }

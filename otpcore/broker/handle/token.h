@@ -84,6 +84,19 @@ void token_show_after(struct request *r);
 int token_assign_want(struct request *r);
 void token_assign_decide(struct request *r);
 /* token_add.c */
+/* A token that is activated; without code1 only its serial is looked at. */
+struct token_adding {
+	struct aggregate *a;
+	const char *serial, *label;
+	const struct mag_secret *code1, *code2;
+	/* O5: the key that was typed pays; NULL: what the account has. */
+	struct subscription *(*pays)(struct request *r, struct aggregate *a);
+};
+/* r->state in between; places from TOKEN_ADD_STATE on are the caller's. */
+#define TOKEN_ADD_STATE 6
+void token_add_try(struct request *r, const struct token_adding *x);
+/* In settle. The token if it is active now. */
+struct token *token_add_close(struct request *r, struct wire_token_add_rep *p);
 int token_add_want(struct request *r);
 void token_add_decide(struct request *r);
 void token_add_settle(struct request *r);

@@ -7,7 +7,8 @@
 #include "otpcore/broker/handle/token.h"
 
 /* request.state, from decide to settle. */
-enum { TOKEN_ID, RIGHT, MADE, TAKEN };
+enum { TOKEN_ID, RIGHT, MADE, TAKEN, END };
+_Static_assert(END <= TOKEN_ADD_STATE, "token.h: the caller's places");
 
 int token_add_want(struct request *r)
 {
@@ -28,10 +29,10 @@ static bool known_to(const struct aggregate *a, const struct token *t)
 }
 
 /* Everything that can be said before a code is looked at. Answers if it is no. */
-static struct token *candidate(struct request *r, struct aggregate *a)
+static struct token *candidate(struct request *r, const struct token_adding *x)
 {
-	const struct wire_token_add_req *q = r->body;
-	struct token *t = store_token(r->tick, q->serial), *held;
+	struct aggregate *a = x->a;
+	struct token *t = store_token(r->tick, x->serial), *held;
 	const struct licence_ask ask = { .kind = TOKEN_HARDWARE,
 		.assigned = t->row.id && t->account == a->account.row.id };
 	enum verdict v;
@@ -41,7 +42,7 @@ static struct token *candidate(struct request *r, struct aggregate *a)
 		return NULL;
 	}
 	if (!known_to(a, t)) {
-		handle_refuse(r, VERDICT_SERIAL_UNKNOWN, q->serial);
+		handle_refuse(r, VERDICT_SERIAL_UNKNOWN, x->serial);
 		return NULL;
 	}
 	v = lifecycle_allows(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_PAIR);
@@ -54,7 +55,7 @@ static struct token *candidate(struct request *r, struct aggregate *a)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "the account's token must be revoked first");
 		return NULL;
 	}
-	if (!token_licensed(r, a, &ask)) {
+	if (!x->pays && !token_licensed(r, a, &ask)) {
 		request_verdict(r, VERDICT_LICENCE_NEEDED);
 		return NULL;
 	}
@@ -62,46 +63,64 @@ static struct token *candidate(struct request *r, struct aggregate *a)
 }
 
 /* The pair was right: the token is this account's; of many at once one wins. */
-static void claim(struct request *r, struct aggregate *a, struct token *t)
+static void claim(struct request *r, const struct token_adding *x, struct token *t)
 {
-	const struct wire_token_add_req *q = r->body;
+	struct aggregate *a = x->a;
 	const struct licence_ask ask = { TOKEN_HARDWARE, t->account != 0, true };
 	struct token *mine = t->account ? t : store_take_token(r->tick, a, t);
-	struct subscription *s = mine ? token_licence(r, a, &ask) : NULL;
+	struct subscription *s = NULL;
 
+	if (mine)
+		s = x->pays ? x->pays(r, a) : token_licence(r, a, &ask);
 	if (!s) {
 		request_error(r, mine ? MAG_ENOSPACE : MAG_ECONFLICT);
 		return;
 	}
 	r->state.i[RIGHT] = 1;
 	r->state.i[TAKEN] = mine != t;
-	r->state.i[MADE] = s->row.fate == ROW_NEW ? s->row.id : 0;
+	/* A key that paid stays this account's, whatever comes of the token. */
+	r->state.i[MADE] = s->row.fate == ROW_NEW && !x->pays ? s->row.id : 0;
 	mine->subscription = s->row.id;
-	if (*q->label)
-		mag_clean(mine->label, sizeof mine->label, q->label);
+	if (*x->label)
+		mag_clean(mine->label, sizeof mine->label, x->label);
 	store_mark_token(r->tick, r->index, mine, ROW_CHANGED);
 	request_verdict(r, VERDICT_OK);
+}
+
+void token_add_try(struct request *r, const struct token_adding *x)
+{
+	struct token *t = candidate(r, x);
+	enum verdict v;
+
+	if (!t)
+		return;
+	if (!x->code1) {
+		request_verdict(r, VERDICT_OK);
+		return;
+	}
+	r->state.i[TOKEN_ID] = t->row.id;
+	r->charge[r->n_charges++] =
+		store_charge(r->tick, r->index, THROTTLE_ACTIVATION, x->a->account.row.id, 0, 1);
+	v = token_pair(r, t, x->code1, x->code2);
+	if (v == VERDICT_OK)
+		claim(r, x, t);
+	else if (v == VERDICT_NONE)
+		request_error(r, MAG_ECRYPTO);
+	else
+		request_verdict(r, v);
 }
 
 void token_add_decide(struct request *r)
 {
 	const struct wire_token_add_req *q = r->body;
-	struct aggregate *a = request_account(r);
-	struct token *t;
-	enum verdict v;
+	const struct token_adding x = { .a = request_account(r),
+		.serial = q->serial,
+		.label = q->label,
+		.code1 = &q->code1,
+		.code2 = &q->code2 };
 
-	if (!phone_may_change(r, a, &q->grant) || !(t = candidate(r, a)))
-		return;
-	r->state.i[TOKEN_ID] = t->row.id;
-	r->charge[r->n_charges++] =
-		store_charge(r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, 1);
-	v = token_pair(r, t, &q->code1, &q->code2);
-	if (v == VERDICT_OK)
-		claim(r, a, t);
-	else if (v == VERDICT_NONE)
-		request_error(r, MAG_ECRYPTO);
-	else
-		request_verdict(r, v);
+	if (phone_may_change(r, x.a, &q->grant))
+		token_add_try(r, &x);
 }
 
 /* More than the limit were judged at once: what this one claimed is given back
@@ -119,9 +138,8 @@ static void give_back(struct request *r, struct aggregate *a)
 	token_licence_undo(r, a, r->state.i[MADE]);
 }
 
-static void activate(struct request *r, struct aggregate *a)
+static void activate(struct request *r, struct aggregate *a, struct wire_token_add_rep *p)
 {
-	struct wire_token_add_rep *p = r->reply;
 	struct token *t = token_by_row(a, r->state.i[TOKEN_ID]);
 	struct subscription *s = t ? token_subscription(a, t) : NULL;
 	char name[32], day[32], more[128];
@@ -146,24 +164,31 @@ static void activate(struct request *r, struct aggregate *a)
 	token_mail(r, a, "activation", more);
 }
 
-void token_add_settle(struct request *r)
+struct token *token_add_close(struct request *r, struct wire_token_add_rep *p)
 {
-	struct wire_token_add_rep *p = r->reply;
 	struct aggregate *a = request_account(r);
 	int64_t tried;
 
 	if (!r->n_charges || r->result.error)
-		return;
+		return NULL;
 	tried = store_charged(r->tick, r->charge[0]);
 	if (tried > ACTIVATION_TRIES) {
 		if (r->state.i[RIGHT])
 			give_back(r, a);
 		request_verdict(r, VERDICT_ACTIVATION_BLOCKED);
 	} else if (r->state.i[RIGHT]) {
-		activate(r, a);
+		activate(r, a, p);
 	} else {
 		p->tries_left = phone_left(ACTIVATION_TRIES, tried);
 		if (tried == ACTIVATION_TRIES)
 			request_verdict(r, VERDICT_ACTIVATION_BLOCKED);
 	}
+	return r->result.error == 0 && r->result.verdict == VERDICT_OK
+		       ? token_by_row(a, r->state.i[TOKEN_ID])
+		       : NULL;
+}
+
+void token_add_settle(struct request *r)
+{
+	token_add_close(r, r->reply);
 }
