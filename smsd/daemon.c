@@ -313,6 +313,24 @@ const struct smsd_settings *daemon_settings(const struct daemon *d)
 	return d->settings;
 }
 
+int daemon_attach_helper(struct daemon *d, int fd)
+{
+	int r = 0;
+
+	for (size_t i = 0; gateway_drivers[i] && r == 0; i++)
+		if (gateway_drivers[i]->attach)
+			r = gateway_drivers[i]->attach(d->shared[i], fd);
+	return r;
+}
+
+struct smsd_settings *daemon_take_settings(struct daemon *d)
+{
+	struct smsd_settings *s = d->settings;
+
+	d->settings = NULL;
+	return s;
+}
+
 int daemon_listen(struct daemon *d, int fd, char err[OPT_ERROR_MAX])
 {
 	struct listen_config *l = &d->listen_config;

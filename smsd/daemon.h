@@ -12,6 +12,12 @@ struct smsd_settings;
 int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_MAX]);
 const struct smsd_settings *daemon_settings(const struct daemon *d);
 
+/* `fd` leads to the process that runs programs; taken over. */
+int daemon_attach_helper(struct daemon *d, int fd);
+/* For that process, which was forked off: the settings are the caller's, of the
+ * daemon nothing else may be used. */
+struct smsd_settings *daemon_take_settings(struct daemon *d);
+
 /* Take the listening socket over; begin to serve on daemon_run. */
 int daemon_listen(struct daemon *d, int fd, char err[OPT_ERROR_MAX]);
 

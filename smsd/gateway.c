@@ -19,10 +19,11 @@ const struct gateway_ops *const gateway_drivers[] = {
 	&gateway_outbox,
 	&gateway_smtp,
 	&gateway_spool,
+	&gateway_exec,
 	NULL,
 };
 
-static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", NULL };
+static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", "exec", NULL };
 
 #define ROW(field) offsetof(struct gateway, field), sizeof(((struct gateway *)0)->field)
 const struct opt gateway_common_opts[] = {

@@ -37,6 +37,8 @@ struct gateway_ops {
 	/* What all gateways of the driver share; NULL: nothing. */
 	int (*setup)(struct event_base *base, void **shared_r);
 	void (*teardown)(void **shared);
+	/* Take over the way to the process that runs programs; NULL: not needed. */
+	int (*attach)(void *shared, int fd);
 
 	/* Read the driver's own settings of g->name from `t` into g->driver. Reads
 	 * no network. err says what is wrong. */
@@ -74,7 +76,8 @@ struct gateway {
 	} stats;
 };
 
-extern const struct gateway_ops gateway_outbox, gateway_http, gateway_smtp, gateway_spool;
+extern const struct gateway_ops gateway_outbox, gateway_http, gateway_smtp, gateway_spool,
+	gateway_exec;
 
 /* The array of drivers, ended by NULL; and the rows of a [gateway NAME]
  * section: the common ones and those of every driver. */

@@ -20,6 +20,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "smsd/daemon.h"
+#include "smsd/gateway/exec_helper.h"
 #include "smsd/listen.h"
 #include "smsd/sandbox.h"
 #include "smsd/settings.h"
@@ -217,6 +218,29 @@ static int enter_sandbox(const struct smsd_settings *s, const char *config)
 #endif
 }
 
+/* A child of before the sandbox, which still may run programs: those of the settings,
+ * for gateways of the exec driver. Without such a gateway there is none. */
+static int start_helper(struct daemon *d)
+{
+	int ends[2], r = MAG_ESYS;
+	pid_t pid;
+
+	if (!exec_helper_wanted(daemon_settings(d)))
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+		(pid = fork()) >= 0) {
+		if (pid == 0)
+			_exit(exec_helper_serve(ends[1], daemon_take_settings(d)) < 0 ? EXIT_REFUSED
+										      : EXIT_DONE);
+		close(ends[1]);
+		r = daemon_attach_helper(d, ends[0]);
+	}
+	if (r < 0)
+		mag_log(MAG_LOG_ERROR, "cannot start the process that runs programs: %s",
+			strerror(errno));
+	return r;
+}
+
 /* ---- background ---- */
 
 struct background {
@@ -320,6 +344,8 @@ static int serve(const struct arguments *a)
 	if ((r = drop_privileges(daemon_settings(d)->user)) < 0)
 		goto out;
 	shut_windows();
+	if ((r = start_helper(d)) < 0)
+		goto out;
 	if ((r = enter_sandbox(daemon_settings(d), a->config)) < 0)
 		goto out;
 	if ((r = daemon_listen(d, fd, err)) < 0) {

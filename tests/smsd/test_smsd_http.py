@@ -270,7 +270,7 @@ def test_mistakes_of_sections_are_named(smsd, text, complaint):
 
 def test_every_preset_is_right(smsd, password):
     names = sorted(p.name.removesuffix(".conf.example") for p in PRESETS.glob("*.conf.example"))
-    files = ("outbox", "gammu", "smstools")
+    files = ("outbox", "gammu", "smstools", "exec")
     assert len(names) > 10
     texts = [preset(n, **({} if n in files else {"password": password})) for n in names]
     smsd.configure(*texts)
