@@ -10,6 +10,7 @@
 int cmd_status(struct cli *c);
 int cmd_activate(struct cli *c);
 int cmd_elevate(struct cli *c);
+int cmd_connect(struct cli *c);
 int cmd_phone_add(struct cli *c);
 int cmd_phone_default(struct cli *c);
 int cmd_phone_channel(struct cli *c);
@@ -39,6 +40,7 @@ int cmd_account_set(struct cli *c);
 int cmd_account_show(struct cli *c);
 int cmd_account_list(struct cli *c);
 int cmd_account_delete(struct cli *c);
+int cmd_account_connect(struct cli *c);
 int cmd_enroll(struct cli *c);
 int cmd_licence_issue(struct cli *c);
 int cmd_licence_release(struct cli *c);

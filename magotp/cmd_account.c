@@ -180,7 +180,7 @@ static struct json_object *json_account(const struct wire_account *a)
 	} texts[] = { { "account", a->name }, { "name", name }, { "email", a->email },
 		{ "organisation", a->organisation }, { "role", a->role }, { "state", a->state },
 		{ "first", a->first }, { "middle", a->middle }, { "last", a->last },
-		{ "postal_code", a->postal }, { "lang", a->language } };
+		{ "postal_code", a->postal }, { "lang", a->language }, { "parent", a->parent } };
 
 	full_name(a, &b);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -212,7 +212,7 @@ static void say_account(const struct cli *c, const struct wire_account *a)
 	} rows[] = { { "Account", a->name }, { "Uid", uid }, { "Name", name },
 		{ "E-mail", a->email }, { "Postal code", a->postal }, { "Language", a->language },
 		{ "Organisation", a->organisation }, { "Role", a->role }, { "State", a->state },
-		{ "Factors", a->factors },
+		{ "Factors", a->factors }, { "Those of", a->parent },
 		{ "Last login", mag_time_minute(a->last_login, seen, sizeof seen) },
 		{ "Expires", a->expires ? mag_time_day(a->expires, ends, sizeof ends) : "" },
 		{ "Created", mag_time_minute(a->created, made, sizeof made) } };

@@ -132,10 +132,12 @@ static int print_people(const struct cli *c, const struct wire_status_rep *s)
 	int r = CLI_DONE;
 
 	print_session(c, s);
+	if (*s->credentials_of)
+		cli_say(c, "Factors   Credentials of %s", s->credentials_of);
 	if (s->n_factors) {
 		cli_say(c, "%s", "");
 		r = print_factors(c, s);
-	} else {
+	} else if (!*s->credentials_of) {
 		cli_say(c, "Factors   none");
 	}
 	for (size_t i = 0; r == CLI_DONE && i < s->n_notices; i++) {
@@ -229,6 +231,7 @@ static void print_json(const struct cli *c, const struct wire_status_rep *s)
 			previous, "strength", json_object_new_string(s->previous_strength));
 	}
 	json_object_object_add(o, "previous", previous);
+	json_object_object_add(o, "credentials_of", text_or_null(s->credentials_of));
 	json_object_object_add(o, "factors", json_factors(s));
 	json_object_object_add(
 		o, "recovery_codes_left", json_object_new_int64(s->recovery_codes_left));

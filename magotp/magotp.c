@@ -27,6 +27,11 @@ static const struct cli_opt mobile_opts[] = {
 	{ "--label", "TEXT", "a name of your own for it" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt connect_opts[] = {
+	{ "--accept", "ACCOUNT", "let this account of yours log in with your credentials" },
+	{ "--end", NULL, "end it, or take back what was asked" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt yes_opts[] = {
 	{ "--yes", NULL, "do not ask" },
 	{ NULL, NULL, NULL },
@@ -110,6 +115,14 @@ static const struct verb verbs[] = {
 	{ "recovery-codes", NULL, NULL, "", 0, 0, false, NULL,
 		"Get ten codes for bad days; earlier ones die", "  magotp recovery-codes\n",
 		cmd_recovery_codes },
+	{ "connect", NULL, NULL, "[ACCOUNT] [--accept ACCOUNT] [--end]", 0, 1, false, connect_opts,
+		"Log in here with the credentials of another account of yours",
+		"  magotp connect\n"
+		"  magotp connect alice\n"
+		"  magotp connect --accept alice-admin\n"
+		"  magotp connect --end\n"
+		"  magotp connect --end alice-admin\n",
+		cmd_connect },
 	{ "elevate", NULL, NULL, "[--require STRENGTH] [ID [CODE]] [-- COMMAND...]", 0, -3, false,
 		status_opts, "Do the second step now, in this session",
 		"  magotp elevate\n"

@@ -31,6 +31,10 @@ static const struct cli_opt delete_opts[] = {
 	{ "--yes", NULL, "do not ask" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt connect_opts[] = {
+	{ "--end", NULL, "end it" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt enroll_opts[] = {
 	{ "--phone", "NUMBER", "register this phone" },
 	{ "--key", "KEY", "use this licence key first; - reads it from stdin" },
@@ -142,6 +146,11 @@ static const struct verb verbs[] = {
 	{ "account", NULL, "delete", "USER", 0, 0, true, delete_opts,
 		"Delete an account with all that hangs beneath it",
 		"  magotpctl account delete alice --yes\n", cmd_account_delete },
+	{ "account", NULL, "connect", "USER PARENT | USER --end", 0, 1, true, connect_opts,
+		"Let a person log in with the credentials of the own other account",
+		"  magotpctl account connect alice-admin alice\n"
+		"  magotpctl account connect alice-admin --end\n",
+		cmd_account_connect },
 	{ "license", "licence", "issue", "--product PRODUCT [--count N]", 0, 0, false, issue_opts,
 		"Issue licence keys; each is shown once",
 		"  magotpctl license issue --product phone-us\n"

@@ -126,8 +126,9 @@ extern const struct handler handle_phone[];
 extern const struct handler handle_account[]; /* account_*, ping */
 extern const struct handler handle_licence[]; /* licence_*, activate */
 extern const struct handler handle_explain[];
-extern const struct handler handle_token[]; /* token_*, mobile_*, recovery_codes, ... */
-extern const struct handler handle_sweep[]; /* sweep */
+extern const struct handler handle_token[];   /* token_*, mobile_*, recovery_codes, ... */
+extern const struct handler handle_connect[]; /* connect, account_connect */
+extern const struct handler handle_sweep[];   /* sweep */
 
 /* ---- gate.c: the only place that checks authority ---- */
 /* Declares the reads of the gate; opens the ticket. */

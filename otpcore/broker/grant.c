@@ -22,22 +22,6 @@ int grant_want(struct request *r, const struct mag_secret *grant)
 	return res;
 }
 
-/* H8: what it was verified with is gone, and its strength with it. Where the account
- * has a parent's credentials, the parent's rows say so. */
-static bool still_holds(struct request *r, const struct aggregate *owner, const struct login *l)
-{
-	const struct aggregate *parent = store_parent(r->tick, owner);
-	const struct aggregate *a = parent ? parent : owner;
-
-	for (size_t i = 0; i < a->n_tokens; i++)
-		if (l->token && a->tokens[i].row.id == l->token)
-			return a->tokens[i].state != TOKEN_REVOKED;
-	for (size_t i = 0; i < a->n_phones; i++)
-		if (l->phone && a->phones[i].row.id == l->phone)
-			return a->phones[i].row.fate != ROW_DELETED;
-	return !l->token && !l->phone;
-}
-
 /* A login verified just now by the same process (security.md 13): good for what
  * this process does next. */
 static enum strength of_grant(
@@ -45,6 +29,7 @@ static enum strength of_grant(
 {
 	const struct login *l;
 	struct wire_ticket t;
+	struct proof proof;
 
 	if (!opened(r, grant, &t) || !mag_streq(t.service, SERVICE_ELEVATE))
 		return STRENGTH_NONE;
@@ -53,8 +38,10 @@ static enum strength of_grant(
 		t.account != owner->account.row.id || !ticket_holder_stays(r, owner, &t))
 		return STRENGTH_NONE;
 	l = store_login(r->tick, t.login);
+	proof = (struct proof){ .phone = l->phone, .token = l->token };
 	if (!l->row.id || l->account != t.account || !l->verified_at ||
-		r->now - l->verified_at >= TICKET_LIFE || !still_holds(r, owner, l))
+		r->now - l->verified_at >= TICKET_LIFE ||
+		!session_proof_holds(r, owner, t.holder, &proof))
 		return STRENGTH_NONE;
 	return (enum strength)l->strength;
 }

@@ -55,6 +55,7 @@ static const struct {
 	{ "suspension", "suspension" },
 	{ "revocation", "revocation" },
 	{ "recovery", NULL },
+	{ "connected", NULL },
 };
 
 static bool has_word(const char *words, const char *word)

@@ -11,6 +11,7 @@ static const struct handler *const families[] = {
 	handle_session,
 	handle_phone,
 	handle_account,
+	handle_connect,
 	handle_licence,
 	handle_explain,
 	handle_sweep,

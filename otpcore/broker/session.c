@@ -19,22 +19,27 @@ static struct session *row_of(struct request *r)
 		       : store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
 }
 
-/* H8, H11: nothing rests on what was deleted, revoked or is not lent any more. */
+bool session_proof_holds(
+	struct request *r, const struct aggregate *a, int64_t holder, const struct proof *proof)
+{
+	const struct aggregate *c = holder ? parent_of(r, a) : a;
+
+	if (!c || (holder && c->account.row.id != holder))
+		return false;
+	for (size_t i = 0; i < c->n_phones && proof->phone; i++)
+		if (c->phones[i].row.id == proof->phone)
+			return c->phones[i].row.fate != ROW_DELETED;
+	for (size_t i = 0; i < c->n_tokens && proof->token; i++)
+		if (c->tokens[i].row.id == proof->token)
+			return c->tokens[i].state != TOKEN_REVOKED;
+	return !proof->phone && !proof->token;
+}
+
 static bool rests(struct request *r, const struct session *s, const struct aggregate *a)
 {
-	const struct aggregate *parent = parent_of(r, a), *c = parent ? parent : a;
+	const struct proof proof = { .phone = s->phone, .token = s->token };
 
-	if (s->holder && (!parent || s->holder != parent->account.row.id))
-		return false;
-	if (!s->holder)
-		c = a;
-	for (size_t i = 0; i < c->n_phones && s->phone; i++)
-		if (c->phones[i].row.id == s->phone)
-			return c->phones[i].row.fate != ROW_DELETED;
-	for (size_t i = 0; i < c->n_tokens && s->token; i++)
-		if (c->tokens[i].row.id == s->token)
-			return c->tokens[i].state != TOKEN_REVOKED;
-	return !s->phone && !s->token;
+	return session_proof_holds(r, a, s->holder, &proof);
 }
 
 struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r)

@@ -25,6 +25,10 @@ struct proof {
 	enum strength strength;
 	int64_t level, phone, token; /* row ids; one is 0 */
 };
+/* H8, H11: is what proved it still there, and still lent by `holder` (0: the
+ * account's own)? */
+bool session_proof_holds(
+	struct request *r, const struct aggregate *a, int64_t holder, const struct proof *proof);
 /* Elevate, in settle: the claimed row gets what was proven. */
 void session_raise(struct request *r, const struct proof *proof);
 /* open: a row for this login. Returns whether the session is recorded; if not,

@@ -19,7 +19,8 @@
 #define PHONES_MAX        3
 #define SUBSCRIPTIONS_MAX 8
 #define CHALLENGES_MAX    16
-#define TOKENS_MAX        6  /* the store loads 4 at most: room for this tick's own */
+#define TOKENS_MAX        6 /* the store loads 4 at most: room for this tick's own */
+#define CHILDREN_MAX      16
 #define PROOFINGS_MAX     12 /* the store loads the 8 latest: room for this tick's own */
 #define RECOVERIES_MAX    32 /* the store loads 20 at most: room for ten new ones */
 #define THROTTLES_MAX     256
@@ -235,6 +236,7 @@ enum throttle_kind {
 	THROTTLE_RESYNC,         /* failed resyncs; subject token, period 0 (H4) */
 	THROTTLE_ACTIVATION,     /* wrong activation pairs; subject account, period 0 (H13) */
 	THROTTLE_DECOY,          /* subject 0: what unknown accounts charge (rule L10) */
+	THROTTLE_CONNECT = 20,   /* asks to be connected (H11); subject account, period = hour */
 };
 
 /* A counter in a row of its own, changed by relative updates only, so that
@@ -284,6 +286,16 @@ struct licence {
 	char order_ref[65];
 	int64_t issued_at, purchased_at;
 	int64_t account, used_at;
+};
+
+/* H11: accounts that log in with the credentials of one, and those that ask to. */
+struct child {
+	char name[257];
+	bool connected; /* false: it has asked */
+};
+struct children {
+	size_t n;
+	struct child rows[CHILDREN_MAX]; /* the connected ones first */
 };
 
 /* The account with all that hangs beneath it, loaded in one pass. */

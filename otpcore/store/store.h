@@ -88,6 +88,7 @@ bool store_active(const struct store_tick *t, size_t request);
 int store_want_account(struct store_tick *t, const char *name);
 int store_want_account_uid(struct store_tick *t, int64_t uid);
 int store_want_proofings(struct store_tick *t, const char *account);
+int store_want_children(struct store_tick *t, const char *account);
 int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
 int store_want_sessions_of(struct store_tick *t, const char *account);
@@ -112,6 +113,8 @@ struct aggregate *store_account_uid(struct store_tick *t, int64_t uid);
  * wanted, whenever the child is. NULL: it has its own. */
 struct aggregate *store_parent(struct store_tick *t, const struct aggregate *a);
 struct proofings *store_proofings(struct store_tick *t, const char *account);
+/* For reading only. */
+const struct children *store_children(struct store_tick *t, const char *account);
 struct login *store_login(struct store_tick *t, int64_t id);
 struct session *store_session(
 	struct store_tick *t, const char *boot, const char *host, int64_t sid);

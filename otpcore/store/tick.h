@@ -23,6 +23,7 @@ enum want_kind {
 	WANT_PHONE_OWNERS,
 	WANT_THROTTLE,
 	WANT_PROOFINGS,
+	WANT_CHILDREN,
 	/* Nodes of the second index, made from loaded rows. */
 	NODE_SUBJECT,
 	NODE_THROTTLE,

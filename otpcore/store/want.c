@@ -15,6 +15,7 @@ static const size_t row_bytes[] = {
 	[WANT_PHONE_OWNERS] = OWNERS_MAX * sizeof(int64_t),
 	[WANT_THROTTLE] = sizeof(struct throttle),
 	[WANT_PROOFINGS] = sizeof(struct proofings),
+	[WANT_CHILDREN] = sizeof(struct children),
 };
 
 size_t want_row_size(enum want_kind kind)
@@ -64,6 +65,11 @@ int store_want_account(struct store_tick *t, const char *name)
 int store_want_proofings(struct store_tick *t, const char *account)
 {
 	return want(t, (struct want_key){ WANT_PROOFINGS, account, "", { 0 }, NULL });
+}
+
+int store_want_children(struct store_tick *t, const char *account)
+{
+	return want(t, (struct want_key){ WANT_CHILDREN, account, "", { 0 }, NULL });
 }
 
 static int want_once(struct store_tick *t, struct want_key k, int *n)
@@ -204,6 +210,11 @@ struct aggregate *store_parent(struct store_tick *t, const struct aggregate *a)
 struct proofings *store_proofings(struct store_tick *t, const char *account)
 {
 	return hand_row(t, (struct want_key){ WANT_PROOFINGS, account, "", { 0 }, NULL });
+}
+
+const struct children *store_children(struct store_tick *t, const char *account)
+{
+	return hand_row(t, (struct want_key){ WANT_CHILDREN, account, "", { 0 }, NULL });
 }
 
 struct login *store_login(struct store_tick *t, int64_t id)

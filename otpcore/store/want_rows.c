@@ -120,6 +120,24 @@ static int on_proofing(const struct store_cells *c, void *arg)
 	return row_load(TABLE_PROOFING, c, &p->rows[p->n++]);
 }
 
+static int on_child(const struct store_cells *c, void *arg)
+{
+	struct children *p = ((struct want *)arg)->row;
+	struct child *row = &p->rows[p->n];
+	size_t len = 0;
+	const void *name = c->ops->cell_bytes(c->statement, 0, &len);
+
+	if (p->n == CHILDREN_MAX)
+		return 0;
+	if (len >= sizeof row->name)
+		return MAG_ESTORE;
+	memcpy(row->name, name, len);
+	row->name[len] = '\0';
+	row->connected = c->ops->cell_int(c->statement, 1) != 0;
+	p->n++;
+	return 0;
+}
+
 static int on_owner(const struct store_cells *c, void *arg)
 {
 	struct want *w = arg;
@@ -188,5 +206,6 @@ const struct want_part want_parts[] = {
 	{ WANT_PHONE_OWNERS, QUERY_PHONE_OWNERS, "b", on_owner },
 	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },
 	{ WANT_PROOFINGS, QUERY_PROOFINGS, "t", on_proofing },
+	{ WANT_CHILDREN, QUERY_CHILDREN, "t", on_child },
 };
 const size_t want_n_parts = sizeof want_parts / sizeof want_parts[0];

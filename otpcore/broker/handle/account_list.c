@@ -25,6 +25,7 @@ static void fill(struct request *r, const struct account *row, struct wire_accou
 	mag_copy(w->postal, sizeof w->postal, row->postal);
 	mag_copy(w->language, sizeof w->language, row->language);
 	mag_copy(w->organisation, sizeof w->organisation, row->organisation);
+	mag_clean(w->parent, sizeof w->parent, row->parent);
 	w->created = row->created_at;
 }
 

@@ -46,6 +46,19 @@ bool phone_has_factor(struct aggregate *a, int64_t now)
 	return false;
 }
 
+/* H11: a connected account has no credentials of its own and gets none. */
+static void refuse_lent(struct request *r, const struct aggregate *a)
+{
+	char text[sizeof r->result.detail];
+	struct mag_buf b = MAG_BUF(text);
+
+	mag_buf_printf(&b, "its credentials are those of %s: change them there, or end that with ",
+		a->account.parent);
+	mag_buf_puts(
+		&b, r->standing.own ? "magotp connect --end" : "magotpctl account connect --end");
+	handle_refuse(r, VERDICT_NOT_ALLOWED, text);
+}
+
 bool phone_may_touch(struct request *r, struct aggregate *a)
 {
 	if (!r->standing.root && !r->standing.own && !r->standing.admin)
@@ -54,6 +67,8 @@ bool phone_may_touch(struct request *r, struct aggregate *a)
 		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
 	else if (a->account.state != ACCOUNT_ACTIVE && !r->standing.root)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "the account is not active");
+	else if (*a->account.parent)
+		refuse_lent(r, a);
 	else
 		return true;
 	return false;

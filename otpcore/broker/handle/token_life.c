@@ -265,7 +265,7 @@ static bool may_forgive(struct request *r, struct aggregate *a)
 	admin = store_account_uid(r->tick, r->peer.uid);
 	if (r->standing.own)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "another administrator has to do it");
-	else if (phone_has_factor(admin, r->now) &&
+	else if (phone_has_factor(parent_of(r, admin) ? parent_of(r, admin) : admin, r->now) &&
 		 !strength_satisfies(grant_strength(r, NULL, NULL), STRENGTH_PHONE_OTP))
 		request_verdict(r, VERDICT_ELEVATE_FIRST);
 	else

@@ -45,7 +45,7 @@ SELECT kind, subject, period, count, last_at FROM throttle WHERE subject IN (
 	UNION ALL SELECT chain_id FROM (
 		SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4
 		ORDER BY created_at DESC, state, id LIMIT 12) AS newest)
-AND (kind IN (10, 11, 12) OR last_at > CASE WHEN kind IN (6, 7, 8, 9) THEN $3 ELSE $2 END)
+AND (kind IN (10, 11, 12) OR last_at > CASE WHEN kind IN (6, 7, 8, 9, 20) THEN $3 ELSE $2 END)
 LIMIT 257;
 
 --: latest t
@@ -77,6 +77,11 @@ SELECT {token} FROM token WHERE serial = $1 AND state <> 1;
 --: proofings t
 SELECT {proofing} FROM proofing WHERE account = {account_id}
 ORDER BY created_at DESC, id LIMIT 8;
+
+-- The connected ones first; the conditions are those of the indexes.
+--: children t
+SELECT name, 1 FROM account WHERE parent = $1 AND parent <> ''
+UNION ALL SELECT name, 0 FROM account WHERE parent_asked = $1 AND parent_asked <> '' LIMIT 16;
 
 --: phone_owners b
 SELECT account FROM phone WHERE number_hash = $1 LIMIT 64;

@@ -32,7 +32,11 @@ DELETE FROM mail WHERE account = {account_id};
 DELETE FROM proofing WHERE account = {account_id};
 -- Who logged in with its credentials has none now.
 --: delete_connections t
-UPDATE account SET parent = '', version = version + 1 WHERE parent = $1;
+UPDATE account SET parent = '', version = version + 1 WHERE parent = $1 AND parent <> '';
+-- And who asked to, asks nobody: the name may be somebody else's next.
+--: delete_requests t
+UPDATE account SET parent_asked = '', version = version + 1
+WHERE parent_asked = $1 AND parent_asked <> '';
 --: delete_subscriptions t
 DELETE FROM subscription WHERE account = {account_id};
 --: delete_logins t
