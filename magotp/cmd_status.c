@@ -9,6 +9,7 @@
 #include "magotp/cmd.h"
 #include "otpcore/base/buf.h"
 #include "otpcore/base/text.h"
+#include "otpcore/login/texts.h"
 
 /* Hints: what the broker noticed, said with the command that helps. */
 static const struct hint {
@@ -16,6 +17,13 @@ static const struct hint {
 } hints[] = {
 	{ "renewal", "The subscription of %s ends soon. To renew with a key:", "magotp activate" },
 	{ "phone-expired", "Phone %s has expired. To renew with a key:", "magotp activate" },
+	{ "token-expired", "%s has expired. To renew with a key:", "magotp activate KEY" },
+	{ "token-suspended-by-admin", "%s was suspended by an administrator: ask them.", "" },
+	{ "token-pending", "%s is not activated yet:", "magotp token add" },
+	{ "token-revoked", "%s was revoked. To add another:", "magotp token add" },
+	{ "token-out-of-sync", "%s is out of step: an administrator has to reset it.", "" },
+	{ "proofing-pending", "Identity proofing is not finished. With the agent's code:",
+		"magotp activate CODE" },
 	{ "second-phone", "With one phone, losing it locks you out. To add a second:",
 		"magotp phone add NUMBER" },
 	{ "phone-pending", "Phone %s waits for its code:", "magotp phone verify CODE" },
@@ -24,6 +32,9 @@ static const struct hint {
 
 static void hint_text(const struct wire_notice *n, struct mag_buf *text, const char **command_r)
 {
+	bool token = strncmp(n->id, "token-", 6) == 0;
+	char name[32];
+
 	*command_r = "";
 	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
 		const char *at;
@@ -34,7 +45,8 @@ static void hint_text(const struct wire_notice *n, struct mag_buf *text, const c
 		mag_buf_putn(text, hints[i].text,
 			at ? (size_t)(at - hints[i].text) : strlen(hints[i].text));
 		if (at) {
-			mag_buf_puts(text, n->what);
+			mag_buf_puts(
+				text, token ? text_token(n->what, name, sizeof name) : n->what);
 			mag_buf_puts(text, at + 2);
 		}
 		*command_r = hints[i].command;

@@ -251,17 +251,6 @@ static const char *why_excluded(
 
 /* ---- what is offered ---- */
 
-static int64_t resyncs_of(const struct aggregate *a, const struct token *t)
-{
-	size_t i;
-
-	for (i = 0; i < a->n_throttles && i < THROTTLES_MAX; i++)
-		if (a->throttles[i].kind == THROTTLE_RESYNC &&
-			a->throttles[i].subject == t->row.id && a->throttles[i].period == 0)
-			return a->throttles[i].count;
-	return 0;
-}
-
 /* A token in order but for what two codes put right. */
 static bool can_be_repaired(enum verdict v)
 {
@@ -272,16 +261,12 @@ static void judge_token(const struct aggregate *a, const struct policy *p, const
 	int64_t now, struct offer *o)
 {
 	const struct token *t = o->token;
-	enum verdict v = token_usable(a, t, resyncs_of(a, t), s->resync_fail_limit, now);
+	enum verdict v = policy_token(a, t, s, now);
 
 	if (v == VERDICT_OK || can_be_repaired(v)) {
-		enum strength gives =
-			t->kind == TOKEN_HARDWARE ? STRENGTH_HARDWARE_OTP : STRENGTH_MOBILE_ID;
-
 		o->repair = v != VERDICT_OK;
 		o->excluded = o->repair ? verdict_id(v) : NULL;
-		if (p->known && strength_satisfies(gives, p->require) &&
-			token_level(a, t) >= p->level)
+		if (policy_token_fits(p, t, token_level(a, t)))
 			return;
 		o->repair = false;
 		o->excluded = "requirements-not-met";

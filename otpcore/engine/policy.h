@@ -39,8 +39,8 @@ struct offer {
 	bool repair;
 	const char *excluded; /* NULL: offered; else "phone-expired", "pending",
 				 "requirements-not-met", "no-licence",
-				 "proofing-pending" (I1), "not-offered" (not in [policy] factors), or what
-				 token_usable() says: "token-expired" ... */
+				 "proofing-pending" (I1), "not-offered" (not in [policy] factors),
+				 or what token_usable() says: "token-expired" ... */
 };
 #define OFFERS_MAX (PHONES_MAX + TOKENS_MAX)
 /* Offered ones first, then those to repair, then the rest; among these in the
@@ -49,6 +49,25 @@ struct offer {
  * revoked token is no factor any more. */
 size_t policy_offers(struct aggregate *a, const struct policy *p, const struct settings *s,
 	int64_t now, struct offer *offers_r, size_t max);
+
+/* ---- unusable.c ---- */
+
+/* Can this token be used at a login? As token_usable(). */
+enum verdict policy_token(
+	const struct aggregate *a, const struct token *t, const struct settings *s, int64_t now);
+/* Would its kind, in order and at this level, be enough? */
+bool policy_token_fits(const struct policy *p, const struct token *t, int64_t level);
+/* What is said of it at a login (L13, L14): VERDICT_TOKEN_SUSPENDED_BY_ADMIN,
+ * _OUT_OF_SYNC, _EXPIRED, _PENDING, _REVOKED (until there is another of its kind) or
+ * VERDICT_PROOFING_PENDING; VERDICT_NONE: nothing, it is in order or to repair. */
+enum verdict policy_token_fault(
+	const struct aggregate *a, const struct token *t, const struct settings *s, int64_t now);
+/* Is it in order, but for a proofing that is not finished (I1)? */
+bool policy_phone_waits(const struct aggregate *a, const struct phone *p, int64_t now);
+/* Where nothing is offered: the fault of a token that would have been enough, or
+ * VERDICT_PROOFING_PENDING of a phone; VERDICT_NONE: there is none. */
+enum verdict policy_why(
+	const struct aggregate *a, const struct policy *p, const struct settings *s, int64_t now);
 
 /* Strength and level that this phone gives now. */
 enum strength phone_strength(const struct phone *p);

@@ -171,6 +171,20 @@ static unsigned why_denied(const struct flow *f, const struct wire_result *resul
 	return VERDICT_REQUIREMENTS_NOT_MET;
 }
 
+static enum step denied(struct flow *f, const struct wire_result *result)
+{
+	struct flow_refusal refusal;
+
+	fill_refusal(f, why_denied(f, result), &refusal);
+	refusal.seconds = result->seconds;
+	refusal.detail = result->detail;
+	for (size_t i = 0; i < f->login->n_notices && !refusal.token; i++)
+		if (mag_streq(f->login->notices[i].id, verdict_id(refusal.verdict)))
+			refusal.token = f->login->notices[i].what;
+	tell_refusal(f, &refusal);
+	return flow_refuse_mute(f, refusal.verdict);
+}
+
 static enum step decided(struct flow *f, const struct wire_result *result)
 {
 	switch (f->login->decision) {
@@ -183,7 +197,7 @@ static enum step decided(struct flow *f, const struct wire_result *result)
 	default:
 		if (mag_streq(f->login->mode, "combined"))
 			return flow_refuse_mute(f, result->verdict);
-		return flow_refuse(f, why_denied(f, result), result->seconds, result->detail);
+		return denied(f, result);
 	}
 }
 

@@ -99,7 +99,9 @@ struct flow_refusal {
 	const char *service, *host, *require, *help, *detail;
 	const char *has;  /* "a phone", "" */
 	const char *text; /* said instead of the verdict's own sentence, or NULL */
-	bool key_alone;   /* refused because only a key was presented */
+	/* A token is at fault: what the notice of it speaks of ("3401", ""); else NULL. */
+	const char *token;
+	bool key_alone; /* refused because only a key was presented */
 	uint32_t seconds;
 };
 char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap);

@@ -196,17 +196,62 @@ static void put_verdict(struct mag_buf *out, const struct flow_refusal *r)
 	text_put_wrapped(out, text);
 }
 
+/* The faults of tokens (L14): what is wrong, and the way out. The command of an app
+ * is its own where there is one. */
+static const struct token_fault {
+	unsigned verdict;
+	const char *what, *lead, *command, *app;
+} token_faults[] = {
+	{ VERDICT_TOKEN_EXPIRED, "has expired", "To renew it", "magotp activate KEY", NULL },
+	{ VERDICT_TOKEN_PENDING, "is not activated yet", "To activate it", "magotp token add",
+		"magotp mobile add" },
+	{ VERDICT_TOKEN_REVOKED, "was revoked for good", "To add another", "magotp token add",
+		"magotp mobile add" },
+	{ VERDICT_TOKEN_SUSPENDED_BY_ADMIN,
+		"was suspended by an administrator. Ask them to take it up again", NULL, NULL,
+		NULL },
+	{ VERDICT_TOKEN_OUT_OF_SYNC, "is out of step. An administrator has to reset it", NULL, NULL,
+		NULL },
+};
+
+static const struct token_fault *token_fault_of(unsigned verdict)
+{
+	for (size_t i = 0; i < sizeof token_faults / sizeof *token_faults; i++)
+		if (token_faults[i].verdict == verdict)
+			return &token_faults[i];
+	return NULL;
+}
+
+static void put_token_fault(
+	struct mag_buf *out, const struct flow_refusal *r, const struct token_fault *fault)
+{
+	char text[200], name[24];
+	struct mag_buf line = MAG_BUF(text);
+	bool app = mag_streq(r->token, TEXT_APP) && fault->app;
+
+	mag_buf_printf(&line, "Login refused. %s %s.", text_token(r->token, name, sizeof name),
+		fault->what);
+	text_put_wrapped(out, text);
+	if (!fault->lead)
+		return;
+	mag_buf_printf(out, "%s, on a host that takes your password:\n  %s\n", fault->lead,
+		app ? fault->app : fault->command);
+}
+
 char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap)
 {
 	char text[400];
 	struct mag_buf out, line = MAG_BUF(text);
 	bool requirements = r->verdict == VERDICT_REQUIREMENTS_NOT_MET;
+	const struct token_fault *fault = r->token ? token_fault_of(r->verdict) : NULL;
 	mag_buf_init(&out, buf, cap);
 
 	if (requirements && r->key_alone)
 		put_key_alone(&out, r);
 	else if (requirements)
 		put_requirements(&out, r);
+	else if (fault)
+		put_token_fault(&out, r, fault);
 	else
 		put_verdict(&out, r);
 
@@ -214,7 +259,7 @@ char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap)
 	if (*or_empty(r->help)) {
 		mag_buf_printf(&line, "Help: %s (%s)", r->help, verdict_id(r->verdict));
 		text_put_wrapped(&out, text);
-	} else if (requirements) {
+	} else if (requirements || fault) {
 		mag_buf_printf(&line, "(%s)", verdict_id(r->verdict));
 		text_put_wrapped(&out, text);
 	}

@@ -32,6 +32,10 @@ char *flow_session_text(const struct wire_open_rep *open, char *buf, size_t cap)
 	}
 	if (open->renewal_at > 0)
 		put_line(&out, TEXT_RENEW, mag_time_day(open->renewal_at, when, sizeof when));
+	/* Who was let in by the password alone was not asked, nor told (L14). */
+	if (strength_from_id(open->strength) == STRENGTH_PASSWORD)
+		for (size_t i = 0; i < open->n_notices; i++)
+			text_put_notice(&out, open->notices[i].id, open->notices[i].what);
 	if (out.len && buf[out.len - 1] == '\n')
 		buf[--out.len] = '\0';
 	return buf;

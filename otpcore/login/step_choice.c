@@ -4,6 +4,9 @@
 #include "otpcore/base/text.h"
 #include "otpcore/login/steps.h"
 
+/* None begins behind so many bytes of a prompt's 511: the menu has to follow. */
+#define NOTICES_MAX 170
+
 bool flow_is_phone(const struct wire_factor *factor)
 {
 	return mag_streq(factor->kind, "phone");
@@ -81,27 +84,14 @@ bool flow_charge_unsaid(const struct flow *f, const struct wire_factor *factor)
 	return false;
 }
 
-static const struct {
-	const char *id;
-	enum text text;
-} notice_texts[] = {
-	{ "phone-expired", TEXT_PHONE_EXPIRED },
-	{ "token-expired", TEXT_TOKEN_EXPIRED },
-	{ "token-locked", TEXT_TOKEN_LOCKED },
-};
-
 /* Notices stand in the prompt itself, as long as there is room (prompts.md). */
 static void put_notices(struct flow *f, struct mag_buf *out)
 {
 	const struct wire_begin_rep *login = f->login;
 	if (flow_charge_unsaid(f, NULL))
 		text_put(out, TEXT_CHARGE, false, &f->args);
-	for (size_t i = 0; i < login->n_notices; i++) {
-		struct text_args args = { .masked = login->notices[i].what };
-		for (size_t t = 0; t < sizeof notice_texts / sizeof *notice_texts; t++)
-			if (mag_streq(notice_texts[t].id, login->notices[i].id) && out->len < 400)
-				text_put(out, notice_texts[t].text, false, &args);
-	}
+	for (size_t i = 0; i < login->n_notices && out->len < NOTICES_MAX; i++)
+		text_put_notice(out, login->notices[i].id, login->notices[i].what);
 }
 
 static enum text question(const struct flow *f)

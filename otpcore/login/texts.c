@@ -123,6 +123,12 @@ static void put_digits(struct mag_buf *out, const struct text_args *a)
 	mag_buf_printf(out, "%u", a->digits);
 }
 
+static void put_token(struct mag_buf *out, const struct text_args *a)
+{
+	char buf[32];
+	mag_buf_puts(out, text_token(a->masked, buf, sizeof buf));
+}
+
 static void put_state(struct mag_buf *out, const struct text_args *a)
 {
 	put_text(out, a->state);
@@ -141,6 +147,7 @@ static const struct {
 	{ "default", put_default }, /* " (default)" */
 	{ "first", put_first }, { "n", put_n }, { "count", put_count }, { "digits", put_digits },
 	{ "state", put_state }, /* locked */
+	{ "Token", put_token }, /* Token 3401, Your app */
 };
 
 static void put_place(

@@ -47,6 +47,14 @@ const char *text_words(enum text id, bool brief);
 /* "74 seconds", "2 minutes", "3 hours"; rounded up from two minutes on. */
 char *text_duration(uint32_t seconds, char *buf, size_t cap);
 
+/* The line for a notice of the broker (login.wire); nothing for one that is not about
+ * a phone or token that can't be used. */
+void text_put_notice(struct mag_buf *out, const char *id, const char *what);
+
+/* "Token 3401"; "Your app"; "Your token" where nothing may be seen. */
+#define TEXT_APP "app" /* what the broker calls it in a notice */
+const char *text_token(const char *what, char *buf, size_t cap);
+
 /* Appends words broken at blanks so that no line is wider than 80, then '\n'. */
 void text_put_wrapped(struct mag_buf *out, const char *words);
 

@@ -20,8 +20,9 @@ def hotp(counter, seed=SEED):
 def token_host(empty_host):
     """alice has a token that was activated with its first two codes; sshd runs."""
     host = empty_host
-    # The delay after wrong codes has tests of its own; here nobody waits.
-    host.install("[policy]\nhelp = helpdesk@example.org\n[throttle]\ndelay_after = 10\n")
+    # The delay after wrong codes and the totals have tests of their own.
+    host.install("[policy]\nhelp = helpdesk@example.org\n[throttle]\ndelay_after = 20\ntotal_30d = 100\n"
+                 "[licences]\nmode = automatic\n")
     host.run("useradd", "-m", "-s", "/bin/bash", "alice")
     host.run("chpasswd", input=f"alice:{PASSWORD}\n")
     host.write("/root/tokens.csv", "serial,type,secret,digits,counter,algorithm\n"
@@ -93,22 +94,96 @@ def test_H4_five_wrong_codes_lock_and_two_right_ones_unlock_and_log_in(token_hos
     assert "OTP Hardware Token (hardware-otp)" in until_end(child)
 
 
-def test_H7_suspended_by_an_administrator_is_told_after_the_password(token_host):
-    token_host.run("magotpctl", "suspend", "alice", "t1", "--reason", "lost")
+def admin(host, *command):
+    return host.run("magotpctl", *command)
+
+
+def out_of_step(host):
+    """Five wrong codes lock it, five wrong pairs leave it to an administrator."""
+    child = to_choice(host, "true")
+    for _ in range(5):
+        child.expect("Enter for 1: ")
+        child.sendline("000000")
+    child.expect("First token code: ")
+    child.close(force=True)
+    child = to_choice(host, "true")
+    child.expect("Enter for 1: ")
+    child.sendline("1")
+    for _ in range(5):
+        for wanted in ("First", "Next"):
+            child.expect(f"{wanted} token code: ")
+            child.sendline("000000")
+    seen = until_end(child)
+    assert "An administrator has to reset it." in seen and "(token-out-of-sync)" in seen
+
+
+def expired(host):
+    host.run("sqlite3", "/var/lib/magotp/otpcore.db", "UPDATE subscription SET expires_at = 1700000000"
+             " WHERE id IN (SELECT subscription FROM token)")
+
+
+def replace_by_pending(host):
+    """The old one is revoked, the next one is assigned and not yet activated."""
+    admin(host, "revoke", "alice", "t1", "--reason", "lost", "--yes")
+    host.write("/root/more.csv", "serial,type,secret,digits,counter,algorithm\n"
+               f"HT-0003402,hotp,{SEED},6,0,sha1\n", 0o600)
+    admin(host, "token", "import", "/root/more.csv", "--format", "csv")
+    admin(host, "token", "assign", "HT-0003402", "alice")
+
+
+# What was done to the token; what is said when nothing else is there; the line in the
+# prompt when something is.
+FAULTS = {
+    "token-suspended-by-admin": (
+        lambda h: admin(h, "suspend", "alice", "t1", "--reason", "lost"),
+        "Token 3401 was suspended by an administrator. Ask them to take it up again.",
+        "Token 3401 was suspended by an administrator: ask them"),
+    "token-out-of-sync": (
+        out_of_step, "Token 3401 is out of step. An administrator has to reset it.",
+        "Token 3401 is out of step: an administrator has to reset it"),
+    "token-expired": (
+        expired, "Token 3401 has expired. To renew it, on a host that takes your password: "
+        "magotp activate KEY", "Token 3401 has expired. To renew: magotp activate KEY"),
+    "token-pending": (
+        replace_by_pending, "Token 3402 is not activated yet. To activate it, on a host that "
+        "takes your password: magotp token add",
+        "Token 3402 is not activated yet. To do so: magotp token add"),
+    "token-revoked": (
+        lambda h: admin(h, "revoke", "alice", "t1", "--reason", "stolen", "--yes"),
+        "Token 3401 was revoked for good. To add another, on a host that takes your password: "
+        "magotp token add", "Token 3401 was revoked. To add another: magotp token add"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_L14_each_fault_has_its_own_words_after_the_password(token_host, fault):
+    happens, alone, beside = FAULTS[fault]
+    happens(token_host)
     child = to_choice(token_host, "true")
     seen = until_end(child)
     assert child.exitstatus != 0
-    assert "First token code" not in seen
-
-
-def test_H8_a_revoked_token_logs_nobody_in(token_host):
-    token_host.run("magotpctl", "revoke", "alice", "t1", "--reason", "stolen", "--yes")
-    child = to_choice(token_host, "true")
+    words = " ".join(seen.split())
+    assert f"Login refused. {alone}" in words and f"({fault})" in words, seen
+    assert "Enter for" not in seen and "token code" not in seen
+    # A wrong password hears nothing of it.
+    child = token_host.ssh("alice", "true")
+    child.expect("Password:")
+    child.sendline("not the password")
+    seen = until_end(child)
+    assert "oken" not in seen and "refused" not in seen, seen
+    # Beside another factor it stands in the prompt, and the other one logs in.
+    number = "+12025550134"
+    admin(token_host, "enroll", "alice", "--phone", number)
+    code = token_host.code(token_host.message(number))
+    token_host.run("magotpctl", "phone", "verify", "alice", "p1", "-", input=code + "\n")
+    child = to_choice(token_host, "magotp status")
     child.expect("Enter for 1: ")
-    assert "oken" not in child.before
-    child.sendline(hotp(5))
-    child.expect("Enter for 1: ")
-    child.close(force=True)
+    assert beside in child.before and "Text to phone ending 0134 (default)" in child.before
+    assert "Token ending" not in child.before
+    child.sendline("")
+    child.expect("Code: ")
+    child.sendline(token_host.code(token_host.message(number, after=1)))
+    assert "Phone OTP (phone-otp)" in until_end(child)
 
 
 def test_H7_self_suspended_is_taken_up_again_at_the_prompt(token_host):

@@ -730,6 +730,14 @@ static void test_notices_of_tokens(void **state)
 			      "Token 3402 is locked. Later: magotp token resync\n" PHONES ASK,
 			 NULL }),
 		STACK);
+	two_phones(state);
+	add_notice("token-suspended-by-admin", "");
+	add_notice("token-revoked", "app");
+	converse(TURNS({ HEAD
+			 "Your token was suspended by an administrator: ask them\n"
+			 "Your app was revoked. To set up another: magotp mobile add\n" PHONES ASK,
+			 NULL }),
+		STACK);
 }
 
 static void test_sends_that_end_the_login(void **state)
@@ -806,6 +814,59 @@ static void test_L13_refused_because_of_an_expired_phone(void **state)
 	fake.login.n_factors = 0;
 	r = converse(TURNS({ NULL, NULL }), STACK);
 	assert_int_equal(r.verdict, VERDICT_REQUIREMENTS_NOT_MET);
+}
+
+/* L14: nothing else is there, so it is said at once, after the password. */
+static void test_L14_refused_because_of_a_token(void **state)
+{
+	static const struct {
+		unsigned verdict;
+		const char *told;
+	} rows[] = {
+		{ VERDICT_TOKEN_EXPIRED, "Token 3401 has expired." },
+		{ VERDICT_TOKEN_PENDING, "Token 3401 is not activated yet." },
+		{ VERDICT_TOKEN_REVOKED, "Token 3401 was revoked for good." },
+		{ VERDICT_TOKEN_SUSPENDED_BY_ADMIN, "Token 3401 was suspended by an admin" },
+		{ VERDICT_TOKEN_OUT_OF_SYNC, "Token 3401 is out of step." },
+		{ VERDICT_PROOFING_PENDING, "Identity proofing is not finished" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		two_phones(state);
+		fake.login.decision = DECISION_DENY;
+		fake.login.n_factors = 0;
+		fake.begin_result.verdict = rows[i].verdict;
+		add_notice("renewal", "");
+		add_notice(verdict_id(rows[i].verdict), "3401");
+		struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+		assert_int_equal(r.end, FLOW_REFUSED);
+		assert_int_equal(r.verdict, rows[i].verdict);
+		assert_non_null(strstr(fake.told, rows[i].told));
+		assert_non_null(strstr(fake.told, verdict_id(rows[i].verdict)));
+		assert_true(fake.told_error);
+	}
+}
+
+/* However much is wrong, the menu is there whole. */
+static void test_notices_leave_room_for_the_menu(void **state)
+{
+	(void)state;
+	add_notice("carrier-charge", "");
+	add_factor(3, "phone", "voice", "0200");
+	add_factor(4, "token", "", "3401");
+	mag_copy(fake.login.factors[3].state, sizeof fake.login.factors[3].state, "suspended");
+	add_factor(5, "mobile", "", "8QXZ");
+	fake.login.skip = 1;
+	for (int i = 0; i < 6; i++)
+		add_notice("proofing-pending", "");
+	static const char whole[] = HEAD
+		"Your carrier may charge for messages and calls.\n"
+		"Identity proofing is not finished. With the agent's code: magotp activate CODE\n"
+		"Identity proofing is not finished. With the agent's code: magotp activate "
+		"CODE\n" PHONES "3. Voice call to phone ending 0200\n"
+		"4. Token ending 3401: suspended, can be repaired here\n"
+		"5. Code from your app\ns. Skip\nNumber, token code, or Enter for 1: ";
+	assert_true(sizeof whole <= 512);
+	converse(TURNS({ whole, NULL }), STACK);
 }
 
 /* ---- combined mode ---- */
@@ -941,6 +1002,8 @@ int main(void)
 		T(test_peek),
 		T(test_a_name_that_does_not_fit_is_refused),
 		T(test_L13_refused_because_of_an_expired_phone),
+		T(test_L14_refused_because_of_a_token),
+		T(test_notices_leave_room_for_the_menu),
 		T(test_combined_code),
 		T(test_combined_words_send_and_fail),
 		T(test_combined_password_alone_sends_only_with_autosend),

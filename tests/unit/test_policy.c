@@ -608,6 +608,78 @@ static void test_H4_H7_L13_what_is_repaired_and_what_not(void **state)
 	free(a);
 }
 
+static const char *why(struct aggregate *a, const struct policy *p)
+{
+	return verdict_id(policy_why(a, p, lists("hardware mobile"), NOW));
+}
+
+static void test_L14_why_nothing_is_offered(void **state)
+{
+	static const struct {
+		int64_t state, by, resyncs;
+		const char *why;
+	} rows[] = {
+		{ TOKEN_ACTIVE, 0, 0, "undecided" },
+		{ TOKEN_LOCKED, 0, 4, "undecided" },
+		{ TOKEN_LOCKED, 0, 5, "token-out-of-sync" },
+		{ TOKEN_SUSPENDED, ACTOR_USER, 0, "undecided" },
+		{ TOKEN_SUSPENDED, ACTOR_ADMIN, 0, "token-suspended-by-admin" },
+		{ TOKEN_EXPIRED, 0, 0, "token-expired" },
+		{ TOKEN_PENDING_ACTIVATION, 0, 0, "token-pending" },
+		{ TOKEN_PENDING_APPROVAL, 0, 0, "proofing-pending" },
+		{ TOKEN_REVOKED, 0, 0, "token-revoked" },
+	};
+	struct aggregate *a = fresh();
+	struct policy p = asks;
+	struct token *t;
+
+	(void)state;
+	assert_string_equal(why(a, &p), "undecided");
+	t = give(a, TOKEN_HARDWARE, TOKEN_ACTIVE);
+	a->n_throttles = 1;
+	a->throttles[0] = (struct throttle){ .kind = THROTTLE_RESYNC, .subject = t->row.id };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		t->state = rows[i].state;
+		t->suspended_by = rows[i].by;
+		a->throttles[0].count = rows[i].resyncs;
+		assert_string_equal(why(a, &p), rows[i].why);
+	}
+	t->row.fate = ROW_DELETED;
+	assert_string_equal(why(a, &p), "undecided");
+	add(a, 1);
+	a->subscriptions[0].proofing = PROOFING_WANTED;
+	assert_string_equal(why(a, &p), "proofing-pending");
+	p.require = STRENGTH_HARDWARE_OTP; /* a phone would not be enough */
+	assert_string_equal(why(a, &p), "undecided");
+	free(a);
+}
+
+/* Renewing what is not enough helps nobody; what was replaced is history. */
+static void test_L14_only_what_would_be_enough_is_to_blame(void **state)
+{
+	struct aggregate *a = fresh();
+	struct policy p = asks;
+
+	(void)state;
+	give(a, TOKEN_MOBILE, TOKEN_EXPIRED);
+	assert_string_equal(why(a, &p), "token-expired");
+	p.require = STRENGTH_HARDWARE_OTP;
+	assert_string_equal(why(a, &p), "undecided");
+	give(a, TOKEN_HARDWARE, TOKEN_REVOKED);
+	assert_string_equal(why(a, &p), "token-revoked");
+	p.level = 3;
+	assert_string_equal(why(a, &p), "token-revoked");
+	p = asks;
+	assert_string_equal(why(a, &p), "token-expired");
+	p.level = 3; /* the expired one stands for level 2 */
+	assert_string_equal(why(a, &p), "token-revoked");
+	give(a, TOKEN_HARDWARE, TOKEN_PENDING_ACTIVATION); /* revoked no more */
+	assert_string_equal(why(a, &p), "token-pending");
+	p.known = false;
+	assert_string_equal(why(a, &p), "undecided");
+	free(a);
+}
+
 /* What takes a code stands before what has to be repaired, whatever the order. */
 static void test_L2_a_locked_token_is_no_default_beside_a_phone(void **state)
 {
@@ -723,6 +795,8 @@ int main(void)
 		cmocka_unit_test(test_L2_offers_stand_in_the_order_of_factors),
 		cmocka_unit_test(test_L6_a_service_can_require_the_token),
 		cmocka_unit_test(test_H4_H7_L13_what_is_repaired_and_what_not),
+		cmocka_unit_test(test_L14_why_nothing_is_offered),
+		cmocka_unit_test(test_L14_only_what_would_be_enough_is_to_blame),
 		cmocka_unit_test(test_L2_a_locked_token_is_no_default_beside_a_phone),
 		cmocka_unit_test(test_phone_strength_and_level),
 		cmocka_unit_test(test_subscription_must_be_of_the_same_account),

@@ -79,7 +79,7 @@ static void test_first_lines_leave_room(void **state)
 	char text[1024];
 	for (int id = TEXT_SECOND_STEP; id < TEXT_THREE_WRONG; id++) {
 		if (id == TEXT_CHARGE || id == TEXT_PHONE_EXPIRED || id == TEXT_TOKEN_EXPIRED ||
-			id == TEXT_TOKEN_LOCKED) /* these never come first */
+			(id >= TEXT_TOKEN_LOCKED && id <= TEXT_PROOFING)) /* never come first */
 			continue;
 		filled(id, false, &longest, text, sizeof text);
 		text[strcspn(text, "\n")] = '\0';
@@ -167,6 +167,12 @@ static void test_refusals_end_with_help_and_id(void **state)
 			check_refusal(&r);
 			r.key_alone = true;
 			check_refusal(&r);
+			r.key_alone = false;
+			r.token = "3401";
+			check_refusal(&r);
+			r.token = "app";
+			check_refusal(&r);
+			r.token = "";
 			r.help = r.host = r.has = r.require = r.service = NULL;
 			check_refusal(&r);
 		}
@@ -180,6 +186,50 @@ static void test_every_verdict_has_a_sentence(void **state)
 		fail_msg("no sentence: %s", id);
 #include "otpcore/base/verdict.def"
 #undef VERDICT
+}
+
+/* What is the matter with which token, and the way out. */
+static void test_L14_each_fault_of_a_token_has_its_own_words(void **state)
+{
+	static const struct {
+		unsigned verdict;
+		const char *token, *text;
+	} rows[] = {
+		{ VERDICT_TOKEN_EXPIRED, "3401",
+			"Login refused. Token 3401 has expired.\n"
+			"To renew it, on a host that takes your password:\n"
+			"  magotp activate KEY\nHelp: 12345 (token-expired)" },
+		{ VERDICT_TOKEN_EXPIRED, "app",
+			"Login refused. Your app has expired.\n"
+			"To renew it, on a host that takes your password:\n"
+			"  magotp activate KEY\nHelp: 12345 (token-expired)" },
+		{ VERDICT_TOKEN_PENDING, "3401",
+			"Login refused. Token 3401 is not activated yet.\n"
+			"To activate it, on a host that takes your password:\n"
+			"  magotp token add\nHelp: 12345 (token-pending)" },
+		{ VERDICT_TOKEN_PENDING, "app",
+			"Login refused. Your app is not activated yet.\n"
+			"To activate it, on a host that takes your password:\n"
+			"  magotp mobile add\nHelp: 12345 (token-pending)" },
+		{ VERDICT_TOKEN_REVOKED, "",
+			"Login refused. Your token was revoked for good.\n"
+			"To add another, on a host that takes your password:\n"
+			"  magotp token add\nHelp: 12345 (token-revoked)" },
+		{ VERDICT_TOKEN_SUSPENDED_BY_ADMIN, "3401",
+			"Login refused. Token 3401 was suspended by an administrator. Ask them "
+			"to take it\nup again.\nHelp: 12345 (token-suspended-by-admin)" },
+		{ VERDICT_TOKEN_OUT_OF_SYNC, "3401",
+			"Login refused. Token 3401 is out of step. An administrator has to reset "
+			"it.\nHelp: 12345 (token-out-of-sync)" },
+	};
+	char text[TEXT_PROMPT_MAX + 1];
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct flow_refusal r = {
+			.verdict = rows[i].verdict, .token = rows[i].token, .help = "12345"
+		};
+		assert_string_equal(flow_refusal_text(&r, text, sizeof text), rows[i].text);
+	}
 }
 
 static void test_L9_last_login(void **state)
@@ -197,6 +247,14 @@ static void test_L9_last_login(void **state)
 	assert_non_null(strstr(text, "\nYour second factor ends on 2026-11-2"));
 	memset(&open, 0, sizeof open);
 	assert_string_equal(flow_session_text(&open, text, sizeof text), "");
+	/* L14: who came in by the password alone reads here what is to be repaired */
+	open.n_notices = 1;
+	strcpy(open.notices[0].id, "token-pending");
+	strcpy(open.strength, "phone-otp");
+	assert_string_equal(flow_session_text(&open, text, sizeof text), "");
+	strcpy(open.strength, "password");
+	assert_string_equal(flow_session_text(&open, text, sizeof text),
+		"Your token is not activated yet. To do so: magotp token add");
 }
 
 int main(void)
@@ -209,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_refusals_end_with_help_and_id),
 		cmocka_unit_test(test_every_verdict_has_a_sentence),
+		cmocka_unit_test(test_L14_each_fault_of_a_token_has_its_own_words),
 		cmocka_unit_test(test_L9_last_login),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,14 +71,17 @@ static void without_factor(struct request *r, const struct policy *p, struct cou
 	 * never let in as "not enrolled". */
 	bool usable = !a->exists || login_account_usable(a, q->uid);
 	bool none = usable && login_bare(r, a);
+	enum verdict why = usable ? login_why(r, c->a, p) : VERDICT_NONE;
 
 	c->held = usable && login_enrolled(c->a);
 	if (c->held)
-		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "");
+		set(c, DECISION_DENY, why ? why : VERDICT_REQUIREMENTS_NOT_MET, "");
 	else if (none && p->unenrolled == UNENROLLED_ALLOW)
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
 	else if (none && enroll_offered(r, a, p))
 		set(c, DECISION_ENROLL, VERDICT_OK, "");
+	else if (why) /* had a token, or has one that is not activated (L14) */
+		set(c, DECISION_DENY, why, "");
 	else if (usable && r->standing.own && !r->standing.root)
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, ""); /* knows it anyway */
 	else

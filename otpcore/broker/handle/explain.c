@@ -16,6 +16,7 @@ struct explaining {
 	struct service_settings service;
 	struct policy policy;
 	size_t offered;
+	enum verdict fault; /* of a token that would have been enough */
 };
 
 /* The options that decide, in the order in which they do. */
@@ -129,7 +130,7 @@ static enum login_decision without_factor(const struct explaining *x, enum verdi
 {
 	bool lent = x->own->exists && *x->own->account.parent;
 
-	*why_r = VERDICT_REQUIREMENTS_NOT_MET;
+	*why_r = x->fault ? x->fault : VERDICT_REQUIREMENTS_NOT_MET;
 	if (login_enrolled(x->a) || (lent && x->a == x->own))
 		return DECISION_DENY;
 	if (!x->own->exists)
@@ -218,8 +219,10 @@ static void explain_policy(struct request *r, struct explaining *x)
 		mag_copy(x->p->source, sizeof x->p->source, "pam");
 	x->p->exempt = policy_exempt_user(&x->service, q->user) ||
 		       policy_exempt_address(&x->service, q->rhost);
-	if (x->a->exists)
+	if (x->a->exists) {
 		fill_offers(r, x);
+		x->fault = policy_why(x->a, &x->policy, s, r->now);
+	}
 	x->p->decision = decision(x, &why);
 	mag_copy(x->p->reason, sizeof x->p->reason, verdict_id(why));
 	mag_copy(x->p->publickey, sizeof x->p->publickey,

@@ -10,8 +10,9 @@
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/token.h"
 
-#define NOTICES_MAX 8
-#define FACTORS_MAX 8
+#define NOTICES_MAX  8
+#define FACTORS_MAX  8
+#define REVOKED_TOLD (30 * 86400)
 
 bool login_uid_differs(const struct aggregate *a, uint32_t uid)
 {
@@ -152,6 +153,41 @@ int64_t login_renewal(const struct request *r, const struct aggregate *a)
 	return last && last - r->now <= r->broker->settings->remind_before ? last : 0;
 }
 
+enum verdict login_why(const struct request *r, const struct aggregate *a, const struct policy *p)
+{
+	if (!r->standing.root && !r->standing.own)
+		return VERDICT_NONE;
+	return policy_why(a, p, r->broker->settings, r->now);
+}
+
+/* Said once, whatever waits for it. */
+static bool proofing_missing(const struct request *r, const struct aggregate *a)
+{
+	for (size_t i = 0; i < a->n_phones; i++)
+		if (policy_phone_waits(a, &a->phones[i], r->now))
+			return true;
+	for (size_t i = 0; i < a->n_tokens; i++)
+		if (policy_token_fault(a, &a->tokens[i], r->broker->settings, r->now) ==
+			VERDICT_PROOFING_PENDING)
+			return true;
+	return false;
+}
+
+/* What is the matter with a token is its owner's affair: a verifier hears of
+ * expiry, as with phones. A revoked one is told of for a month. */
+static void token_notice(const struct request *r, const struct aggregate *a, const struct token *t,
+	struct wire_notice *list, size_t *n)
+{
+	enum verdict v = policy_token_fault(a, t, r->broker->settings, r->now);
+	const char *what = t->kind == TOKEN_MOBILE ? "app" : token_masked(t);
+
+	if (v == VERDICT_NONE || v == VERDICT_PROOFING_PENDING ||
+		(v != VERDICT_TOKEN_EXPIRED && !party_shows_digits(r)) ||
+		(v == VERDICT_TOKEN_REVOKED && r->now - t->state_since > REVOKED_TOLD))
+		return;
+	login_notice(list, n, verdict_id(v), party_shows_digits(r) ? what : "", 0);
+}
+
 void login_notices(
 	const struct request *r, struct aggregate *a, struct wire_notice *list, size_t *n)
 {
@@ -165,13 +201,10 @@ void login_notices(
 			login_notice(list, n, "phone-expired",
 				party_shows_digits(r) ? p->masked : "", s ? s->expires_at : 0);
 	}
-	for (size_t i = 0; i < a->n_tokens; i++) {
-		const struct token *t = &a->tokens[i];
-
-		if (has_token(t) && mag_streq(token_state_id(a, t, r->now), "expired"))
-			login_notice(list, n, "token-expired",
-				party_shows_digits(r) ? token_masked(t) : "", 0);
-	}
+	for (size_t i = 0; i < a->n_tokens; i++)
+		token_notice(r, a, &a->tokens[i], list, n);
+	if (party_shows_digits(r) && proofing_missing(r, a))
+		login_notice(list, n, verdict_id(VERDICT_PROOFING_PENDING), "", 0);
 	if (renewal)
 		login_notice(list, n, "renewal", "", renewal);
 }

@@ -52,7 +52,10 @@ void login_notice(
 	struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at);
 /* When the account's subscription ends, if that is near (L9); 0. */
 int64_t login_renewal(const struct request *r, const struct aggregate *a);
-/* "renewal", "phone-expired". */
+/* Where nothing is offered to the owner: what is the matter with the token that the
+ * account has or had (L14); VERDICT_NONE: nothing to tell, or not to this peer. */
+enum verdict login_why(const struct request *r, const struct aggregate *a, const struct policy *p);
+/* "renewal", "phone-expired", "token-expired" and the other faults of tokens. */
 void login_notices(
 	const struct request *r, struct aggregate *a, struct wire_notice *list, size_t *n);
 
