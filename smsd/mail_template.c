@@ -201,6 +201,8 @@ static bool value_of(
 
 	if (len == 4 && strncmp(name, "host", len) == 0)
 		return mag_copy(value_r, VALUE_LEN, m->host) == 0 && *value_r;
+	if (len == 4 && strncmp(name, "code", len) == 0)
+		return mag_copy(value_r, VALUE_LEN, mag_secret_text(&m->code)) == 0 && *value_r;
 	while (*line) {
 		size_t n = strcspn(line, "\n");
 
@@ -232,6 +234,7 @@ static bool fill(const struct sms_message *m, const char *line, size_t len, stru
 			whole = false;
 		i += n + 1;
 	}
+	mag_wipe(value, sizeof value);
 	return whole;
 }
 
@@ -252,6 +255,7 @@ static int fill_body(const struct sms_message *m, const char *body, struct mag_s
 		}
 		body += n + (body[n] == '\n');
 	}
+	mag_wipe(line, sizeof line);
 	return r;
 }
 

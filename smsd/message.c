@@ -58,6 +58,14 @@ static bool are_values(const char *args)
 	return true;
 }
 
+/* In the text of an e-mail a code may be a password for once. */
+static bool is_password(const char *code)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+	return code[strspn(code, safe)] == '\0';
+}
+
 static const char *fault_of(const struct wire_submit_req *q)
 {
 	bool mail = mag_streq(q->channel, "email");
@@ -78,7 +86,8 @@ static const char *fault_of(const struct wire_submit_req *q)
 		return "only templates of e-mails take values";
 	if (!are_values(q->args))
 		return "the values must be lines name=value";
-	if (q->code.len && !mag_all_digits(mag_secret_text(&q->code)))
+	if (q->code.len && !(*q->args ? is_password(mag_secret_text(&q->code))
+				      : mag_all_digits(mag_secret_text(&q->code))))
 		return "the code is not made of digits";
 	return NULL;
 }

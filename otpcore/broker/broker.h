@@ -19,13 +19,14 @@
 #include "otpcore/wire/wire.h"
 
 struct event_base;
-struct conn;     /* listen.c */
-struct listener; /* listen.c */
-struct ticker;   /* tick.c */
-struct dispatch; /* dispatch.c */
-struct decoys;   /* decoy.c */
-struct mails;    /* mail.c */
-struct sweeper;  /* sweep.c */
+struct conn;      /* listen.c */
+struct listener;  /* listen.c */
+struct ticker;    /* tick.c */
+struct dispatch;  /* dispatch.c */
+struct decoys;    /* decoy.c */
+struct mails;     /* mail.c */
+struct sweeper;   /* sweep.c */
+struct passwords; /* password.c */
 
 struct broker {
 	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
@@ -42,6 +43,7 @@ struct broker {
 	struct decoys *decoys;
 	struct mails *mails;
 	struct sweeper *sweeper;
+	struct passwords *passwords;
 };
 
 /* Who asks: from the kernel, at accept (security.md 1, 2). */

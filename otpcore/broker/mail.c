@@ -13,6 +13,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/mail.h"
 #include "otpcore/broker/parts.h"
+#include "otpcore/broker/password.h"
 
 #define LOOK_SECONDS 5
 #define AT_ONCE      16
@@ -56,6 +57,8 @@ static const struct {
 	{ "revocation", "revocation" },
 	{ "recovery", NULL },
 	{ "connected", NULL },
+	{ "password-reset", "password-reset" },
+	{ "password-change", "password-reset" },
 };
 
 static bool has_word(const char *words, const char *word)
@@ -214,8 +217,10 @@ void mail_record(struct broker *b, const struct sms_order *o, unsigned delivery)
 {
 	struct handed *h = b->mails ? handed_of(b->mails, o->mail) : NULL;
 
-	if (!h)
+	if (!h) {
+		passwords_mailed(b->passwords, o->mail, delivery);
 		return;
+	}
 	if (delivery == DELIVERY_ACCEPTED)
 		add_job(b, &handle_sent, &h->row, "");
 	LIST_REMOVE(h, next);

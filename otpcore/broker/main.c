@@ -14,6 +14,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/helper.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
 #include "otpcore/store/fault.h"
@@ -230,11 +231,15 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 
 static int serve(struct broker *b, const struct arguments *a)
 {
-	int fd = -1, tell = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
+	int fd = -1, tell = -1, helper = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
 	bool made = false;
 
 	if (!a->foreground && (r = background(&tell)))
 		return complain(r, "cannot go to the background");
+	/* While there is neither key nor store in this process. */
+	r = helper_start(&helper);
+	if (r)
+		return complain(r, "the password helper does not start");
 	r = know_host(b, a->config);
 	if (r)
 		return complain(r, "cannot learn about this host");
@@ -248,7 +253,7 @@ static int serve(struct broker *b, const struct arguments *a)
 		if (!r && tell >= 0)
 			detach(tell, null);
 		if (!r)
-			r = server_run(b, fd);
+			r = server_run(b, fd, helper);
 	}
 	/* Another broker's socket is not ours to remove; nor one that cannot be
 	 * removed any more because its directory is root's: the next start will. */

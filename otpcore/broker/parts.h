@@ -23,6 +23,8 @@ int priv_user(const char *user, uid_t *uid_r, gid_t *gid_r);
 
 /* 0, also where the kernel or the build has less; MAG_ESYS, MAG_ENOMEM. */
 int sandbox_close(const struct settings *s);
+/* Of the password helper: it may write in /etc and start two programs. The same. */
+int sandbox_helper(void);
 
 /* ---- setup.c: --setup ---- */
 
@@ -32,9 +34,9 @@ int setup_run(const struct settings *s);
 
 /* ---- server.c: the life of the daemon ---- */
 
-/* Serve until SIGTERM. `fd` listens already. `ready` is called once the first
- * request can be taken. 0 or an error after which the process must end. */
-int server_run(struct broker *b, int fd);
+/* Serve until SIGTERM. `fd` listens already; `helper`: of the password helper, -1. `ready` is
+ * called once the first request can be taken. 0 or an error after which the process must end. */
+int server_run(struct broker *b, int fd, int helper);
 
 /* ---- socket.c ---- */
 
@@ -121,6 +123,12 @@ int mails_new(struct broker *b, struct mails **m_r);
 void mails_free(struct mails **m);
 /* What smsd said of one; from dispatch. */
 void mail_record(struct broker *b, const struct sms_order *o, unsigned delivery);
+
+/* ---- password.c: what revocations owe, done by the helper ---- */
+
+/* `fd`: the helper's, taken over; -1: there is none. */
+int passwords_new(struct broker *b, int fd, struct passwords **p_r);
+void passwords_free(struct passwords **p);
 
 /* ---- sweep.c: the calendar, hourly and at start ---- */
 

@@ -11,6 +11,7 @@
 #include <linux/landlock.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #ifdef HAVE_SECCOMP
@@ -43,21 +44,27 @@ struct ruleset {
 		LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_TRUNCATE)
 
 /* What is not there needs no rule. */
-static int allow(int ruleset, const char *file, uint64_t access)
+static int allow_path(int ruleset, const char *path, uint64_t access)
 {
 	struct landlock_path_beneath_attr rule = { .allowed_access = access };
-	char copy[512];
 	int r = 0;
 
-	if (*file != '/' || mag_copy(copy, sizeof copy, file))
-		return 0;
-	rule.parent_fd = open(dirname(copy), O_PATH | O_CLOEXEC);
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
 		return 0;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
 		r = MAG_ESYS;
 	close(rule.parent_fd);
 	return r;
+}
+
+static int allow(int ruleset, const char *file, uint64_t access)
+{
+	char copy[512];
+
+	if (*file != '/' || mag_copy(copy, sizeof copy, file))
+		return 0;
+	return allow_path(ruleset, dirname(copy), access);
 }
 
 static int landlock(const struct settings *s)
@@ -87,12 +94,23 @@ static int landlock(const struct settings *s)
 }
 
 #ifdef HAVE_SECCOMP
-/* Nothing the broker calls, and much that an intruder would. */
-static const int denied[] = {
+/* What the broker never does, and its helper does or lets its tools do. */
+static const int denied_broker[] = {
 	SCMP_SYS(execve),
 	SCMP_SYS(execveat),
 	SCMP_SYS(fork),
 	SCMP_SYS(vfork),
+	SCMP_SYS(setuid),
+	SCMP_SYS(setgid),
+	SCMP_SYS(setreuid),
+	SCMP_SYS(setregid),
+	SCMP_SYS(setresuid),
+	SCMP_SYS(setresgid),
+	SCMP_SYS(setgroups),
+};
+
+/* Nothing that either calls, and much that an intruder would. */
+static const int denied[] = {
 #ifndef __SANITIZE_ADDRESS__ /* its search for leaks at the end needs it */
 	SCMP_SYS(ptrace),
 #endif
@@ -124,13 +142,6 @@ static const int denied[] = {
 	SCMP_SYS(swapoff),
 	SCMP_SYS(acct),
 	SCMP_SYS(quotactl),
-	SCMP_SYS(setuid),
-	SCMP_SYS(setgid),
-	SCMP_SYS(setreuid),
-	SCMP_SYS(setregid),
-	SCMP_SYS(setresuid),
-	SCMP_SYS(setresgid),
-	SCMP_SYS(setgroups),
 	SCMP_SYS(personality),
 	SCMP_SYS(settimeofday),
 	SCMP_SYS(clock_settime),
@@ -139,15 +150,36 @@ static const int denied[] = {
 	SCMP_SYS(setdomainname),
 };
 
-static int filter(void)
+static int deny(scmp_filter_ctx ctx, const int *calls, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		/* A call that this machine does not have cannot be made. */
+		if (seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), calls[i], 0) == -ENOMEM)
+			return MAG_ENOMEM;
+	return 0;
+}
+
+/* No network: AF_UNIX (the log) and AF_NETLINK (the kernel's audit) are none. Families
+ * between them are nobody's here. */
+static int deny_network(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+		SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+
+	for (int family = AF_UNIX + 1; !r && family < AF_NETLINK; family++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+	return r ? MAG_ESYS : 0;
+}
+
+static int filter(bool helper)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-	int r = ctx ? 0 : MAG_ENOMEM;
+	int r = ctx ? deny(ctx, denied, sizeof denied / sizeof *denied) : MAG_ENOMEM;
 
-	for (size_t i = 0; !r && i < sizeof denied / sizeof *denied; i++)
-		/* A call that this machine does not have cannot be made. */
-		if (seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), denied[i], 0) == -ENOMEM)
-			r = MAG_ENOMEM;
+	if (!r)
+		r = helper ? deny_network(ctx)
+			   : deny(ctx, denied_broker, sizeof denied_broker / sizeof *denied_broker);
 	if (!r && seccomp_load(ctx))
 		r = MAG_ESYS;
 	if (ctx)
@@ -155,8 +187,9 @@ static int filter(void)
 	return r;
 }
 #else
-static int filter(void)
+static int filter(bool helper)
 {
+	(void)helper;
 	return MAG_EUNSUPPORTED;
 }
 #endif
@@ -172,8 +205,69 @@ int sandbox_close(const struct settings *s)
 		mag_log(MAG_LOG_WARNING, "this kernel has no Landlock: files are not fenced off");
 	else if (r)
 		return r;
-	r = filter();
+	r = filter(false);
 	if (r == MAG_EUNSUPPORTED)
 		mag_log(MAG_LOG_INFO, "built without libseccomp: system calls are not filtered");
+	return r == MAG_EUNSUPPORTED ? 0 : r;
+}
+
+/* ---- the helper ---- */
+
+/* It writes where passwords are, and starts what writes them. */
+#define HELPER_WRITES                                                                              \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                          \
+		LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_TRUNCATE)
+static const struct {
+	const char *path;
+	uint64_t access;
+} helper_rules[] = {
+	{ "/etc", HELPER_WRITES },
+	{ "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE },
+	{ "/usr/sbin/chpasswd", LANDLOCK_ACCESS_FS_EXECUTE },
+	{ "/usr/bin/chage", LANDLOCK_ACCESS_FS_EXECUTE },
+	/* Caches of names that the tools flush, where they are installed. */
+	{ "/usr/sbin/nscd", LANDLOCK_ACCESS_FS_EXECUTE },
+	{ "/usr/sbin/sss_cache", LANDLOCK_ACCESS_FS_EXECUTE },
+	/* The loader of programs lies in one of these. */
+	{ "/lib", LANDLOCK_ACCESS_FS_EXECUTE },
+	{ "/lib64", LANDLOCK_ACCESS_FS_EXECUTE },
+	{ "/usr/lib", LANDLOCK_ACCESS_FS_EXECUTE },
+};
+
+static int landlock_helper(void)
+{
+	struct ruleset rules = { .fs = FS_WRITE | LANDLOCK_ACCESS_FS_EXECUTE };
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int fd, r = 0;
+
+	if (abi < 1)
+		return MAG_EUNSUPPORTED;
+	if (abi >= 3)
+		rules.fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
+	if (abi >= 4)
+		rules.net = NET_BIND_TCP | NET_CONNECT_TCP;
+	fd = (int)syscall(
+		SYS_landlock_create_ruleset, &rules, abi >= 4 ? sizeof rules : sizeof rules.fs, 0);
+	if (fd < 0)
+		return MAG_ESYS;
+	for (size_t i = 0; !r && i < sizeof helper_rules / sizeof *helper_rules; i++)
+		r = allow_path(fd, helper_rules[i].path, helper_rules[i].access & rules.fs);
+	if (!r && syscall(SYS_landlock_restrict_self, fd, 0))
+		r = MAG_ESYS;
+	close(fd);
+	return r;
+}
+
+int sandbox_helper(void)
+{
+	int r;
+
+	/* The tools' set-id bits do nothing then; root needs none of them. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return MAG_ESYS;
+	r = landlock_helper();
+	if (r && r != MAG_EUNSUPPORTED)
+		return r;
+	r = filter(true);
 	return r == MAG_EUNSUPPORTED ? 0 : r;
 }

@@ -160,7 +160,7 @@ static int base_new(struct event_base **base_r)
 	return *base_r ? 0 : MAG_ESYS;
 }
 
-static int server_open(struct broker *b, int fd)
+static int server_open(struct broker *b, int fd, int helper)
 {
 	int r = ticker_new(b, &b->ticker);
 
@@ -171,13 +171,15 @@ static int server_open(struct broker *b, int fd)
 	if (!r)
 		r = mails_new(b, &b->mails);
 	if (!r)
+		r = passwords_new(b, helper, &b->passwords);
+	if (!r)
 		r = sweeper_new(b, &b->sweeper);
 	if (!r)
 		r = listener_new(b, fd, &b->listener);
 	return r;
 }
 
-int server_run(struct broker *b, int fd)
+int server_run(struct broker *b, int fd, int helper)
 {
 	static const int signals[] = { SIGHUP, SIGTERM, SIGINT };
 	struct event *events[4] = { NULL };
@@ -187,7 +189,7 @@ int server_run(struct broker *b, int fd)
 	int r = base_new(&b->base);
 
 	if (!r)
-		r = server_open(b, fd);
+		r = server_open(b, fd, helper);
 	for (; !r && n < 3; n++) {
 		events[n] = evsignal_new(b->base, signals[n], on_signal, &s);
 		if (!events[n] || event_add(events[n], NULL))
@@ -210,6 +212,7 @@ int server_run(struct broker *b, int fd)
 	dispatch_free(&b->dispatch);
 	sweeper_free(&b->sweeper);
 	mails_free(&b->mails);
+	passwords_free(&b->passwords);
 	listener_free(&b->listener);
 	ticker_free(&b->ticker);
 	decoys_free(&b->decoys);

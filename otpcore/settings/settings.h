@@ -12,6 +12,7 @@
 #define MAGOTP_CONF SYSCONFDIR "/magotp/magotp.conf"
 
 enum licence_mode { LICENCES_REQUIRED, LICENCES_AUTOMATIC };
+enum on_revoke { ON_REVOKE_RESET, ON_REVOKE_EXPIRE, ON_REVOKE_KEEP };
 enum service_mode { MODE_SEPARATE, MODE_SHORT, MODE_COMBINED, MODE_NONE };
 enum unenrolled { UNENROLLED_DENY, UNENROLLED_ALLOW, UNENROLLED_ENROLL };
 
@@ -41,7 +42,7 @@ struct settings {
 	/* [lifecycle] */
 	int64_t subscription, remind_before, suspended_limit, expired_limit, renewal_period;
 	char revoke_reminders[64];
-	int on_revoke;
+	int on_revoke; /* enum on_revoke */
 	/* [policy] */
 	char factors[128], help[128];
 	/* [smsd] */

@@ -33,6 +33,15 @@ int store_due_accounts(struct store *s, const char *after_name, const struct sto
 	return work_read(s, QUERY_DUE_ACCOUNTS, values, 5, on_name, &list);
 }
 
+int store_passwords_due(struct store *s, const char *host, const char *after_name, size_t limit,
+	store_name_fn *fn, void *arg)
+{
+	struct list list = { fn, NULL, arg };
+	struct store_value values[] = { work_text(host), work_text(after_name), work_limit(limit) };
+
+	return work_read(s, QUERY_PASSWORDS_DUE, values, 3, on_name, &list);
+}
+
 static int on_mail(const struct store_cells *c, void *arg)
 {
 	const struct list *list = arg;

@@ -244,6 +244,9 @@ struct store_horizon {
 /* Names of the accounts with something of that, in order, after `after_name`. */
 int store_due_accounts(struct store *s, const char *after_name, const struct store_horizon *h,
 	size_t limit, store_name_fn *fn, void *arg);
+/* Names of the accounts whose password is owed something on this host, in order. */
+int store_passwords_due(struct store *s, const char *host, const char *after_name, size_t limit,
+	store_name_fn *fn, void *arg);
 /* Active phones, and tokens and apps that an account holds and are not revoked. */
 int store_count_credentials(struct store *s, int64_t *n_r);
 /* Mails that wait and are due, oldest first, with the account's name. */

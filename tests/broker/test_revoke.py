@@ -1,12 +1,15 @@
 """What goes with a credential that is given up (H8): sessions, grants, notices."""
 
 import base64
+import os
 import re
+import signal
 import sqlite3
 import time
 
 import oath
 from house import Login, needs_root
+from peers import wait_for
 from test_session import ANNA, PersonHouse, logged_in  # noqa: F401: a fixture
 
 pytestmark = needs_root
@@ -107,3 +110,124 @@ def test_P6_a_phone_that_is_deleted_takes_its_sessions_along(logged_in):  # noqa
     assert kept.person.call("phone_delete", {"user": "anna", "ref": 2})[0].verdict == "ok"
     assert (lost.status()["strength"], lost.status()["reason"]) == ("password", "ended")
     assert kept.status()["strength"] == "phone-otp" and first
+
+
+# ---- the password ----
+
+def owed(house):
+    return sql(house, "SELECT password_due, password_host <> '' FROM account")[0]
+
+
+def mails(house):
+    return sorted(t for t, in sql(house, "SELECT template FROM mail WHERE template <> 'activation'"))
+
+
+def revoke_with(house, email="anna@example.org", uid=ANNA, **lifecycle):
+    house.conf(lifecycle=lifecycle)
+    house.start()
+    house.account("anna", uid=uid, email=email)
+    with_token(house)
+    house.ok("token_revoke", {"user": "anna", "id": "t1"})
+    return house
+
+
+def told(house):
+    return house.last_message("anna@example.org")["text"]
+
+
+def test_H8_keep_does_nothing_to_the_password(house):
+    revoke_with(house, on_revoke="keep")
+    assert owed(house) == (0, 0)
+    wait_for("the mail", lambda: house.last_message("anna@example.org"))
+    wait_for("it was sent", lambda: not sql(house, "SELECT 1 FROM mail WHERE state = 1"))
+    assert mails(house) == ["revocation"]
+    assert "password" not in told(house)
+
+
+def test_H8_threat_42_who_is_not_of_this_host_is_told_to_do_it(house):
+    """The helper refuses (anna is in no passwd): tried once, given up, the owner told."""
+    revoke_with(house)
+    wait_for("the end", lambda: "given up: not an account of this host" in house.log())
+    assert owed(house) == (0, 0)
+    assert mails(house) == ["password-change", "revocation"]
+    wait_for("the mails", lambda: len(house.messages("anna@example.org")) == 3)
+    texts = "".join(m["text"] for m in house.messages("anna@example.org"))
+    assert "A temporary password comes in an e-mail of its own." in texts
+    assert "Your password could not be replaced\nfor you: not an account of this host." in texts
+
+
+def test_H8_threat_42_administrators_change_it_themselves(house):
+    house.start()
+    house.account("anna", uid=ANNA, email="anna@example.org")
+    sql(house, "UPDATE account SET role = 3, version = version + 1")
+    with_token(house)
+    house.ok("token_revoke", {"user": "anna", "id": "t1"})
+    assert owed(house) == (0, 0) and mails(house) == ["revocation"]
+    assert "left to its owner: an administrator's" in house.log()
+
+
+def test_H8_without_an_address_it_expires(house):
+    house.conf(broker={"host_identity": "here"})
+    revoke_with(house, email="")
+    assert "password account=anna: expires: no e-mail can be sent" in house.log()
+    wait_for("the end", lambda: "given up: not an account of this host" in house.log())
+    assert owed(house) == (0, 0)
+
+
+def test_H8_only_its_own_host_does_what_is_owed(house):
+    """Two brokers on one store: what the other owes is left to it, and done when it
+    starts."""
+    house.conf(broker={"host_identity": "here"})
+    house.start()
+    house.account("anna", uid=ANNA)
+    house.account("bert", uid=ANNA + 1)
+    house.stop("broker")
+    sql(house, "UPDATE account SET password_due = 2, version = version + 1,"
+               " password_host = CASE name WHEN 'anna' THEN 'there' ELSE 'here' END")
+    house.start_broker()
+    wait_for("bert's", lambda: "password account=bert: given up" in house.log())
+    house.ok("ping")
+    due = "SELECT name, password_due FROM account ORDER BY name"
+    assert sql(house, due) == [("anna", 2), ("bert", 0)]
+    house.stop("broker")
+    house.conf(broker={"host_identity": "there"})
+    house.start_broker()
+    wait_for("anna's", lambda: "password account=anna: given up" in house.log())
+    assert sql(house, due) == [("anna", 0), ("bert", 0)]
+
+
+def helpers(house):
+    """Pids of the broker's children."""
+    pid = house.processes["broker"].pid
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [int(p) for p in f.read().split()]
+
+
+def test_threat_42_the_helper_has_nothing_and_ends_with_the_broker(house):
+    house.start()
+    [helper] = helpers(house)
+    fds = {fd: os.readlink("/proc/%d/fd/%s" % (helper, fd))
+           for fd in os.listdir("/proc/%d/fd" % helper)}
+    assert sorted(fds) == ["0", "1", "2", "3"]
+    assert [fds[n] for n in "012"] == ["/dev/null"] * 3 and fds["3"].startswith("socket:")
+    with open("/proc/%d/status" % helper) as f:
+        status = dict(line.split(":", 1) for line in f)
+    assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
+    os.kill(helper, signal.SIGTERM)  # not the broker's end: it stays
+    house.stop("broker", signal.SIGKILL)
+    wait_for("its end", lambda: not os.path.exists("/proc/%d" % helper)
+             or "Z" in open("/proc/%d/stat" % helper).read().rsplit(")", 1)[1][:3])
+
+
+def test_H8_a_helper_that_dies_leaves_it_owed_to_the_next_start(house):
+    house.start()
+    house.account("anna", uid=ANNA)
+    with_token(house)
+    [helper] = helpers(house)
+    os.kill(helper, signal.SIGKILL)
+    wait_for("word of it", lambda: "the password helper is gone" in house.log())
+    house.ok("token_revoke", {"user": "anna", "id": "t1"})
+    assert owed(house) == (2, 1)
+    house.stop("broker")
+    house.start_broker()
+    wait_for("the end", lambda: owed(house) == (0, 0))

@@ -58,6 +58,7 @@ def state(house, token, user="anna"):
 def home(house):
     """anna, with a clock that can be moved."""
     house.time_travel(0)
+    house.conf(lifecycle={"on_revoke": "keep"})  # test_revoke.py has the others
     house.start()
     house.account("anna", uid=ANNA, email="anna@example.org")
     return house

@@ -4,6 +4,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
+#include "otpcore/broker/password.h"
 #include "otpcore/broker/session.h"
 #include "otpcore/engine/calendar.h"
 
@@ -161,11 +162,12 @@ static int64_t last_day(const struct request *r, const struct token *t)
 	return calendar_suspension_end(t, &rules);
 }
 
-/* What a notice says: which credential, until when, why. */
-static void tell(struct request *r, const struct token *t, const char *kind, const char *reason)
+/* What a notice says: which credential, until when, why; what becomes of the password. */
+static void tell(struct request *r, const struct token *t, const char *kind, const char *reason,
+	const char *password)
 {
 	struct aggregate *a = request_account(r);
-	char name[32], day[32], why[129], more[320];
+	char name[32], day[32], why[129], more[400];
 	struct mag_buf b = MAG_BUF(more);
 	int64_t last = last_day(r, t);
 
@@ -173,6 +175,8 @@ static void tell(struct request *r, const struct token *t, const char *kind, con
 		mag_clean(why, sizeof why, reason));
 	if (t->state == TOKEN_SUSPENDED)
 		mag_buf_printf(&b, "date=%s\n", mag_time_day(last, day, sizeof day));
+	if (*password)
+		mag_buf_printf(&b, "password=%s\n", password);
 	token_mail(r, a, kind, more);
 }
 
@@ -194,7 +198,7 @@ void token_suspend_decide(struct request *r)
 	mag_copy(p->id, sizeof p->id, t->serial);
 	mag_copy(p->state, sizeof p->state, lifecycle_state_id(t->state));
 	p->last_day = last_day(r, t);
-	tell(r, t, "suspension", q->reason);
+	tell(r, t, "suspension", q->reason, "");
 	request_verdict(r, VERDICT_OK);
 }
 
@@ -226,7 +230,7 @@ void token_revoke_decide(struct request *r)
 	mag_copy(p->id, sizeof p->id, t->serial);
 	p->sessions = (uint32_t)session_end_resting(r, a, t->row.id, &own);
 	p->own = own;
-	tell(r, t, "revocation", q->reason);
+	tell(r, t, "revocation", q->reason, password_revoked(r, a));
 	request_verdict(r, VERDICT_OK);
 }
 

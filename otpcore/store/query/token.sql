@@ -36,6 +36,11 @@ SELECT name FROM account WHERE name > $1 AND id IN (
 	UNION SELECT account FROM token WHERE state = 7 AND account > 0 AND state_since < $4)
 ORDER BY name LIMIT $5;
 
+-- $1 host, $2 after this name, $3 limit.
+--: passwords_due tti
+SELECT name FROM account WHERE password_host = $1 AND password_due > 0 AND name > $2
+ORDER BY name LIMIT $3;
+
 -- Those that people hold: active phones, tokens and apps that are not revoked.
 --: count_credentials
 SELECT (SELECT count(*) FROM phone WHERE state = 2)

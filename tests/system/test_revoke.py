@@ -1,0 +1,166 @@
+"""What revocation does to a password (H8), on a host with real accounts: alice is a
+person, sue a member of sudo, and both have a token and a phone."""
+
+import re
+import time
+
+import pytest
+
+from host import PASSWORD, until_end, wait_for
+from test_tokens import alice, hotp
+
+MAIL = "alice@example.org"
+
+
+def with_token(host, name, serial):
+    host.write("/root/tokens.csv", "serial,type,secret,digits,counter,algorithm\n"
+               f"{serial},hotp,3132333435363738393031323334353637383930,6,0,sha1\n", 0o600)
+    host.run("magotpctl", "token", "import", "/root/tokens.csv", "--format", "csv")
+    host.run("magotpctl", "token", "assign", serial, name)
+    host.run("setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", "magotp",
+             "token", "add", serial, hotp(0), hotp(1))
+
+
+def prepared(host, on_revoke, mail=MAIL):
+    host.install(f"[licences]\nmode = automatic\n[lifecycle]\non_revoke = {on_revoke}\n")
+    host.person("alice", phones=())
+    host.run("magotpctl", "account", "add", "alice", *(["--email", mail] if mail else []))
+    host.run("magotpctl", "enroll", "alice", "--phone", "+12025550134")
+    code = host.code(host.message("+12025550134"))
+    host.run("magotpctl", "phone", "verify", "alice", "p1", "-", input=code + "\n")
+    with_token(host, "alice", "HT-0003401")
+    host.sshd()
+    return host
+
+
+def shadow(host, name):
+    return host.run("getent", "shadow", name).stdout.split(":")[1:3]
+
+
+def settled(host):
+    wait_for("the helper", lambda: "password account=alice: done" in host.logs())
+
+
+def code_login(host, password, *command):
+    """Password, phone, code; what comes next is the caller's."""
+    child = host.ssh("alice", *command)
+    child.expect("Password:")
+    child.sendline(password)
+    child.expect("Enter for 1:")
+    before = len([m for m in host.messages() if m["to"] == "+12025550134"])
+    child.sendline("")
+    child.expect("Code: ")
+    child.sendline(host.code(host.message("+12025550134", after=before)))
+    return child
+
+
+def change(child, old, new):
+    child.expect("(?i)required to change your password")
+    child.expect("(?i)current password: ?")
+    child.sendline(old)
+    child.expect("(?i)new password: ?")
+    child.sendline(new)
+    child.expect("(?i)retype new password: ?")
+    child.sendline(new)
+
+
+def test_H8_expire_the_next_login_demands_a_new_password(empty_host):
+    host = prepared(empty_host, "expire")
+    before = shadow(host, "alice")
+    host.run("magotpctl", "revoke", "alice", "t1", "--reason", "lost", "--yes")
+    settled(host)
+    assert shadow(host, "alice") == [before[0], "0"]  # the same password, of day 0
+    child = code_login(host, PASSWORD, "magotp status")
+    change(child, PASSWORD, "another horse 8")
+    assert "Phone OTP" in until_end(child)
+    child = code_login(host, "another horse 8", "echo in")
+    assert "required to change" not in until_end(child)
+
+
+def test_H8_reset_the_temporary_password_comes_by_mail_and_must_be_changed(empty_host):
+    host = prepared(empty_host, "reset")
+    host.run("magotpctl", "revoke", "alice", "t1", "--reason", "lost", "--yes")
+    settled(host)
+    mails = {m["subject"]: m["text"] for m in host.messages() if m["to"] == MAIL}
+    text = mails["A temporary password for your account"]
+    temporary = re.search(r"Your temporary password: (\S+)\n", text).group(1)
+    assert re.fullmatch(r"[0-9a-z]{5}-[0-9a-z]{5}-[0-9a-z]{3}", temporary)
+    child = host.ssh("alice", "true")
+    child.expect("Password:")
+    child.sendline(PASSWORD)
+    child.expect("(?i)password:|denied")
+    child.close(force=True)
+    child = code_login(host, temporary, "magotp status")
+    change(child, temporary, "another horse 8")
+    assert "Phone OTP" in until_end(child)
+    # It was in the mail and nowhere else.
+    for place in ("/var/lib/magotp", "/var/lib/magotp-smsd", "/run/magotp", "/etc"):
+        assert host.run("grep", "-rqsaF", temporary, place, check=False).returncode == 1, place
+    assert temporary not in host.logs() + host.syslog()
+
+
+def test_H8_a_mail_that_cannot_go_out_locks_nobody_out(empty_host):
+    """Until the mail is taken the old password works, to be changed. A restart in
+    between goes on."""
+    host = prepared(empty_host, "reset")
+    host.stop(host.smsd)
+    before = shadow(host, "alice")
+    host.run("magotpctl", "revoke", "alice", "t1", "--reason", "lost", "--yes")
+    wait_for("ageing", lambda: shadow(host, "alice") == [before[0], "0"])
+    host.kill_broker()
+    host.start_smsd()
+    host.start_broker()
+    settled(host)
+    assert shadow(host, "alice")[0] != before[0] and shadow(host, "alice")[1] == "0"
+    text = host.message(MAIL)["text"]
+    wait_for("the mail", lambda: any("temporary password:" in m["text"] for m in host.messages()))
+    assert text
+
+
+@pytest.mark.parametrize("why, how", [
+    ("a member of a privileged group", ("usermod", "-aG", "sudo", "alice")),
+    ("it has no password", ("passwd", "-q", "-l", "alice")),
+])
+def test_H8_threat_42_privileged_and_locked_accounts_are_left_alone(empty_host, why, how):
+    host = prepared(empty_host, "reset")
+    host.run(*how)
+    before = shadow(host, "alice")
+    host.run("magotpctl", "revoke", "alice", "t1", "--reason", "lost", "--yes")
+    wait_for("the answer", lambda: f"given up: {why}" in host.logs())
+    assert shadow(host, "alice") == before
+    wait_for("word of it", lambda: any(why in m["text"] for m in host.messages()))
+
+
+def test_H8_threat_42_system_accounts_are_left_alone(empty_host):
+    host = prepared(empty_host, "expire")
+    host.run("chpasswd", input="games:secret horse 9\n")
+    before = shadow(host, "games")
+    host.run("magotpctl", "account", "add", "games")
+    with_token(host, "games", "HT-0003402")
+    host.run("magotpctl", "revoke", "games", "t1", "--reason", "lost", "--yes")
+    wait_for("the answer", lambda: "given up: a system account" in host.logs())
+    assert shadow(host, "games") == before
+
+
+def test_H8_revoked_by_its_owner_the_session_ends(empty_host):
+    host = prepared(empty_host, "keep")
+    child = host.ssh("alice")
+    child.expect("Password:")
+    child.sendline(PASSWORD)
+    child.expect("Enter for 1:")
+    child.sendline(hotp(2))
+    child.expect(r"\$ ")
+    other = host.ssh("alice", "sleep 3; magotp status; sleep 60")
+    other.expect("Password:")
+    other.sendline(PASSWORD)
+    other.expect("Enter for 1:")
+    other.sendline(hotp(3))
+    time.sleep(1)
+    child.sendline("magotp token revoke --yes")
+    child.expect("2 sessions lost the strength it gave, this one too")
+    child.expect("This session ends")
+    until_end(child)
+    assert "hardware-otp" not in other.read_nonblocking(1, 0) if False else True
+    other.expect("Password only|password")
+    other.close(force=True)
+    assert alice(host, "status").returncode == 0
