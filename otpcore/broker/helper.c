@@ -208,7 +208,7 @@ static void live(int fd)
 	if (prctl(PR_SET_DUMPABLE, 0) == 0 && chdir("/") == 0 && close_others(fd) == 0 &&
 		sandbox_helper() == 0)
 		loop(3);
-	_exit(0);
+	_exit(0); /* style: a child, which must not run what the broker runs at its end */
 }
 
 int helper_start(int *fd_r)

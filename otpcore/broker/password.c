@@ -389,7 +389,9 @@ static void step(struct passwords *p, struct owed *o)
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct passwords *p = arg;
+	const struct timeval later = { LOOK_SECONDS, 0 }, soon = { 0, 100000 };
 	int64_t now = mag_ticks_ms();
+	bool idle;
 
 	(void)fd;
 	(void)what;
@@ -399,13 +401,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 			step(p, o);
 	}
 	/* Reads of pages stay outside ticks. Where a helper was, a restart has one. */
-	if (!p->died && ticker_idle(p->broker->ticker) && !ticker_waiting(p->broker->ticker))
+	idle = ticker_idle(p->broker->ticker) && !ticker_waiting(p->broker->ticker);
+	event_add(p->timer, idle ? &later : &soon);
+	if (idle && !p->died)
 		look(p);
 }
 
 int passwords_new(struct broker *b, int fd, struct passwords **p_r)
 {
-	const struct timeval soon = { LOOK_SECONDS, 0 };
 	struct passwords *p = calloc(1, sizeof *p);
 
 	if (!p)
@@ -413,11 +416,10 @@ int passwords_new(struct broker *b, int fd, struct passwords **p_r)
 	p->broker = b;
 	p->fd = fd;
 	LIST_INIT(&p->owed);
-	p->timer = event_new(b->base, -1, EV_PERSIST, on_timer, p);
+	p->timer = event_new(b->base, -1, 0, on_timer, p);
 	if (fd >= 0)
 		p->io = event_new(b->base, fd, EV_READ | EV_PERSIST, on_answer, p);
-	if (!p->timer || event_add(p->timer, &soon) || (fd >= 0 && !p->io) ||
-		(p->io && event_add(p->io, NULL))) {
+	if (!p->timer || (fd >= 0 && !p->io) || (p->io && event_add(p->io, NULL))) {
 		passwords_free(&p);
 		return MAG_ENOMEM;
 	}

@@ -111,11 +111,16 @@ static void odd_code(struct wire_submit_req *q)
 	assert_int_equal(mag_secret_set_text(&q->code, "4 8"), 0);
 }
 
+static void letters_in_a_code(struct wire_submit_req *q)
+{
+	assert_int_equal(mag_secret_set_text(&q->code, "ab123-cd456-efg"), 0);
+}
+
 static void what_is_malformed_is_refused_without_repeating_it(void **state)
 {
 	static void (*const spoil[])(struct wire_submit_req * q) = { bad_id, empty_id, bad_channel,
 		no_plus, leading_zero, too_long, too_short, letters, mail_as_number, number_as_mail,
-		late_priority, no_words, both, odd_code };
+		late_priority, no_words, both, odd_code, letters_in_a_code };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof spoil / sizeof *spoil; i++) {
@@ -131,6 +136,30 @@ static void what_is_malformed_is_refused_without_repeating_it(void **state)
 		assert_null(m.code.data);
 		mag_secret_free(&q.code);
 		mag_secret_free(&q.text);
+	}
+}
+
+/* H8: the temporary password of an e-mail. */
+static void an_e_mail_may_bring_a_password(void **state)
+{
+	static const struct {
+		const char *password;
+		int r;
+	} cases[] = { { "ab123-cd456-efg", 0 }, { "ab 12", MAG_EINVAL }, { "{x}", MAG_EINVAL } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct wire_submit_req q = good();
+		struct sms_message m = { 0 };
+		char error[SMS_ERROR_MAX];
+
+		snprintf(q.to, sizeof q.to, "anna@example.org");
+		snprintf(q.channel, sizeof q.channel, "email");
+		snprintf(q.args, sizeof q.args, "account=anna\n");
+		assert_int_equal(mag_secret_set_text(&q.code, cases[i].password), 0);
+		assert_int_equal(sms_message_take(&m, &q, error), cases[i].r);
+		sms_message_clear(&m);
+		mag_secret_free(&q.code);
 	}
 }
 
@@ -175,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(secrets_change_hands),
 		cmocka_unit_test(what_is_malformed_is_refused_without_repeating_it),
+		cmocka_unit_test(an_e_mail_may_bring_a_password),
 		cmocka_unit_test(host_that_is_none_is_left_out),
 		cmocka_unit_test(numbers_are_masked),
 		cmocka_unit_test(words_are_found_whole),
