@@ -25,6 +25,7 @@ packages_test=(
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
+	sudo
 )
 
 # What `make lint`, `make format` and `make coverage` need besides.

@@ -47,12 +47,20 @@ int io_pam_ask(void *visit, const char *prompt, bool echo, struct mag_secret *an
 	return r;
 }
 
+/* sudo asks for silence always, whoever reads; without our word its user would see
+ * "Permission denied" and no way on. */
+static bool silent(const struct visit *v, bool error)
+{
+	bool sudo = mag_streq(v->pam_service, "sudo") || mag_streq(v->pam_service, "sudo-i");
+	return v->flags & PAM_SILENT && !(error && sudo);
+}
+
 int io_pam_tell(void *visit, const char *message, bool error)
 {
 	struct visit *v = visit;
 	char *answer = NULL;
 
-	if (v->flags & PAM_SILENT || !*message)
+	if (silent(v, error) || !*message)
 		return 0;
 	int r = converse(v, error ? PAM_ERROR_MSG : PAM_TEXT_INFO, message, &answer);
 	if (answer)
