@@ -59,6 +59,8 @@ int cmd_gateway_list(struct cli *c);
 int cmd_gateway_test(struct cli *c);
 int cmd_send(struct cli *c);
 int cmd_explain(struct cli *c);
+int cmd_session_list(struct cli *c);
+int cmd_session_end(struct cli *c);
 int cmd_config_show(struct cli *c);
 int cmd_config_check(struct cli *c);
 int cmd_config_get(struct cli *c);
@@ -68,7 +70,7 @@ int cmd_config_edit(struct cli *c);
 #define CMD_PRODUCTS "phone-us, phone-intl, hardware, mobile or mobile-hardware"
 
 /* What verbs share (cmd_phone_add.c, cmd_account.c, cmd_config.c,
- * cmd_token.c). */
+ * cmd_token.c, cmd_session.c). */
 
 /* Register a number from here: shows name and number, tells of charges, sends,
  * asks for the code. `ask`: on a terminal; else the phone stays pending. */
@@ -81,6 +83,10 @@ int token_pair(const struct cli *c, const char *first, const char *second, struc
 /* cli_call_grant; on a terminal a missing licence is asked for first. */
 int token_licensed(
 	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply);
+/* Every live session of the account ("": of all). An exit code, told. */
+struct wire_live_session;
+typedef void cmd_session_fn(const struct wire_live_session *s, void *arg);
+int cmd_each_session(struct cli *c, const char *user, cmd_session_fn *fn, void *arg);
 /* An account from the user database: uid and the name of the GECOS field. */
 struct wire_account_add_req;
 bool account_from_passwd(const char *user, struct wire_account_add_req *q);

@@ -113,6 +113,10 @@ static const struct cli_opt glass_opts[] = {
 	{ "--until", "DATE", "the last day it is good for, or 1y" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt end_opts[] = {
+	{ "--all", NULL, "all of them, on every host" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt sweep_opts[] = {
 	{ "--dry-run", NULL, "only show what is due" },
 	{ "--confirm", NULL, "also do what was held back" },
@@ -230,6 +234,16 @@ static const struct verb verbs[] = {
 		"  magotpctl explain sshd alice --from 203.0.113.7\n"
 		"  magotpctl explain --last alice\n",
 		cmd_explain },
+	{ "session", NULL, "list", "[USER]", 0, 1, false, NULL,
+		"List who is logged in, with which strength",
+		"  magotpctl session list\n"
+		"  magotpctl session list alice --json\n",
+		cmd_session_list },
+	{ "session", NULL, "end", "USER [SID|--all]", 0, 1, true, end_opts,
+		"Take a session's strength away; it stops no process",
+		"  magotpctl session end alice 41\n"
+		"  magotpctl session end alice --all\n",
+		cmd_session_end },
 	{ "config", NULL, "show", "", 0, 0, false, show_opts, "Show every setting and its source",
 		"  magotpctl config show\n"
 		"  magotpctl config show --changed\n",

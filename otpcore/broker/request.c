@@ -9,6 +9,7 @@
 static const struct handler *const families[] = {
 	handle_login,
 	handle_session,
+	handle_session_list,
 	handle_phone,
 	handle_account,
 	handle_connect,

@@ -231,6 +231,16 @@ int store_list_tokens(struct store *s, const char *after_serial, int64_t state, 
 	store_token_fn *fn, void *arg);
 int store_find_token(struct store *s, const char *serial, struct store_token_row *row_r);
 
+struct store_session_row {
+	struct session session;
+	char account[257], organisation[65];
+	int64_t begun_at, proven; /* of the login that it rests on; 0: not there any more */
+};
+typedef int store_session_fn(const struct store_session_row *row, void *arg);
+/* Not ended and not too old, in order of id; account "": all. */
+int store_list_sessions(struct store *s, int64_t after_id, const char *account, int64_t now,
+	size_t limit, store_session_fn *fn, void *arg);
+
 /* ---- for the calendar, outside ticks; a fn must not use the store ---- */
 typedef int store_name_fn(const char *name, void *arg);
 typedef int store_mail_fn(const struct mail *row, const char *account, void *arg);

@@ -81,6 +81,7 @@ int work_write(struct store *s, int statement, const struct store_value *values,
 struct list {
 	store_account_fn *account;
 	store_licence_fn *licence;
+	store_session_fn *session;
 	void *arg;
 };
 
@@ -116,10 +117,28 @@ static int on_licence(const struct store_cells *c, void *arg)
 	return list->licence(&row, account, list->arg);
 }
 
+static int on_session(const struct store_cells *c, void *arg)
+{
+	const struct list *list = arg;
+	struct store_session_row row = { 0 };
+	int n = (int)row_n_columns(TABLE_SESSION);
+	int r = row_load(TABLE_SESSION, c, &row.session);
+
+	if (r == 0)
+		r = work_cell_text(c, n, row.account, sizeof row.account);
+	if (r == 0)
+		r = work_cell_text(c, n + 1, row.organisation, sizeof row.organisation);
+	if (r != 0)
+		return r;
+	row.begun_at = c->ops->cell_int(c->statement, n + 2);
+	row.proven = c->ops->cell_int(c->statement, n + 3);
+	return list->session(&row, list->arg);
+}
+
 int store_list_accounts(struct store *s, const char *after, int64_t state, int64_t expiring_before,
 	size_t limit, store_account_fn *fn, void *arg)
 {
-	struct list list = { fn, NULL, arg };
+	struct list list = { .account = fn, .arg = arg };
 	struct store_value values[] = { work_text(after != NULL ? after : ""), work_integer(state),
 		work_integer(expiring_before), work_limit(limit) };
 
@@ -129,11 +148,21 @@ int store_list_accounts(struct store *s, const char *after, int64_t state, int64
 int store_list_licences(struct store *s, int64_t after_id, const char *order, int64_t state,
 	size_t limit, store_licence_fn *fn, void *arg)
 {
-	struct list list = { NULL, fn, arg };
+	struct list list = { .licence = fn, .arg = arg };
 	struct store_value values[] = { work_integer(after_id),
 		work_text(order != NULL ? order : ""), work_integer(state), work_limit(limit) };
 
 	return work_read(s, QUERY_LIST_LICENCES, values, 4, on_licence, &list);
+}
+
+int store_list_sessions(struct store *s, int64_t after_id, const char *account, int64_t now,
+	size_t limit, store_session_fn *fn, void *arg)
+{
+	struct list list = { .session = fn, .arg = arg };
+	struct store_value values[] = { work_integer(after_id),
+		work_text(account != NULL ? account : ""), work_integer(now), work_limit(limit) };
+
+	return work_read(s, QUERY_LIST_SESSIONS, values, 4, on_session, &list);
 }
 
 /* ---- whole-store work ---- */

@@ -26,3 +26,15 @@ SELECT {licence},
 	coalesce((SELECT name FROM account WHERE account.id = licence.account), '') AS holder
 FROM licence WHERE id > $1 AND ($2 = '' OR order_ref = $2) AND ($3 = 0 OR state = $3)
 ORDER BY id LIMIT $4;
+
+-- $1 after this id, $2 account ('' all), $3 now, $4 limit.
+--: list_sessions itii
+SELECT {session},
+	coalesce((SELECT name FROM account WHERE account.id = session.account), '') AS holder_name,
+	coalesce((SELECT organisation FROM account WHERE account.id = session.account), '')
+		AS organisation,
+	coalesce((SELECT started_at FROM login WHERE login.id = session.login), 0) AS begun_at,
+	coalesce((SELECT strength FROM login WHERE login.id = session.login), 0) AS proven
+FROM session WHERE id > $1 AND account > 0 AND ended_at = 0 AND expires_at > $3
+	AND ($2 = '' OR account = (SELECT id FROM account WHERE name = $2))
+ORDER BY id LIMIT $4;
