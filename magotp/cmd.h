@@ -22,6 +22,7 @@ int cmd_mobile_suspend(struct cli *c);
 int cmd_mobile_resume(struct cli *c);
 int cmd_mobile_delete(struct cli *c);
 int cmd_recovery_codes(struct cli *c);
+int cmd_terms(struct cli *c);
 
 /* both */
 int cmd_phone_list(struct cli *c);
@@ -55,6 +56,8 @@ int cmd_renew(struct cli *c);
 int cmd_sponsor(struct cli *c);
 int cmd_break_glass(struct cli *c);
 int cmd_sweep(struct cli *c);
+int cmd_org_list(struct cli *c);
+int cmd_org_accept(struct cli *c);
 int cmd_gateway_list(struct cli *c);
 int cmd_gateway_test(struct cli *c);
 int cmd_send(struct cli *c);

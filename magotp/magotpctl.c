@@ -155,6 +155,14 @@ static const struct verb verbs[] = {
 		"  magotpctl account connect alice-admin alice\n"
 		"  magotpctl account connect alice-admin --end\n",
 		cmd_account_connect },
+	{ "org", NULL, "list", "[ORGANISATION]", 0, 1, false, NULL,
+		"List organisations and the terms they have accepted",
+		"  magotpctl org list\n"
+		"  magotpctl org list \"Acme Ltd\"\n",
+		cmd_org_list },
+	{ "org", NULL, "accept-terms", "ORGANISATION APPLICATION [--yes]", 2, 2, false, delete_opts,
+		"Accept the terms of an application for an organisation",
+		"  magotpctl org accept-terms \"Acme Ltd\" portal\n", cmd_org_accept },
 	{ "license", "licence", "issue", "--product PRODUCT [--count N]", 0, 0, false, issue_opts,
 		"Issue licence keys; each is shown once",
 		"  magotpctl license issue --product phone-us\n"

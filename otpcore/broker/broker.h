@@ -122,8 +122,8 @@ struct handler {
 };
 
 /* Tables of handle/<family>.c, ended by message 0. */
-extern const struct handler handle_login[];   /* begin send verify skip */
-extern const struct handler handle_session[]; /* account open close status */
+extern const struct handler handle_login[];        /* begin send verify skip */
+extern const struct handler handle_session[];      /* account open close status */
 extern const struct handler handle_session_list[]; /* session_list session_end */
 extern const struct handler handle_phone[];
 extern const struct handler handle_account[]; /* account_*, ping */
@@ -132,6 +132,7 @@ extern const struct handler handle_explain[];
 extern const struct handler handle_token[];   /* token_*, mobile_*, recovery_codes, ... */
 extern const struct handler handle_connect[]; /* connect, account_connect */
 extern const struct handler handle_sweep[];   /* sweep */
+extern const struct handler handle_terms[];   /* terms_* */
 
 /* ---- gate.c: the only place that checks authority ---- */
 /* Declares the reads of the gate; opens the ticket. */

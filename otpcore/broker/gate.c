@@ -95,6 +95,14 @@ static bool speaks_for(const struct request *r, const char *service)
 	return false;
 }
 
+/* Terms are also accepted by who administers the application (O2). */
+static bool role_fits(const struct request *r, int64_t role)
+{
+	return role == ROLE_ORGANISATION_ADMIN ||
+	       (role == ROLE_APPLICATION_ADMIN && (r->message->id == WIRE_MSG_TERMS_LIST ||
+							  r->message->id == WIRE_MSG_TERMS_ACCEPT));
+}
+
 /* Does the peer administer this account's organisation? One without name is
  * nobody's to administer but root's. */
 static bool administers(struct request *r, const char *name, const struct aggregate *a)
@@ -102,7 +110,7 @@ static bool administers(struct request *r, const char *name, const struct aggreg
 	const struct aggregate *own = store_account_uid(r->tick, r->peer.uid);
 
 	if (!own->exists || own->account.state != ACCOUNT_ACTIVE ||
-		own->account.role != ROLE_ORGANISATION_ADMIN || !*own->account.organisation)
+		!role_fits(r, own->account.role) || !*own->account.organisation)
 		return false;
 	if (!name) /* lists, keys: handlers keep to the organisation */
 		return true;

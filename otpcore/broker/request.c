@@ -16,6 +16,7 @@ static const struct handler *const families[] = {
 	handle_licence,
 	handle_explain,
 	handle_sweep,
+	handle_terms,
 	handle_token,
 	NULL,
 };

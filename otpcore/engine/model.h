@@ -189,6 +189,14 @@ struct proofings {
 	struct proofing rows[PROOFINGS_MAX]; /* the latest first */
 };
 
+/* Terms that an administrator accepted for an organisation (O2). */
+struct terms {
+	struct row row;
+	char organisation[65], application[65];
+	int64_t edition, accepted_at;
+	char accepted_by[257]; /* account, or "root" */
+};
+
 /* An e-mail that is due. Written in the same transaction as what it tells of,
  * handed to smsd until one takes it; the unique key makes each notice go once. */
 enum mail_state { MAIL_WAITING = 1, MAIL_SENT, MAIL_GIVEN_UP };

@@ -255,6 +255,27 @@ static int check_network(const char *word, void *arg)
 	return 0;
 }
 
+/* A name is a word of lists, and a file of /etc/magotp/terms. */
+static int check_application(const struct check *c, const struct opt_value *v, const char *name)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+		"-_.";
+
+	if (name[strspn(name, letters)] != '\0' || *name == '.')
+		return complain(c, v, "the name of an application has letters, digits, - _ and .");
+	return 0;
+}
+
+static int check_application_section(const char *instance, void *arg)
+{
+	struct check *c = arg;
+	struct application_settings decoded = { 0 };
+	int r = opt_fill(c->s->tree, settings_section("application"), instance, &decoded, c->err);
+
+	return r < 0 ? r : check_application(c, NULL, instance);
+}
+
 static int check_service(const char *instance, void *arg)
 {
 	struct check *c = arg;
@@ -268,6 +289,9 @@ static int check_service(const char *instance, void *arg)
 	r = opt_overlay(c->s->tree, settings_section("service"), instance, &decoded, c->err);
 	if (r == 0 && n.v != NULL)
 		r = each_word(n.v->text, check_network, &n);
+	if (r == 0)
+		r = check_application(c, opt_get(c->s->tree, "service", instance, "application"),
+			decoded.application);
 	if (r < 0 || require == NULL || settings_strength(c->s, require->text) != STRENGTH_NONE)
 		return r;
 	if (nearest_strength(require->text, &near))
@@ -294,6 +318,8 @@ int settings_check(struct settings *s, char err[OPT_ERROR_MAX])
 		r = opt_each_instance(s->tree, "profile", check_profile, &c);
 	if (r == 0)
 		r = opt_each_instance(s->tree, "service", check_service, &c);
+	if (r == 0)
+		r = opt_each_instance(s->tree, "application", check_application_section, &c);
 	if (r == MAG_ENOMEM)
 		mag_copy(err, OPT_ERROR_MAX, mag_strerror(r));
 	return r;

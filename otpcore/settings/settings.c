@@ -74,6 +74,48 @@ void settings_service(const struct settings *s, const char *service, struct serv
 		(void)opt_overlay(s->tree, section, service, r, err);
 }
 
+void settings_application(
+	const struct settings *s, const char *name, struct application_settings *r)
+{
+	const struct opt_section *section = settings_section("application");
+	char err[OPT_ERROR_MAX];
+
+	*r = (struct application_settings){ 0 };
+	(void)opt_fill(s->tree, section, name, r, err);
+	if (*r->terms == '\0')
+		snprintf(r->terms, sizeof r->terms, SYSCONFDIR "/magotp/terms/%s", name);
+}
+
+/* Is `word` one of the words of the list? */
+static bool among(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; (p = strstr(p, word)) != NULL; p += len)
+		if ((p == list || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+			return true;
+	return false;
+}
+
+static int add_application(const struct opt_value *v, void *arg)
+{
+	struct mag_buf *b = arg;
+
+	if (mag_streq(v->section, "service") && mag_streq(v->key, "application") &&
+		*v->text != '\0' && !among(b->data, v->text))
+		mag_buf_printf(b, "%s%s", b->len > 0 ? " " : "", v->text);
+	return 0;
+}
+
+char *settings_applications(const struct settings *s, char *buf, size_t cap)
+{
+	struct mag_buf b;
+
+	mag_buf_init(&b, buf, cap);
+	(void)opt_each(s->tree, NULL, NULL, add_application, &b);
+	return buf;
+}
+
 enum strength settings_strength(const struct settings *s, const char *name)
 {
 	enum strength strength = strength_from_id(name);

@@ -66,6 +66,12 @@ struct service_settings {
 	char exempt_users[1024], exempt_groups[1024], exempt_networks[1024], application[64];
 };
 
+/* [application NAME]: its terms (O2). */
+struct application_settings {
+	int64_t edition;
+	char terms[256]; /* file; never empty after settings_application() */
+};
+
 extern const struct opt_schema settings_schema;
 
 /* 0, or as opt_load and opt_fill with err filled: also for a profile or a
@@ -78,6 +84,13 @@ void settings_free(struct settings **s);
 
 /* What holds for this service. Never fails after settings_load succeeded. */
 void settings_service(const struct settings *s, const char *service, struct service_settings *r);
+
+/* An application that services name; one without a section of its own is at its first
+ * edition. Never fails after settings_load succeeded. */
+void settings_application(
+	const struct settings *s, const char *name, struct application_settings *r);
+/* The applications that services name, each once, as words; "" if none. */
+char *settings_applications(const struct settings *s, char *buf, size_t cap);
 
 /* A strength id or a profile's name -> strength; STRENGTH_NONE if neither. */
 enum strength settings_strength(const struct settings *s, const char *name);

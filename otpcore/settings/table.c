@@ -175,6 +175,14 @@ static const struct opt profile_opts[] = {
 	{ 0 },
 };
 
+static const struct opt application_opts[] = {
+	{ "edition", OPT_INT, "1", 1, 1000000, NULL, OPT_AT(struct application_settings, edition),
+		"of its terms; a new one has to be accepted anew" },
+	{ "terms", OPT_TEXT, NULL, 0, 0, NULL, OPT_AT(struct application_settings, terms),
+		"the file with its terms [/etc/magotp/terms/NAME]" },
+	{ 0 },
+};
+
 static const struct opt smsd_opts[] = {
 	{ "socket", OPT_TEXT, RUNDIR "/magotp-smsd/smsd.sock", 0, 0, NULL, AT(smsd_socket),
 		"the socket of magotp-smsd" },
@@ -207,6 +215,7 @@ static const struct opt_section sections[] = {
 	{ "policy", 0, policy_opts, "what holds for every service" },
 	{ "service", 1, service_opts, "what holds for one PAM service; * for all others" },
 	{ "profile", 1, profile_opts, "a name of your own for a strength" },
+	{ "application", 1, application_opts, "an application with terms of its own" },
 	{ "smsd", 0, smsd_opts, "how messages get to the gateways" },
 	{ "mail", 0, mail_opts, "e-mails" },
 	{ "certificates", 0, certificates_opts, "certificates" },

@@ -193,6 +193,13 @@ static const struct column proofing_columns[] = {
 	INT(proofing, expires_at),
 	INT(proofing, used_at),
 };
+static const struct column terms_columns[] = {
+	FIXED_TEXT(terms, organisation),
+	FIXED_TEXT(terms, application),
+	INT(terms, edition),
+	INT(terms, accepted_at),
+	TEXT(terms, accepted_by),
+};
 static const struct column mail_columns[] = {
 	FIXED_INT(mail, account),
 	FIXED_TEXT(mail, once),
@@ -219,6 +226,7 @@ static const struct table tables[TABLE_COUNT] = {
 	[TABLE_SESSION] = TABLE(session),
 	[TABLE_LICENCE] = TABLE(licence),
 	[TABLE_PROOFING] = TABLE(proofing),
+	[TABLE_TERMS] = TABLE(terms),
 	[TABLE_MAIL] = TABLE(mail),
 };
 

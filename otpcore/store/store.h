@@ -89,6 +89,7 @@ int store_want_account(struct store_tick *t, const char *name);
 int store_want_account_uid(struct store_tick *t, int64_t uid);
 int store_want_proofings(struct store_tick *t, const char *account);
 int store_want_children(struct store_tick *t, const char *account);
+int store_want_terms(struct store_tick *t, const char *account, const char *application);
 int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
 int store_want_sessions_of(struct store_tick *t, const char *account);
@@ -115,6 +116,8 @@ struct aggregate *store_parent(struct store_tick *t, const struct aggregate *a);
 struct proofings *store_proofings(struct store_tick *t, const char *account);
 /* For reading only. */
 const struct children *store_children(struct store_tick *t, const char *account);
+/* What was accepted for the account's organisation; row.id 0: nothing. For reading. */
+const struct terms *store_terms(struct store_tick *t, const char *account, const char *application);
 struct login *store_login(struct store_tick *t, int64_t id);
 struct session *store_session(
 	struct store_tick *t, const char *boot, const char *host, int64_t sid);
@@ -267,6 +270,18 @@ int store_mail_known(struct store *s, const char *once, bool *known_r);
  * for callers: MAG_EINVAL. */
 int store_meta_get(struct store *s, const char *name, int64_t *value_r);
 int store_meta_set(struct store *s, const char *name, int64_t value);
+
+/* ---- organisations and their terms (O2), outside ticks ---- */
+typedef int store_organisation_fn(const char *name, int64_t accounts, void *arg);
+typedef int store_terms_fn(const struct terms *row, void *arg);
+/* Those that have accounts, by name, after `after`; or this one. "" has no page. */
+int store_list_organisations(
+	struct store *s, const char *after, size_t limit, store_organisation_fn *fn, void *arg);
+int store_find_organisation(
+	struct store *s, const char *name, store_organisation_fn *fn, void *arg);
+int store_list_terms(struct store *s, const char *organisation, store_terms_fn *fn, void *arg);
+/* In place of what was accepted before. `row.id` is made here. */
+int store_accept_terms(struct store *s, const struct terms *row);
 
 /* ---- import of tokens: parts are staged, the commit makes all of them stock ---- */
 /* One part, whole or not at all: rows with id, serial, batch, state TOKEN_STAGED.

@@ -24,6 +24,7 @@ enum want_kind {
 	WANT_THROTTLE,
 	WANT_PROOFINGS,
 	WANT_CHILDREN,
+	WANT_TERMS,
 	/* Nodes of the second index, made from loaded rows. */
 	NODE_SUBJECT,
 	NODE_THROTTLE,

@@ -16,6 +16,7 @@ static const size_t row_bytes[] = {
 	[WANT_THROTTLE] = sizeof(struct throttle),
 	[WANT_PROOFINGS] = sizeof(struct proofings),
 	[WANT_CHILDREN] = sizeof(struct children),
+	[WANT_TERMS] = sizeof(struct terms),
 };
 
 size_t want_row_size(enum want_kind kind)
@@ -78,6 +79,11 @@ static int want_once(struct store_tick *t, struct want_key k, int *n)
 		return 0;
 	++*n;
 	return want(t, k);
+}
+
+int store_want_terms(struct store_tick *t, const char *account, const char *application)
+{
+	return want(t, (struct want_key){ WANT_TERMS, account, application, { 0 }, NULL });
 }
 
 /* Wants that come in here stand behind the one that is looked at. */
@@ -215,6 +221,11 @@ struct proofings *store_proofings(struct store_tick *t, const char *account)
 const struct children *store_children(struct store_tick *t, const char *account)
 {
 	return hand_row(t, (struct want_key){ WANT_CHILDREN, account, "", { 0 }, NULL });
+}
+
+const struct terms *store_terms(struct store_tick *t, const char *account, const char *application)
+{
+	return hand_row(t, (struct want_key){ WANT_TERMS, account, application, { 0 }, NULL });
 }
 
 struct login *store_login(struct store_tick *t, int64_t id)

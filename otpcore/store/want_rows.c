@@ -138,6 +138,11 @@ static int on_child(const struct store_cells *c, void *arg)
 	return 0;
 }
 
+static int on_terms(const struct store_cells *c, void *arg)
+{
+	return row_load(TABLE_TERMS, c, ((struct want *)arg)->row);
+}
+
 static int on_owner(const struct store_cells *c, void *arg)
 {
 	struct want *w = arg;
@@ -205,6 +210,7 @@ const struct want_part want_parts[] = {
 	{ WANT_TOKEN, QUERY_TOKEN, "t", on_serial },
 	{ WANT_PHONE_OWNERS, QUERY_PHONE_OWNERS, "b", on_owner },
 	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },
+	{ WANT_TERMS, QUERY_TERMS, "tT", on_terms },
 	{ WANT_PROOFINGS, QUERY_PROOFINGS, "t", on_proofing },
 	{ WANT_CHILDREN, QUERY_CHILDREN, "t", on_child },
 };

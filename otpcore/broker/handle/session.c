@@ -4,6 +4,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/session.h"
+#include "otpcore/broker/handle/terms.h"
 #include "otpcore/broker/session.h"
 
 /* What this login has proven so far; NONE: nothing. Without a ticket the auth
@@ -27,9 +28,19 @@ static enum strength proven(struct request *r, int64_t *level_r)
 	return (enum strength)l->strength;
 }
 
-static int account_want(struct request *r)
+static int session_phase_want(struct request *r)
 {
 	return session_want(r);
+}
+
+static int account_want(struct request *r)
+{
+	const struct wire_account_req *q = r->body;
+	struct service_settings service;
+	int res = session_want(r);
+
+	settings_service(r->broker->settings, q->service, &service);
+	return res ? res : terms_want(r, q->user, &service);
 }
 
 struct judgement {
@@ -80,6 +91,8 @@ static void judge(struct request *r, const struct service_settings *service, con
 		set(j, DECISION_DENY, VERDICT_NOT_ALLOWED, "account");
 	else if (j->strength != STRENGTH_NONE && exempt(r, q, service))
 		set(j, DECISION_EXEMPT, VERDICT_OK, "");
+	else if (j->strength != STRENGTH_NONE && terms_of(r, a, service) == TERMS_PENDING)
+		set(j, DECISION_DENY, VERDICT_TERMS_PENDING, service->application);
 	else if (!strength_satisfies(STRENGTH_PASSWORD, p->require) && !unenrolled &&
 		 login_methods(r, request_credentials(r)) < service->methods)
 		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "methods");
@@ -285,8 +298,8 @@ static void close_decide(struct request *r)
 
 const struct handler handle_session[] = {
 	{ WIRE_MSG_ACCOUNT, account_want, account_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_OPEN, account_want, open_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_CLOSE, account_want, close_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_OPEN, session_phase_want, open_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_CLOSE, session_phase_want, close_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_STRENGTH, NULL, strength_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_STATUS, status_want, status_decide, NULL, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },

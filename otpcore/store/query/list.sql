@@ -38,3 +38,15 @@ SELECT {session},
 FROM session WHERE id > $1 AND account > 0 AND ended_at = 0 AND expires_at > $3
 	AND ($2 = '' OR account = (SELECT id FROM account WHERE name = $2))
 ORDER BY id LIMIT $4;
+
+-- $1 after this name, $2 limit: organisations that have accounts; '' is one of them.
+--: list_organisations ti
+SELECT organisation, count(*) AS accounts FROM account WHERE organisation > $1
+GROUP BY organisation ORDER BY organisation LIMIT $2;
+
+--: find_organisation t
+SELECT organisation, count(*) AS accounts FROM account WHERE organisation = $1
+GROUP BY organisation;
+
+--: list_terms t
+SELECT {terms} FROM terms WHERE organisation = $1 ORDER BY application;

@@ -83,6 +83,11 @@ ORDER BY created_at DESC, id LIMIT 8;
 SELECT name, 1 FROM account WHERE parent = $1 AND parent <> ''
 UNION ALL SELECT name, 0 FROM account WHERE parent_asked = $1 AND parent_asked <> '' LIMIT 16;
 
+-- $2 the application.
+--: terms tt
+SELECT {terms} FROM terms WHERE application = $2
+AND organisation = (SELECT organisation FROM account WHERE name = $1);
+
 --: phone_owners b
 SELECT account FROM phone WHERE number_hash = $1 LIMIT 64;
 

@@ -72,3 +72,11 @@ DELETE FROM recovery WHERE (used_at > 0 AND used_at < $1) OR (expires_at > 0 AND
 -- $1 two years ago: until then the row keeps its notice from going out again.
 --: purge_mails i
 DELETE FROM mail WHERE state <> 1 AND created_at < $1;
+
+-- $1 id, for the first time; $2 organisation, $3 application, $4 edition, $5 when, $6 who.
+--: accept_terms ittiit
+INSERT INTO terms (id, version, organisation, application, edition, accepted_at, accepted_by)
+VALUES ($1, 1, $2, $3, $4, $5, $6)
+ON CONFLICT (organisation, application) DO UPDATE SET edition = excluded.edition,
+	accepted_at = excluded.accepted_at, accepted_by = excluded.accepted_by,
+	version = terms.version + 1;

@@ -33,3 +33,15 @@ CREATE TABLE proofing (
 	used_at BIGINT NOT NULL
 ) /*sqlite: STRICT*/;
 CREATE INDEX proofing_account ON proofing (account, created_at);
+
+-- O2: who accepted which edition of an application's terms for an organisation.
+CREATE TABLE terms (
+	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),
+	version BIGINT NOT NULL,
+	organisation TEXT NOT NULL,
+	application TEXT NOT NULL CHECK (length(application) > 0),
+	edition BIGINT NOT NULL,
+	accepted_at BIGINT NOT NULL,
+	accepted_by TEXT NOT NULL,
+	UNIQUE (organisation, application)
+) /*sqlite: STRICT*/;
