@@ -59,6 +59,7 @@ static const struct column columns[] = {
 	{ "ACCEPTED", "accepted", CELL_INT },
 	{ "FAILED", "failed", CELL_INT },
 	{ "WAITING", "waiting", CELL_INT },
+	{ "RESTING", "resting", CELL_TEXT },
 	{ "LAST ACCEPTED", "last_accepted", CELL_MINUTE },
 	{ "LAST ERROR", "last_error", CELL_TEXT },
 	{ NULL, NULL, CELL_TEXT },
@@ -90,6 +91,7 @@ int cmd_gateway_list(struct cli *c)
 		table_int(t, g->accepted);
 		table_int(t, g->failed);
 		table_int(t, g->waiting);
+		table_text(t, g->resting);
 		table_int(t, g->last_accepted);
 		table_text(t, g->last_error);
 	}

@@ -106,7 +106,8 @@ static void keep_stats(const struct smsd_settings *old, struct smsd_settings *fr
 			fresh->gateways[i]->stats = old->gateways[j]->stats;
 			fresh->gateways[i]->stats.waiting = 0;
 			/* It may have been mended: asked in its turn again. */
-			fresh->gateways[i]->stats.rest_until = 0;
+			memset(fresh->gateways[i]->stats.health, 0,
+				sizeof fresh->gateways[i]->stats.health);
 		}
 	}
 }

@@ -165,27 +165,38 @@ void gateway_free(struct gateway **gateway)
 	free(g);
 }
 
-void gateway_started(struct gateway *g)
+/* A rest is over: one message tries, the others go on by another way until it is
+ * known how that went. */
+void gateway_started(struct gateway *g, const char *channel, int64_t ticks)
 {
+	struct gateway_health *h = &g->stats.health[sms_channel(channel)];
+
 	g->stats.waiting++;
+	if (h->failures >= FAILURES_BEFORE_REST && h->rest_until <= ticks)
+		h->rest_until = ticks + g->timeout * 1000;
 }
 
-void gateway_finished(
-	struct gateway *g, const struct gateway_result *result, int64_t now, int64_t ticks)
+void gateway_finished(struct gateway *g, const char *channel, const struct gateway_result *result,
+	struct queue_time t)
 {
 	struct gateway_stats *s = &g->stats;
+	struct gateway_health *h = &s->health[sms_channel(channel)];
 
 	s->waiting--;
 	if (result->outcome == SMS_ACCEPTED) {
 		s->accepted++;
-		s->last_accepted = now;
-		s->failures = 0;
-		s->rest_until = 0;
+		s->last_accepted = t.now_ms / 1000;
+		memset(h, 0, sizeof *h);
 		return;
 	}
 	s->failed++;
 	memcpy(s->last_error, result->error, sizeof s->last_error);
 	/* A refusal for good concerns the message, not the gateway's health. */
-	if (result->outcome != SMS_PERMANENT && ++s->failures >= FAILURES_BEFORE_REST)
-		s->rest_until = ticks + REST_MS;
+	if (result->outcome != SMS_PERMANENT && ++h->failures >= FAILURES_BEFORE_REST)
+		h->rest_until = t.ticks + REST_MS;
+}
+
+bool gateway_rests(const struct gateway *g, const char *channel, int64_t ticks)
+{
+	return g->stats.health[sms_channel(channel)].rest_until > ticks;
 }

@@ -15,6 +15,11 @@ struct gateway_result {
 	char error[SMS_ERROR_MAX]; /* made by us or cleaned; no number, code or text */
 };
 
+/* Now: `ticks` are milliseconds of a clock that never jumps. */
+struct queue_time {
+	int64_t ticks, now_ms;
+};
+
 /* One try to hand one message to one gateway. */
 struct attempt {
 	struct gateway *gateway;
@@ -70,9 +75,13 @@ struct gateway {
 		uint32_t accepted, failed;
 		uint32_t waiting;      /* attempts under way */
 		int64_t last_accepted; /* wall clock, seconds */
-		unsigned failures;     /* in a row */
-		int64_t rest_until;    /* ticks: until then it is asked last */
 		char last_error[SMS_ERROR_MAX];
+		/* The breaker of each channel: a provider's calls may fail while its
+		 * texts arrive. */
+		struct gateway_health {
+			unsigned failures;  /* in a row */
+			int64_t rest_until; /* ticks: until then it is asked last */
+		} health[SMS_CHANNELS];
 	} stats;
 };
 
@@ -92,9 +101,14 @@ int gateway_new(const char *name, const struct opt_tree *t, void *const *shared,
 struct gateway *gateway_ref(struct gateway *g);
 void gateway_free(struct gateway **g); /* drops one reference */
 
-/* Book the start and the end of an attempt. `now` in wall seconds, `ticks` in ms. */
-void gateway_started(struct gateway *g);
-void gateway_finished(
-	struct gateway *g, const struct gateway_result *result, int64_t now, int64_t ticks);
+/* Book the start and the end of an attempt on a channel. `now` in wall seconds,
+ * `ticks` in ms. */
+void gateway_started(struct gateway *g, const char *channel, int64_t ticks);
+void gateway_finished(struct gateway *g, const char *channel, const struct gateway_result *result,
+	struct queue_time t);
+
+/* After failures in a row it is asked last, not left out: where all fail, all are
+ * still asked. */
+bool gateway_rests(const struct gateway *g, const char *channel, int64_t ticks);
 
 #endif

@@ -111,8 +111,10 @@ static int handle_submit(struct connection *c, void *request)
 
 /* ---- gateway_list ---- */
 
-static void fill_row(struct wire_gateway *row, const struct gateway *g)
+static void fill_row(struct wire_gateway *row, const struct gateway *g, int64_t ticks)
 {
+	size_t n = 0;
+
 	snprintf(row->name, sizeof row->name, "%s", g->name);
 	snprintf(row->driver, sizeof row->driver, "%s", g->ops->name);
 	snprintf(row->channels, sizeof row->channels, "%s", g->channels);
@@ -124,6 +126,10 @@ static void fill_row(struct wire_gateway *row, const struct gateway *g)
 	row->waiting = g->stats.waiting;
 	row->last_accepted = g->stats.last_accepted;
 	mag_clean(row->last_error, sizeof row->last_error, g->stats.last_error);
+	for (unsigned i = 0; i < SMS_CHANNELS && n < sizeof row->resting; i++)
+		if (gateway_rests(g, sms_channel_names[i], ticks))
+			n += (size_t)snprintf(row->resting + n, sizeof row->resting - n, "%s%s",
+				n ? " " : "", sms_channel_names[i]);
 }
 
 static int handle_gateway_list(struct connection *c, void *request)
@@ -137,7 +143,7 @@ static int handle_gateway_list(struct connection *c, void *request)
 	if (!body)
 		return r;
 	for (size_t i = 0; i < q->n_gateways; i++)
-		fill_row(&body->gateways[i], q->gateways[i]);
+		fill_row(&body->gateways[i], q->gateways[i], q->time(q->arg).ticks);
 	body->n_gateways = q->n_gateways;
 	r = reply(c, WIRE_MSG_GATEWAY_LIST, &result, body);
 	free(body);

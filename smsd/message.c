@@ -68,11 +68,12 @@ static bool is_password(const char *code)
 
 static const char *fault_of(const struct wire_submit_req *q)
 {
+	const char *channel = sms_channel_names[sms_channel(q->channel)];
 	bool mail = mag_streq(q->channel, "email");
 
 	if (!id_is_safe(q->id))
 		return "the id must be made of letters, digits, - and _";
-	if (!mail && !mag_streq(q->channel, "sms") && !mag_streq(q->channel, "voice"))
+	if (!mag_streq(q->channel, channel))
 		return "unknown channel";
 	if (mail ? !is_mail_address(q->to) : !is_e164(q->to))
 		return mail ? "not an e-mail address" : "not an E.164 number";
@@ -135,6 +136,17 @@ const char *sms_masked(const char *to, char *buf, size_t cap)
 	else
 		snprintf(buf, cap, "...%s", len > 4 ? to + len - 4 : "");
 	return buf;
+}
+
+const char *const sms_channel_names[SMS_CHANNELS] = { "sms", "voice", "email" };
+
+unsigned sms_channel(const char *name)
+{
+	unsigned i = 0;
+
+	while (i + 1 < SMS_CHANNELS && !mag_streq(name, sms_channel_names[i]))
+		i++;
+	return i;
 }
 
 bool sms_has_word(const char *words, const char *word)

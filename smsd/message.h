@@ -9,6 +9,7 @@
 #include "otpcore/wire/wire.h"
 
 #define SMS_PRIORITIES 4 /* login, registration, test, mail */
+#define SMS_CHANNELS   3 /* sms voice email */
 #define SMS_ERROR_MAX  128
 
 struct sms_message {
@@ -33,6 +34,10 @@ void sms_message_clear(struct sms_message *m);
 /* How a number is written in logs: its last four digits ("...0134"); an e-mail
  * address as its domain. Returns buf. */
 const char *sms_masked(const char *to, char *buf, size_t cap);
+
+/* 0..SMS_CHANNELS-1; the names by number. */
+unsigned sms_channel(const char *name);
+extern const char *const sms_channel_names[SMS_CHANNELS];
 
 /* "sms" in "sms voice"? */
 bool sms_has_word(const char *words, const char *word);

@@ -16,10 +16,6 @@ struct queue_answer {
 	char gateway[33], provider_id[65], error[SMS_ERROR_MAX];
 };
 
-struct queue_time {
-	int64_t ticks, now_ms;
-};
-
 /* What the queue is given; borrowed, may change between calls (reload). */
 struct queue_config {
 	struct gateway *const *gateways;

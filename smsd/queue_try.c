@@ -10,6 +10,9 @@
 #define PAUSE_FIRST_MS 500   /* between rounds: doubles, */
 #define PAUSE_LAST_MS  15000 /* up to this */
 
+/* A second message is not worth its price when nobody has the time to type its code. */
+#define WORTH_MS 10000
+
 /* ---- attempts ---- */
 
 static void attempt_done(struct attempt *a, const struct gateway_result *result)
@@ -54,7 +57,7 @@ static void settle(struct item *e)
 
 	normalise(&e->result);
 	log_attempt(e, g);
-	gateway_finished(g, &e->result, t.now_ms / 1000, t.ticks);
+	gateway_finished(g, e->message.channel, &e->result, t);
 	mag_secret_free(&e->text);
 	q->n_flying--;
 	memcpy(e->answer.gateway, g->name, sizeof e->answer.gateway);
@@ -110,7 +113,7 @@ static int launch(struct item *e, struct gateway *g, struct queue_time t)
 	e->charged = t.ticks;
 	q->n_flying++;
 	item_move(e, FLYING);
-	gateway_started(g);
+	gateway_started(g, e->message.channel, t.ticks);
 	g->ops->send(a);
 	return 0;
 }
@@ -158,6 +161,10 @@ void item_go_on(struct item *e, struct queue_time t)
 
 	if (e->deadline <= t.ticks) {
 		item_give_up(e, SMS_EXPIRED, "the message expired");
+		return;
+	}
+	if (e->unclear && e->deadline - t.ticks < WORTH_MS) {
+		item_give_up(e, SMS_AMBIGUOUS, "no time is left for another try");
 		return;
 	}
 	next = route_next(&e->route);

@@ -19,9 +19,10 @@ static bool was_out(const struct route *old, const struct gateway *g)
 }
 
 /* Gateways compare by: does it rest, then priority. */
-static int compare(const struct gateway *a, const struct gateway *b, int64_t ticks)
+static int compare(const struct gateway *a, const struct gateway *b, const struct route_want *want)
 {
-	bool rest_a = a->stats.rest_until > ticks, rest_b = b->stats.rest_until > ticks;
+	bool rest_a = gateway_rests(a, want->channel, want->ticks);
+	bool rest_b = gateway_rests(b, want->channel, want->ticks);
 
 	if (rest_a != rest_b)
 		return rest_a ? 1 : -1;
@@ -37,11 +38,11 @@ static void swap(struct route_entry *a, struct route_entry *b)
 }
 
 /* Stable: equal ones stay in the order of the files until they are drawn. */
-static void sort(struct route *r, int64_t ticks)
+static void sort(struct route *r, const struct route_want *want)
 {
 	for (size_t i = 1; i < r->n; i++)
 		for (size_t j = i;
-			j > 0 && compare(r->entry[j].gateway, r->entry[j - 1].gateway, ticks) < 0;
+			j > 0 && compare(r->entry[j].gateway, r->entry[j - 1].gateway, want) < 0;
 			j--)
 			swap(&r->entry[j], &r->entry[j - 1]);
 }
@@ -76,11 +77,11 @@ void route_plan(
 	}
 	route_clear(r);
 	*r = fresh;
-	sort(r, want->ticks);
+	sort(r, want);
 	for (size_t first = 0, end; first < r->n; first = end) {
 		end = first + 1;
 		while (end < r->n &&
-			compare(r->entry[first].gateway, r->entry[end].gateway, want->ticks) == 0)
+			compare(r->entry[first].gateway, r->entry[end].gateway, want) == 0)
 			end++;
 		draw(r, first, end, want);
 	}

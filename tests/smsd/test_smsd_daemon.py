@@ -164,7 +164,7 @@ def test_gateways_by_priority_channel_and_country(smsd):
 
 
 def test_gateway_that_fails_again_and_again_rests(smsd, slow):
-    smsd.configure(slow.gateway(priority=1), smsd.outbox_gateway(priority=2))
+    smsd.configure(slow.gateway(priority=1, channels="sms voice"), smsd.outbox_gateway(priority=2))
     slow.stop()
     smsd.start()
     for _ in range(3):
@@ -173,6 +173,11 @@ def test_gateway_that_fails_again_and_again_rests(smsd, slow):
     assert smsd.outcome()["gateway"] == "outbox"
     assert smsd.gateways()["slow"]["failed"] == 3  # not asked: it rests
     assert smsd.gateways()["slow"]["last_error"] != ""
+    assert smsd.gateways()["slow"]["resting"] == "sms"
+    assert smsd.gateways()["outbox"]["resting"] == ""
+    # Its calls are another matter.
+    assert smsd.outcome(channel="voice")["gateway"] == "outbox"
+    assert smsd.gateways()["slow"]["failed"] == 4
 
 
 def test_login_codes_go_before_tests(smsd, slow):

@@ -436,7 +436,72 @@ static void failing_gateway_rests_and_comes_back(void **state)
 	submit(&answers[4], "y");
 	assert_string_equal(fake_attempts[n].gateway, "first");
 	answer_and_run(n++, SMS_ACCEPTED);
-	assert_int_equal(gateways[0]->stats.failures, 0);
+	assert_int_equal(gateways[0]->stats.health[0].failures, 0);
+}
+
+static void after_a_rest_one_message_tries_and_the_others_do_not_wait(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const char id[] = { 'r', (char)('0' + i), '\0' };
+
+		submit(&answers[i], id);
+		answer_and_run(2 * i, SMS_RETRYABLE);
+		answer_and_run(2 * i + 1, SMS_ACCEPTED);
+	}
+	ticks += 30001;
+	submit(&answers[3], "probe");
+	submit(&answers[4], "other");
+	assert_string_equal(fake_attempts[6].gateway, "first");
+	assert_string_equal(fake_attempts[7].gateway, "second");
+	/* It still fails: a rest again, after one failure. */
+	answer_and_run(6, SMS_AMBIGUOUS);
+	assert_string_equal(fake_attempts[8].gateway, "second");
+	answer_and_run(7, SMS_ACCEPTED);
+	answer_and_run(8, SMS_ACCEPTED);
+	ticks += 7000;
+	submit(&answers[5], "later");
+	assert_string_equal(fake_attempts[9].gateway, "second");
+	answer_and_run(9, SMS_ACCEPTED);
+}
+
+static void where_all_fail_all_are_still_asked(void **state)
+{
+	struct order o = { .id = "x", .life = 100000 };
+	size_t n = 0;
+
+	(void)state;
+	submit_order(&answers[0], &o);
+	for (int round = 0; round < 5; round++) {
+		assert_string_equal(fake_attempts[n].gateway, "first");
+		answer_and_run(n++, SMS_RETRYABLE);
+		assert_string_equal(fake_attempts[n].gateway, "second");
+		answer_and_run(n++, SMS_RETRYABLE);
+		ticks += 15001;
+		queue_run(queue);
+	}
+	answer_and_run(n, SMS_ACCEPTED);
+	expect(&answers[0], SMS_ACCEPTED, "first");
+}
+
+static void unclear_one_is_repeated_only_while_its_code_is_worth_it(void **state)
+{
+	struct order o = { .id = "x", .life = 60000 };
+
+	(void)state;
+	submit_order(&answers[0], &o);
+	ticks += 49000;
+	answer_and_run(0, SMS_AMBIGUOUS);
+	assert_int_equal(fake_n_attempts, 2);
+	ticks += 1500;
+	answer_and_run(1, SMS_AMBIGUOUS);
+	expect(&answers[0], SMS_AMBIGUOUS, "second");
+	o.id = "y";
+	submit_order(&answers[1], &o);
+	ticks += 51000;
+	answer_and_run(2, SMS_AMBIGUOUS);
+	expect(&answers[1], SMS_AMBIGUOUS, "first");
+	assert_int_equal(fake_n_attempts, 3);
 }
 
 static void reload_between_rounds_takes_the_new_gateways(void **state)
@@ -523,6 +588,9 @@ int main(void)
 		TEST(threat_18_budget_counts_what_may_have_been_sent),
 		TEST(threat_18_other_countries_are_refused_before_any_attempt),
 		TEST(failing_gateway_rests_and_comes_back),
+		TEST(after_a_rest_one_message_tries_and_the_others_do_not_wait),
+		TEST(where_all_fail_all_are_still_asked),
+		TEST(unclear_one_is_repeated_only_while_its_code_is_worth_it),
 		TEST(reload_between_rounds_takes_the_new_gateways),
 		TEST(stopping_answers_everybody),
 		TEST(everybody_is_answered_once_whatever_happens),

@@ -109,13 +109,23 @@ static void only_what_serves_channel_and_country(void **state)
 static void those_that_rest_are_asked_last(void **state)
 {
 	struct gateway *g[] = { fake_gateway("tired", 10, 1), fake_gateway("awake", 20, 1) };
+	struct route_want call = want;
 	struct route r = { 0 };
 
 	(void)state;
-	g[0]->stats.rest_until = 1001;
+	g[0]->stats.health[0].rest_until = 1001;
 	route_plan(&r, g, 2, &want);
 	expect_order(&r, "awake tired");
-	g[0]->stats.rest_until = 1000;
+	/* Its calls go well. */
+	call.channel = "voice";
+	route_plan(&r, g, 2, &call);
+	expect_order(&r, "tired awake");
+	/* Where all rest, none is left out and the priorities count again. */
+	g[1]->stats.health[0].rest_until = 2000;
+	route_plan(&r, g, 2, &want);
+	expect_order(&r, "tired awake");
+	g[1]->stats.health[0].rest_until = 0;
+	g[0]->stats.health[0].rest_until = 1000;
 	route_plan(&r, g, 2, &want);
 	expect_order(&r, "tired awake");
 	route_clear(&r);
