@@ -2,6 +2,7 @@
 fifth wrong one locks, two put it right, and nobody's charges are dodged."""
 
 import concurrent.futures
+import os
 import pwd
 import sqlite3
 import time
@@ -10,11 +11,14 @@ from collections import Counter
 import pytest
 
 import oath
-from house import needs_root
+import wirepy
+from house import House, needs_root
+from test_threats import raw_at_once
 from test_tokens import ANNA, Hotp, add, ask, scan, state
 
 WEB = pwd.getpwnam("www-data").pw_uid
 TOKEN, APP = 4, 5
+ROUNDS = 1000 if os.environ.get("MAGOTP_LONG", "0") != "0" else 3  # make check-long
 CHAIN, TOTAL, PER_CREDENTIAL, STREAK, RUN, RESYNCS = 1, 2, 3, 5, 10, 11
 
 
@@ -49,12 +53,6 @@ def resync(login, code1, code2, ref=TOKEN):
     login.seq += 1
     return login.house.call("resync", {"txn": login.txn, "seq": login.seq, "ref": ref,
                                        "code1": code1, "code2": code2}, uid=login.uid)
-
-
-def at_once(logins, code_of, ref=TOKEN):
-    """Every login with one code, as near to one moment as threads come."""
-    with concurrent.futures.ThreadPoolExecutor(len(logins)) as pool:
-        return list(pool.map(lambda x: x[1].verify(code_of(x[0]), ref=ref), enumerate(logins)))
 
 
 @pytest.fixture
@@ -104,17 +102,25 @@ def test_L6_what_the_app_proves_is_not_the_token(both):
     assert verdict(login.verify(codes(both.token), ref=0)) == "ok"
 
 
+def frame(login, code, ref=TOKEN):
+    login.seq += 1
+    return wirepy.encode_request("verify", {"txn": login.txn, "seq": login.seq, "ref": ref,
+                                            "code": code})
+
+
 def test_H6_threat_04_one_code_is_accepted_once_of_64_at_once(own):
-    for _ in range(3):
+    for round in range(ROUNDS):
         code = codes(own.token)
-        got = Counter(map(verdict, at_once([own.login("anna") for _ in range(64)],
-                                           lambda i: code)))
+        logins = [own.login("anna") for _ in range(64)]
+        got = Counter(raw_at_once(own, [frame(x, code, (0, TOKEN)[i % 2])
+                                        for i, x in enumerate(logins)]))
         # who comes while five are being judged is not looked at
-        assert got.pop("ok") == 1 and set(got) <= {"code-used", "token-locked"}, got
+        assert got.pop("ok") == 1 and set(got) <= {"code-used", "token-locked"}, (round, got)
         assert position(own, "A100") == own.token.at
         # a code that was accepted before is no guess
         assert count(own, RUN) == count(own, TOTAL) == count(own, STREAK) == 0
-        assert state(own, own.token) == "active"
+    assert state(own, own.token) == "active"
+    print("%d rounds of 64 clients" % ROUNDS)
 
 
 def test_threat_30_a_repeat_gets_its_first_answer(own):
@@ -135,11 +141,21 @@ def test_threat_30_a_repeat_gets_its_first_answer(own):
 
 
 def test_H4_threat_05_five_of_64_wrong_codes_at_once_are_judged(own):
-    got = Counter(map(verdict, at_once([own.login("anna") for _ in range(64)],
-                                       lambda i: wrong(own.token, i))))
-    assert got == {"code-wrong": 4, "token-locked": 60}
-    assert count(own, RUN) == count(own, TOTAL) == 5
-    assert state(own, own.token) == "locked"
+    for round in range(ROUNDS // 50 + 1):
+        user, serial = "user%d" % round, "R%d" % round
+        own.account(user)
+        token = Hotp(own, serial)
+        assert add(own, token, user=user)[0] == "ok"
+        logins = [own.login(user) for _ in range(64)]
+        frames = [frame(x, wrong(token, i)) for i, x in enumerate(logins)]
+        frames.insert(40, frame(own.login("anna"), codes(own.token)))
+        got = raw_at_once(own, frames)
+        assert got.pop(40) == "ok"  # somebody else meanwhile
+        assert Counter(got) == {"code-wrong": 4, "token-locked": 60}, (round, got)
+        assert count(own, RUN) == count(own, TOTAL) == 5 * (round + 1)
+        assert state(own, token, user) == "locked"
+        # and the right code is not looked at any more
+        assert raw_at_once(own, [frame(logins[7], codes(token))]) == ["token-locked"]
 
 
 def test_H4_the_run_goes_on_over_logins_services_and_ways_to_type(own):
@@ -201,6 +217,107 @@ def test_what_cannot_be_judged_is_an_error_and_locks_nobody(own):
     with sqlite3.connect("%s/db/otpcore.db" % own.dir) as db:
         db.execute("UPDATE token SET secret = ?", (good,))
     assert verdict(resync(own.login("anna"), *codes(own.token, 2))) == "ok"
+
+
+# ---- totals ----
+
+
+class Neighbour(House):
+    """A second host with a broker of its own on the store file of `house`."""
+
+    def __init__(self, directory, house):
+        super().__init__(directory)
+        self.conf(**{**house.sections, "broker": {"socket": self.socket, "user": self.user,
+                                                  "host_identity": "web2"}})
+        self.offset = house.offset
+
+    def setup(self):
+        pass
+
+    def _write_offset_of(self, house):
+        self.offset = house.offset
+        self._write_offset()
+
+
+def judged(login, code):
+    """What the client hears in the end: two brokers may be in each other's way."""
+    got = "BUSY"
+    while got == "BUSY":
+        got = verdict(login.verify(code, ref=0, seq=1))
+    return got
+
+
+@pytest.fixture
+def hosts(own, tmp_path):
+    """web1 and web2."""
+    own.stop("broker")
+    own.conf(broker={"host_identity": "web1"}, hardware={"lock_after": "10"},
+             throttle={"total_30d": "6", "per_source": "1000"})
+    own.start_broker()
+    with Neighbour(tmp_path, own) as other:
+        other.start_broker()
+        yield own, other
+
+
+def test_L15_failures_count_across_hosts_services_and_addresses(hosts):
+    own, other = hosts
+    assert own.login("anna").begin["host"] == "web1"
+    assert other.login("anna").begin["host"] == "web2"
+    got = []
+    for i in range(8):
+        host, service = (own, other)[i % 2], ("sshd", "su", "login")[i % 3]
+        login = host.login("anna", service=service, rhost="203.0.113.%d" % i)
+        got.append(judged(login, wrong(own.token, i)))
+    assert got == ["code-wrong"] * 6 + ["account-throttled"] * 2
+    assert count(own, TOTAL) == count(own, PER_CREDENTIAL) == 6
+    # The right code is not even looked at, on either host.
+    before, code = position(own, "A100"), codes(own.token)
+    for host in hosts:
+        login = host.login("anna", rhost="203.0.113.99")
+        assert judged(login, code) == "account-throttled"
+    assert position(own, "A100") == before
+
+
+def test_L15_success_does_not_clear_the_thirty_days(hosts):
+    """Each day two wrong ones in logins that are given up, then one that succeeds."""
+    own, other = hosts
+    for day in range(3):
+        for i in range(2):
+            login = hosts[i].login("anna", rhost="203.0.113.%d" % (10 * day + i))
+            assert judged(login, wrong(own.token, 10 * day + i)) == "code-wrong"
+        assert count(own, TOTAL) == 2 * (day + 1)
+        right = judged(own.login("anna", rhost="198.51.100.1"), codes(own.token))
+        if day < 2:
+            assert right == "ok"
+            assert count(own, TOTAL) == 2 * (day + 1), "as before the login"
+            own.time_travel(86400)
+            other._write_offset_of(own)
+    assert right == "account-throttled"
+    own.time_travel(30 * 86400)
+    other._write_offset_of(own)
+    for host in hosts:
+        assert judged(host.login("anna"), codes(own.token)) == "ok"
+
+
+def test_L15_the_limit_is_a_hundred_at_most(house):
+    house.conf(throttle={"total_30d": "101"})
+    with pytest.raises((AssertionError, RuntimeError)) as refused:
+        house.start_broker()
+    assert "total_30d" in str(refused.value) and "100" in str(refused.value)
+    house.conf(throttle={"total_30d": "100"})
+    house.start_broker()
+
+
+def test_H6_a_code_is_accepted_once_on_all_hosts(hosts):
+    own, other = hosts
+    for round in range(20):
+        code = codes(own.token)
+        pairs = [(h, h.login("anna")) for h in hosts for _ in range(8)]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            got = Counter(pool.map(lambda x: judged(x[1], code), pairs))
+        assert got.pop("ok") == 1, got
+        # more than six at once: who is beyond the thirty days' six is not looked at
+        assert set(got) <= {"code-used", "account-throttled"}, got
 
 
 # ---- two codes ----
