@@ -1,6 +1,8 @@
 /* Tokens and apps of one account: activated, put right, suspended, revoked
  * (H2, H4, H7, H8). A person's own ones, and those an administrator looks after. */
 #include <json-c/json.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -314,6 +316,25 @@ static int say_revoked(const struct cli *c, const char *id, const struct wire_to
 	return CLI_DONE;
 }
 
+/* H8: the caller's own session ends. Its leader (the shell of a login, of a window)
+ * gets what a closed terminal sends; in a pipe there is nobody to surprise. */
+static void end_own_session(const struct cli *c, const struct wire_token_revoke_rep *p)
+{
+	pid_t leader = getsid(0);
+
+	if (!own(c) || !p->own || c->json)
+		return;
+	if (!isatty(STDIN_FILENO) || leader <= 1) {
+		cli_note(c, "Log out: this session rested on it.");
+		return;
+	}
+	cli_note(c, "This session ends.");
+	fflush(stdout);
+	fflush(stderr);
+	if (kill(leader, SIGHUP))
+		cli_note(c, "It cannot be ended from here: log out.");
+}
+
 /* H8: asked first; a person's pipe says --yes. */
 static int sure(struct cli *c, const char *what)
 {
@@ -346,7 +367,11 @@ static int give_up(struct cli *c, const char *id)
 	if (r == CLI_DONE)
 		r = cli_request_grant(c, WIRE_MSG_TOKEN_REVOKE, &q, &q.grant, &p);
 	wire_clear(&wire_token_revoke_req, &q);
-	return r == CLI_DONE ? say_revoked(c, id ? id : p.id, &p) : r;
+	if (r == CLI_DONE)
+		r = say_revoked(c, id ? id : p.id, &p);
+	if (r == CLI_DONE)
+		end_own_session(c, &p);
+	return r;
 }
 
 int cmd_token_revoke(struct cli *c)

@@ -56,6 +56,8 @@ static const struct {
 	{ "suspension", "suspension" },
 	{ "revocation", "revocation" },
 	{ "recovery", NULL },
+	{ "locked", NULL },
+	{ "sponsorship", "sponsorship" },
 	{ "connected", NULL },
 	{ "password-reset", "password-reset" },
 	{ "password-change", "password-reset" },

@@ -149,6 +149,20 @@ enum verdict token_resync(const struct token *t, const struct mag_secret *seed,
 	return VERDICT_OK;
 }
 
+bool token_recall(const struct token *t, int64_t now, const struct token_windows *w,
+	struct token_position *next_r)
+{
+	int64_t present, ahead = t->drift > 0 ? t->drift : 0;
+
+	if (!is_totp(t) || t->period <= 0 || now < 0)
+		return false;
+	present = step_now(t, now);
+	if (t->moving <= present + ahead + w->resync_totp)
+		return false;
+	*next_r = (struct token_position){ .moving = present, .drift = 0 };
+	return true;
+}
+
 /* ---- import ---- */
 
 static const char *serial_fault(const char *serial)

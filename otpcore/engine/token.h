@@ -28,6 +28,13 @@ enum verdict token_resync(const struct token *t, const struct mag_secret *seed,
 	const char *const codes[2], int64_t now, const struct token_windows *w,
 	struct token_position *next_r);
 
+/* A clock that was wrong left a TOTP token's last step in the future, beyond drift and
+ * the wide window: every right code would be "used" until then. Its present step takes
+ * the place (security.md 28). False: there is nothing to put right. An administrator's
+ * to ask for: codes of steps between that were used are forgotten. */
+bool token_recall(const struct token *t, int64_t now, const struct token_windows *w,
+	struct token_position *next_r);
+
 /* Checks a row and seed at import: digits 6-8, 30 or 60 s, 16..64 bytes of seed,
  * known algorithm, counter in range, serial of 1..64 printable ASCII characters
  * without blanks. NULL: right; else what is wrong, static. */

@@ -2,12 +2,11 @@
 person, sue a member of sudo, and both have a token and a phone."""
 
 import re
-import time
 
 import pytest
 
 from host import PASSWORD, until_end, wait_for
-from test_tokens import alice, hotp
+from test_tokens import hotp
 
 MAIL = "alice@example.org"
 
@@ -140,3 +139,39 @@ def test_H8_threat_42_system_accounts_are_left_alone(empty_host):
     host.run("magotpctl", "revoke", "games", "t1", "--reason", "lost", "--yes")
     wait_for("the answer", lambda: "given up: a system account" in host.logs())
     assert shadow(host, "games") == before
+
+
+def token_login(host, counter, *command):
+    child = host.ssh("alice", *command)
+    child.expect("Password:")
+    child.sendline(PASSWORD)
+    child.expect("Enter for 1:")
+    child.sendline(hotp(counter))
+    return child
+
+
+def test_H8_revoked_by_its_owner_the_own_session_ends_and_others_lose_its_strength(empty_host):
+    host = prepared(empty_host, "keep")
+    other = token_login(host, 2)
+    other.expect(r"\$ ")
+    other.sendline("magotp status; echo done")
+    other.expect("hardware-otp")
+    other.expect("done\r\n")
+    child = token_login(host, 3)
+    child.expect(r"\$ ")
+    child.sendline("magotp token revoke --yes")
+    child.expect("2 sessions lost the strength it gave, this one too")
+    child.expect("This session ends")
+    until_end(child)
+    other.sendline("magotp status; echo done")
+    other.expect("done\r\n")
+    assert "hardware-otp" not in other.before and "revoked" in other.before, other.before
+    other.sendline("exit")
+    until_end(other)
+
+
+def test_H8_in_a_pipe_the_own_session_is_only_named(empty_host):
+    host = prepared(empty_host, "keep")
+    child = token_login(host, 2, "magotp token revoke --yes </dev/null; echo still here")
+    seen = until_end(child)
+    assert "Log out: this session rested on it." in seen and "still here" in seen, seen

@@ -208,6 +208,52 @@ static void test_H6_totp_never_at_or_before_the_last_accepted(void **state)
 	assert_int_equal(resync(&t, step + 3, step + 4, &next), VERDICT_CODES_WRONG);
 }
 
+static void threat_28_a_last_step_in_the_future_has_a_defined_reset(void **state)
+{
+	static const struct {
+		int64_t ahead, drift;
+		bool recalled;
+	} cases[] = {
+		{ -1, 0, false },
+		{ 0, 0, false },
+		{ 1, 0, false },
+		{ 20, 0, false },
+		{ 21, 0, true },
+		{ 35, 15, false },
+		{ 36, 15, true },
+		{ 21, -15, true },
+		{ 1000000, 0, true },
+	};
+	const struct token_windows w = { 10, 1, 1000, 20 };
+	const int64_t step = NOW / 30;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct token_position next = { -7, -7 };
+		struct token t = totp(step + cases[i].ahead);
+
+		t.drift = cases[i].drift;
+		assert_int_equal(token_recall(&t, NOW, &w, &next), cases[i].recalled);
+		assert_int_equal(next.moving, cases[i].recalled ? step : -7);
+		assert_int_equal(next.drift, cases[i].recalled ? 0 : -7);
+	}
+	/* The present code is burnt, the next one is right. */
+	{
+		struct token t = totp(step);
+		struct token_position next;
+
+		assert_int_equal(judge(&t, shown(&t, step), NOW, &next), VERDICT_CODE_USED);
+		assert_int_equal(judge(&t, shown(&t, step + 1), NOW, &next), VERDICT_OK);
+	}
+	/* Counters lie in no future. */
+	{
+		struct token t = hotp(INT64_MAX / 8);
+		struct token_position next;
+
+		assert_false(token_recall(&t, NOW, &w, &next));
+	}
+}
+
 static void test_H1_steps_of_60_seconds_and_7_digits(void **state)
 {
 	struct token_position next;
@@ -770,6 +816,7 @@ int main(void)
 		cmocka_unit_test(test_H5_hotp_looks_ten_ahead_and_no_further),
 		cmocka_unit_test(test_H5_totp_one_step_around_the_remembered_drift),
 		cmocka_unit_test(test_H5_drift_follows_a_slow_clock),
+		cmocka_unit_test(threat_28_a_last_step_in_the_future_has_a_defined_reset),
 		cmocka_unit_test(test_H6_totp_never_at_or_before_the_last_accepted),
 		cmocka_unit_test(test_H1_steps_of_60_seconds_and_7_digits),
 		cmocka_unit_test(test_positions_beyond_32_bits),

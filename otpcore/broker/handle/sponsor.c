@@ -37,6 +37,8 @@ void sponsor_decide(struct request *r)
 	struct aggregate *a = request_account(r);
 	enum product product = product_from_id(q->product);
 	int64_t year = licence_expiry(r->now, 1);
+	char day[32], more[128];
+	struct mag_buf b = MAG_BUF(more);
 	struct subscription *s;
 
 	if (!phone_may_touch(r, a))
@@ -68,6 +70,9 @@ void sponsor_decide(struct request *r)
 	s->expires_at = q->until ? q->until : year;
 	store_mark_subscription(r->tick, r->index, s, ROW_NEW);
 	p->expires = s->expires_at;
+	mag_buf_printf(&b, "product=%s\ndate=%s\n", product_id(product),
+		mag_time_day(s->expires_at, day, sizeof day));
+	token_mail(r, a, "sponsorship", more);
 	request_verdict(r, VERDICT_OK);
 }
 

@@ -2,6 +2,7 @@
  * up again (H7), revoked (H8), unlocked. States are lifecycle_move's to write. */
 #include <string.h>
 
+#include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/password.h"
@@ -277,6 +278,25 @@ static bool may_forgive(struct request *r, struct aggregate *a)
 	return false;
 }
 
+/* security.md 28: a clock that was wrong. */
+static void recall(struct request *r, struct token *t)
+{
+	struct token_position next;
+	struct token_windows w;
+	char name[32];
+
+	token_windows_of(r->broker->settings, &w);
+	if (!token_recall(t, r->now, &w, &next))
+		return;
+	mag_log(MAG_LOG_WARNING,
+		"token_unlock account=%s: the last step of %s lay %lld steps ahead: brought back",
+		request_account(r)->account.name, token_name(t, name, sizeof name),
+		(long long)(t->moving - next.moving));
+	t->moving = next.moving;
+	t->drift = next.drift;
+	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+}
+
 void token_unlock_decide(struct request *r)
 {
 	const struct wire_token_unlock_req *q = r->body;
@@ -292,6 +312,8 @@ void token_unlock_decide(struct request *r)
 		return;
 	}
 	forgive(r, a);
+	if (t)
+		recall(r, t);
 	if (t && t->state == TOKEN_LOCKED) {
 		lifecycle_move(t, LIFE_UNLOCK, ACTOR_ADMIN, LIFE_HAS_NOTHING, r->now);
 		store_mark_token(r->tick, r->index, t, ROW_CHANGED);

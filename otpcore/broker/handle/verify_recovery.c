@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/handle/trial.h"
 #include "otpcore/engine/token.h"
 
@@ -113,6 +115,26 @@ static const struct recovery *accepted(const struct party *p)
 	return NULL;
 }
 
+/* Whose code it is hears of it, and how many are left. */
+static void tell_used(const struct party *p, const struct recovery *used)
+{
+	const struct aggregate *a = used->account == p->own->account.row.id ? p->own : p->a;
+	char service[65], more[200];
+	struct mag_buf b = MAG_BUF(more);
+	size_t left = 0;
+
+	for (size_t i = 0; i < a->n_recoveries; i++)
+		left += a->recoveries[i].kind == RECOVERY_CODE && !a->recoveries[i].used_at &&
+			a->recoveries[i].row.fate != ROW_DELETED;
+	mag_clean(service, sizeof service, p->r->ticket.service);
+	if (used->kind == RECOVERY_BREAK_GLASS)
+		mag_buf_printf(&b, "reason=A break-glass code logged in to %s.\n", service);
+	else
+		mag_buf_printf(&b, "reason=One of your codes logged in to %s; %zu %s left.\n",
+			service, left, left == 1 ? "is" : "are");
+	token_mail(p->r, a, "recovery", more);
+}
+
 void verify_recovery_settle(struct request *r, const struct party *p)
 {
 	struct wire_verify_rep *rep = r->reply;
@@ -132,6 +154,7 @@ void verify_recovery_settle(struct request *r, const struct party *p)
 			return;
 		}
 		worth(p, c, &proof);
+		tell_used(p, c);
 		trial_refund(&t, r->state.i[TRIAL_FAILURES], true);
 		verify_succeed(r, p, &proof);
 		return;

@@ -3,6 +3,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/handle/trial.h"
 #include "otpcore/engine/challenge.h"
 #include "otpcore/engine/lifecycle.h"
@@ -92,6 +93,18 @@ static enum verdict judge(const struct party *p, struct token *t, const char *co
 	return v;
 }
 
+/* The owner hears of it by another way: the password was right (RFC 4226 §7.2). */
+static void tell_locked(const struct party *p, const struct token *token)
+{
+	const char *from = p->r->ticket.rhost;
+	char name[32], clean[101], more[200];
+	struct mag_buf b = MAG_BUF(more);
+
+	mag_buf_printf(&b, "credential=%s\nfrom=%s\n", token_name(token, name, sizeof name),
+		*from ? mag_clean(clean, sizeof clean, from) : "this host");
+	token_mail(p->r, p->a, "locked", more);
+}
+
 /* H4: the last wrong code in a row locks it, in the same commit. */
 static void lock(const struct trial *t, struct token *token)
 {
@@ -101,6 +114,7 @@ static void lock(const struct trial *t, struct token *token)
 		lifecycle_move(token, LIFE_LOCK, ACTOR_BROKER, 0, r->now) != VERDICT_OK)
 		return;
 	store_mark_token(r->tick, r->index, token, ROW_CHANGED);
+	tell_locked(&t->p, token);
 	request_verdict(r, VERDICT_TOKEN_LOCKED);
 }
 
