@@ -55,14 +55,19 @@ static bool is_recovery(const char *s, size_t len)
 	return n == 16 && len <= FLOW_CODE_MAX;
 }
 
+static void strip(const char **s, size_t *len)
+{
+	while (*len && isspace((unsigned char)(*s)[*len - 1]))
+		--*len;
+	while (*len && isspace((unsigned char)**s)) {
+		++*s;
+		--*len;
+	}
+}
+
 static void classify(const char *s, size_t len, struct answer_line *a)
 {
-	while (len && isspace((unsigned char)s[len - 1]))
-		len--;
-	while (len && isspace((unsigned char)*s)) {
-		s++;
-		len--;
-	}
+	strip(&s, &len);
 	memset(a, 0, sizeof *a);
 	a->what = ANSWER_OTHER;
 	size_t digits = take_digits(s, len, a->code, sizeof a->code);
@@ -77,33 +82,57 @@ static void classify(const char *s, size_t len, struct answer_line *a)
 		a->code[len] = '\0';
 	} else if (digits) {
 		a->what = ANSWER_CODE;
-	} else if (len == 1 && strchr("rvtmsRVTMS", *s)) {
+	} else if (len == 1 && strchr("rvtmsnRVTMSN", *s)) {
 		a->what = ANSWER_KEY;
 		a->key = (char)tolower((unsigned char)*s);
 	}
 }
 
-int flow_ask(struct flow *f, const char *prompt, struct answer_line *answer_r)
+/* One prompt; what was typed, unless nobody reads. */
+static int ask(struct flow *f, const char *prompt, struct mag_secret *answer_r)
 {
-	struct mag_secret answer = { 0 };
-	int r = MAG_ECONV;
-
-	if (f->prompts >= FLOW_PROMPTS_MAX) {
+	if (f->prompts >= (f->enroll.on ? FLOW_ENROLL_MAX : FLOW_PROMPTS_MAX)) {
 		flow_refuse_text(f, VERDICT_TRY_LATER, TEXT_TOO_MANY_ANSWERS);
 		return MAG_ECONV;
 	}
 	f->prompts++;
-	if (f->io->ask(f->io->arg, prompt, f->p->echo, &answer)) {
+	if (f->io->ask(f->io->arg, prompt, f->p->echo, answer_r)) {
 		f->out->end = FLOW_BROKEN;
-		goto out;
+		return MAG_ECONV;
 	}
-	if (is_blind(f, &answer)) {
-		flow_refuse_mute(f, VERDICT_NONE);
-		goto out;
+	if (!is_blind(f, answer_r))
+		return 0;
+	flow_refuse_mute(f, VERDICT_NONE);
+	return MAG_ECONV;
+}
+
+int flow_ask(struct flow *f, const char *prompt, struct answer_line *answer_r)
+{
+	struct mag_secret answer = { 0 };
+	int r = ask(f, prompt, &answer);
+
+	if (!r)
+		classify(mag_secret_text(&answer), answer.len, answer_r);
+	if (!r && !f->enroll.on && answer_r->what == ANSWER_KEY && answer_r->key == 'n')
+		answer_r->what = ANSWER_OTHER; /* means something while setting up only */
+	mag_secret_free(&answer);
+	return r;
+}
+
+int flow_ask_text(struct flow *f, const char *prompt, char *text_r, size_t cap)
+{
+	struct mag_secret answer = { 0 };
+	int r = ask(f, prompt, &answer);
+
+	if (!r) {
+		const char *s = mag_secret_text(&answer);
+		size_t len = answer.len;
+		strip(&s, &len);
+		if (len >= cap)
+			len = cap - 1;
+		memcpy(text_r, s, len);
+		text_r[len] = '\0';
 	}
-	classify(mag_secret_text(&answer), answer.len, answer_r);
-	r = 0;
-out:
 	mag_secret_free(&answer);
 	return r;
 }

@@ -45,7 +45,7 @@ int flow_request(const struct client *c, bool answered, uint16_t message, const 
 	int pause = PAUSE_FIRST_MS;
 	int r = MAG_EINVAL;
 
-	if (message == WIRE_MSG_SEND)
+	if (message == WIRE_MSG_SEND || message == WIRE_MSG_ENROLL_PHONE)
 		limit += FLOW_SEND_EXTRA_MS;
 	while (m) {
 		struct wire_result result = { .error = MAG_ESYS };

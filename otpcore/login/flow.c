@@ -15,6 +15,15 @@ static enum step (*const steps[])(struct flow *f) = {
 	[STEP_CODE] = step_code,
 	[STEP_RESYNC] = step_resync,
 	[STEP_COMBINED] = step_combined,
+	[STEP_ENROLL_KEY] = step_enroll_key,
+	[STEP_ENROLL_WHICH] = step_enroll_which,
+	[STEP_ENROLL_NUMBER] = step_enroll_number,
+	[STEP_ENROLL_USE] = step_enroll_use,
+	[STEP_ENROLL_WAITS] = step_enroll_waits,
+	[STEP_ENROLL_SEND] = step_enroll_send,
+	[STEP_ENROLL_CODE] = step_enroll_code,
+	[STEP_ENROLL_SERIAL] = step_enroll_serial,
+	[STEP_ENROLL_TOKEN] = step_enroll_token,
 };
 
 static const char *or_empty(const char *s)
@@ -190,6 +199,9 @@ static enum step decided(struct flow *f, const struct wire_result *result)
 	switch (f->login->decision) {
 	case DECISION_ASK:
 		return start_asking(f);
+	case DECISION_ENROLL:
+		f->brief = mag_streq(f->login->mode, "short");
+		return flow_enroll(f);
 	case DECISION_PASS:
 		return enough(f, FLOW_OK);
 	case DECISION_EXEMPT:

@@ -58,7 +58,7 @@ struct flow_result {
 
 /* Converse until the login is decided. 0 whenever result_r is filled (also for
  * refusals); MAG_ENOMEM. result_r starts as refused and must be cleared with
- * flow_result_clear. At most 12 prompts. */
+ * flow_result_clear. At most 12 prompts; 20 where a first credential is set up. */
 int flow_run(const struct client *c, const struct flow_io *io, const struct flow_params *p,
 	struct flow_result *result_r);
 void flow_result_clear(struct flow_result *r);

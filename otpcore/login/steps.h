@@ -7,10 +7,36 @@
 #include "otpcore/login/texts.h"
 
 #define FLOW_PROMPTS_MAX   12
+#define FLOW_ENROLL_MAX    20   /* setting up asks more, and mistakes are made in keys */
 #define FLOW_SEND_EXTRA_MS 3000 /* the broker waits that long for the gateway */
 #define FLOW_CODE_MAX      32
 
-enum step { STEP_END, STEP_CHOICE, STEP_SEND, STEP_CODE, STEP_RESYNC, STEP_COMBINED };
+enum step {
+	STEP_END,
+	STEP_CHOICE,
+	STEP_SEND,
+	STEP_CODE,
+	STEP_RESYNC,
+	STEP_COMBINED,
+	STEP_ENROLL_KEY,
+	STEP_ENROLL_WHICH,
+	STEP_ENROLL_NUMBER,
+	STEP_ENROLL_USE,
+	STEP_ENROLL_WAITS,
+	STEP_ENROLL_SEND,
+	STEP_ENROLL_CODE,
+	STEP_ENROLL_SERIAL,
+	STEP_ENROLL_TOKEN
+};
+
+/* What was said so far while a first credential is set up (O5). */
+struct flow_enroll {
+	bool on;
+	uint32_t takes;                     /* enum enroll_takes */
+	char label[65], until[32];          /* of the key */
+	struct wire_enroll_phone_rep phone; /* that the code goes to; number "": it waited */
+	char serial[65];
+};
 
 struct flow {
 	const struct client *client;
@@ -31,6 +57,7 @@ struct flow {
 	char live_channel[9];                  /* this way */
 	uint32_t wrong;                        /* codes judged wrong */
 
+	struct flow_enroll enroll;
 	enum text head;        /* what the choice says first */
 	enum text screen;      /* what the next code prompt says */
 	struct text_args args; /* both with these places filled */
@@ -40,7 +67,7 @@ struct flow {
 enum answer { ANSWER_EMPTY, ANSWER_KEY, ANSWER_NUMBER, ANSWER_CODE, ANSWER_RECOVERY, ANSWER_OTHER };
 struct answer_line {
 	enum answer what;
-	char key;                     /* ANSWER_KEY: r v t m s */
+	char key;                     /* ANSWER_KEY: r v t m s n */
 	unsigned number;              /* ANSWER_NUMBER: 1-9 */
 	char code[FLOW_CODE_MAX + 1]; /* ANSWER_CODE: digits; _RECOVERY: as typed. Wipe it */
 };
@@ -49,6 +76,9 @@ struct answer_line {
 /* One prompt. 0, or the end of the login is set: the conversation broke, went
  * on too long, or nobody is there who reads (a blind one). */
 int flow_ask(struct flow *f, const char *prompt, struct answer_line *answer_r);
+/* The same, as it was typed, without blanks around it; cut where it is longer than
+ * anything that could be right. Wipe it. */
+int flow_ask_text(struct flow *f, const char *prompt, char *text_r, size_t cap);
 void flow_tell(struct flow *f, enum text id);
 
 /* call.c */
@@ -70,6 +100,34 @@ enum step step_send(struct flow *f);
 enum step step_code(struct flow *f);
 enum step step_resync(struct flow *f);
 enum step step_combined(struct flow *f);
+
+/* step_enroll.c */
+enum step flow_enroll(struct flow *f);
+enum step step_enroll_key(struct flow *f);
+enum step step_enroll_which(struct flow *f);
+/* What happened (f->head), then the question; a greeter has room for one of them. */
+void flow_enroll_put(struct flow *f, struct mag_buf *out, enum text question);
+/* A key is needed (again), and why. */
+enum step flow_enroll_key(struct flow *f, enum text why);
+/* What leads back to the key; STEP_END if this verdict does not. */
+enum step flow_enroll_no_means(struct flow *f, unsigned verdict);
+/* Set up: in, or told why not here. */
+struct flow_enrolled {
+	unsigned verdict;
+	const char *strength;
+	uint32_t level;
+	int64_t expires;
+	enum text done;
+};
+enum step flow_enrolled(struct flow *f, const struct flow_enrolled *e);
+/* step_enroll_factor.c */
+enum step step_enroll_number(struct flow *f);
+enum step step_enroll_use(struct flow *f);
+enum step step_enroll_waits(struct flow *f);
+enum step step_enroll_send(struct flow *f);
+enum step step_enroll_code(struct flow *f);
+enum step step_enroll_serial(struct flow *f);
+enum step step_enroll_token(struct flow *f);
 
 /* step_resync.c: can two codes put this token right? */
 bool flow_needs_resync(const struct wire_factor *factor);

@@ -16,14 +16,30 @@ static const struct words english[TEXT_N] = {
 
 /* A user name has to leave room in the first line. */
 #define USER_COLUMNS 30
+#define NAME_COLUMNS 20
+
+static void put_cut(struct mag_buf *out, const char *user, size_t columns)
+{
+	char name[USER_COLUMNS + 1];
+	mag_clean(name, columns + 1, user);
+	mag_buf_puts(out, name);
+	if (strlen(user ? user : "") > columns)
+		mag_buf_puts(out, "..");
+}
 
 static void put_user(struct mag_buf *out, const struct text_args *a)
 {
-	char name[USER_COLUMNS + 1];
-	mag_clean(name, sizeof name, a->user);
-	mag_buf_puts(out, name);
-	if (strlen(a->user ? a->user : "") > USER_COLUMNS)
-		mag_buf_puts(out, "..");
+	put_cut(out, a->user, USER_COLUMNS);
+}
+
+static void put_name(struct mag_buf *out, const struct text_args *a)
+{
+	put_cut(out, a->user, NAME_COLUMNS);
+}
+
+static void put_menu(struct mag_buf *out, const struct text_args *a)
+{
+	mag_buf_puts(out, a->menu ? a->menu : "m menu");
 }
 
 static void put_text(struct mag_buf *out, const char *s)
@@ -138,10 +154,12 @@ static const struct {
 	const char *name;
 	void (*put)(struct mag_buf *out, const struct text_args *a);
 } places[] = {
-	{ "user", put_user }, { "masked", put_masked },         /* 0134 */
-	{ "to", put_to },                                       /* 0134, or p1 */
-	{ "phone", put_phone },                                 /* phone 0134 */
-	{ "Phone", put_phone_first }, { "ending", put_ending }, /* phone ending 0134 */
+	{ "user", put_user }, { "name", put_name }, { "last", put_default }, /* any text */
+	{ "menu", put_menu },                                                /* m menu */
+	{ "masked", put_masked },                                            /* 0134 */
+	{ "to", put_to },                                                    /* 0134, or p1 */
+	{ "phone", put_phone },                                              /* phone 0134 */
+	{ "Phone", put_phone_first }, { "ending", put_ending },              /* phone ending 0134 */
 	{ "keys", put_keys }, { "resend", put_resend }, { "time", put_time },
 	{ "tries", put_tries },     /* 2 tries */
 	{ "default", put_default }, /* " (default)" */

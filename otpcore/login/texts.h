@@ -33,6 +33,7 @@ struct text_args {
 	const char *other;   /* channel that the phone takes too: sms voice, or NULL */
 	const char *channel; /* now */
 	const char *items, *first, *last;
+	const char *menu;  /* the key that leads away from a code prompt; NULL: "m menu" */
 	const char *state; /* of a token: locked suspended */
 	unsigned n, count, digits, tries;
 	uint32_t seconds;

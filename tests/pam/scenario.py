@@ -6,6 +6,8 @@ then what the person reads and types, and how it ends.
     account alice                     an account; `phone alice [voice] [new]` gives
                                       it one: +12025550100, then ...0101; unless
                                       it is new, a code came there before
+    key     phone-us                  a licence key, {key}; a second one {key 2}
+    token   A100                      a token in the inventory; {next-code} it shows
     stack   auth required ...         a line of the PAM service; without any: a
                                       password (correct horse) and pam_magotp
     service sshd                      default; `user`, `rhost` likewise
@@ -17,12 +19,14 @@ then what the person reads and types, and how it ends.
       <  a prompt's lines (echo on), <* (echo off); `...`: any prompt
       >  the answer; {code} the newest message's, {first-code} the first one's
          since the start, {wrong} none of them, {junk} what sshd answers for
-         somebody it does not let in; nothing: Enter. Before that, {+121} lets
+         somebody it does not let in, {mistyped} the key with a wrong third group;
+         nothing: Enter. Before that, {+121} lets
          seconds pass, {later} two, {broker kill} or {smsd start} happens
       !  lines of an error message, -  of an information
       =  the result
     env NAME VALUE                    of the PAM environment; - : not there, * : any
     become USER                       PAM_USER changes
+    person USER                       who logs in next
     remember NAME                     {remembered} in a later putenv
     messages N                        sent since the start
     broker stop | start | kill        kill: -9, and started again
@@ -41,6 +45,7 @@ import signal
 import socket
 
 import house as houses
+import oath
 from talk import Pam
 
 PASSWORD = "correct horse"
@@ -62,6 +67,7 @@ class Scenario:
         self.conf, self.stack, self.services = {}, [], {}
         self.user, self.service, self.rhost = "alice", "sshd", "203.0.113.7"
         self.people, self.steps, self.remembered = [], [], ""
+        self.keys, self.seed, self.counter = [], None, 0
         self._read()
 
     def _fail(self, n, text):
@@ -94,7 +100,7 @@ class Scenario:
         if word == "conf":
             section, key, value = re.match(r"\[(.*)\] *(\S+) *= *(.*)", rest).groups()
             self.conf.setdefault(section, {})[key] = value
-        elif word in ("account", "phone") and rest:
+        elif word in ("account", "phone", "key", "token") and rest:
             self.people.append((word, *rest.split()))
         elif word == "stack":
             self.stack.append(rest)
@@ -123,6 +129,14 @@ class Scenario:
     def _make(self, what, user, *words):
         if what == "account":
             self.house.account(user)
+            return
+        if what == "key":
+            self.keys.append(self.house.ok("licence_issue", {"product": user, "count": 1})
+                             ["keys"][0]["key"])
+            return
+        if what == "token":
+            self.seed = oath.seed(user)
+            oath.stock(self.house, self.seed)
             return
         number = self.house.phone(user, channel="voice" if "voice" in words else "sms")
         if "new" not in words:
@@ -158,6 +172,9 @@ class Scenario:
     def _putenv(self, n, rest, turns, word):
         self.pam.ask("putenv " + rest.replace("{remembered}", self.remembered))
 
+    def _person(self, n, rest, turns, word):
+        self.user = rest
+
     def _become(self, n, rest, turns, word):
         self.pam.ask("item user " + rest)
 
@@ -174,6 +191,7 @@ class Scenario:
                 word, _, rest = event.partition(" ")
                 getattr(self, "_" + word)(0, rest, [], word)
             text = text.replace("{%s}" % event, "")
+        text = self._key(text)
         text = text.replace("{junk}", JUNK).replace("{password}", PASSWORD)
         if "{code}" in text:
             text = text.replace("{code}", self.house.code())
@@ -181,6 +199,19 @@ class Scenario:
             text = text.replace("{first-code}", self._first_code())
         if "{wrong}" in text:
             text = text.replace("{wrong}", houses.wrong(self.house.code()))
+        return text
+
+    def _key(self, text):
+        """What stands for a key: {key}, {key 2}, {mistyped}."""
+        for i, key in enumerate(self.keys, 1):
+            text = text.replace("{key}" if i == 1 else "{key %d}" % i, key)
+        if "{mistyped}" in text:
+            groups = self.keys[0].split("-")
+            groups[2] = groups[2][:4] + ("0" if groups[2][4] != "0" else "1")
+            text = text.replace("{mistyped}", "-".join(groups))
+        if "{next-code}" in text:
+            text = text.replace("{next-code}", oath.hotp(self.seed["secret"], self.counter))
+            self.counter += 1
         return text
 
     def _first_code(self):

@@ -36,7 +36,14 @@ static struct fake {
 	/* Broker trouble: the first `down` calls end with this error. */
 	int down, error;
 
+	/* Setting up: what a right key pays for, and what went wrong first. */
+	unsigned enroll_takes, key_verdict, key_group, phone_verdict, pair_verdict, end_verdict;
+	unsigned enroll_resend;
+	const char *enroll_channels;
+
 	/* What was seen. */
+	unsigned keys, checks;
+	char last_number[33], last_serial[65];
 	unsigned begins, sends, verifies, skips, resyncs, last_ref, agains;
 	uint32_t last_seq, last_proof;
 	char last_channel[9];
@@ -59,7 +66,7 @@ static void add_factor(uint32_t ref, const char *kind, const char *channel, cons
 	x->is_default = fake.login.n_factors == 1;
 }
 
-static void add_notice(const char *id, const char *what)
+static inline void add_notice(const char *id, const char *what)
 {
 	struct wire_notice *x = &fake.login.notices[fake.login.n_notices++];
 	mag_copy(x->id, sizeof x->id, id);
@@ -171,6 +178,87 @@ static int fake_skip(
 	return mag_copy(a->strength, sizeof a->strength, "password");
 }
 
+/* Takes what it is told to refuse first, then everything. */
+static unsigned once(unsigned *verdict)
+{
+	unsigned v = *verdict ? *verdict : VERDICT_OK;
+	*verdict = 0;
+	return v;
+}
+
+static int fake_enroll_key(const struct wire_enroll_key_req *q, struct wire_result *result,
+	struct wire_enroll_key_rep *a)
+{
+	assert_string_equal(mag_secret_text(&q->txn), "ticket");
+	fake.keys++;
+	fake.last_seq = q->seq;
+	*result = (struct wire_result){ .verdict = once(&fake.key_verdict) };
+	a->group = fake.key_group;
+	a->takes = fake.enroll_takes;
+	a->expires = 1826841599; /* 2027-11-21 23:59:59 UTC */
+	return mag_copy(a->label, sizeof a->label, "phone, US numbers");
+}
+
+static int fake_enroll_phone(const struct wire_enroll_phone_req *q, struct wire_result *result,
+	struct wire_enroll_phone_rep *a)
+{
+	fake.checks += q->check_only;
+	fake.sends += !q->check_only;
+	fake.last_seq = q->seq;
+	mag_copy(fake.last_number, sizeof fake.last_number, q->number);
+	*result = (struct wire_result){ .verdict = once(&fake.phone_verdict) };
+	mag_copy(a->number, sizeof a->number, *q->number ? "+12025550134" : "");
+	mag_copy(a->country, sizeof a->country, "US");
+	mag_copy(a->masked, sizeof a->masked, "0134");
+	mag_copy(a->name, sizeof a->name, "Alice Doe");
+	mag_copy(a->channel, sizeof a->channel, *q->channel ? q->channel : "sms");
+	mag_copy(a->channels, sizeof a->channels,
+		fake.enroll_channels ? fake.enroll_channels : "sms voice");
+	a->delivery = fake.delivery;
+	a->seconds_left = fake.seconds_left;
+	a->tries_left = fake.tries_left;
+	a->resend_after = fake.enroll_resend;
+	fake.live = fake.live || !q->check_only;
+	return 0;
+}
+
+static int fake_enroll_verify(const struct wire_enroll_verify_req *q, struct wire_result *result,
+	struct wire_enroll_verify_rep *a)
+{
+	fake.verifies++;
+	fake.last_seq = q->seq;
+	*result = (struct wire_result){ .verdict = VERDICT_CODE_WRONG };
+	if (!fake.live)
+		result->verdict = VERDICT_NO_CODE_PENDING;
+	else if (!strcmp(mag_secret_text(&q->code), fake.code))
+		result->verdict = once(&fake.end_verdict);
+	else if (--fake.tries_left == 0)
+		result->verdict = VERDICT_TRIES_EXCEEDED;
+	a->tries_left = fake.tries_left;
+	a->seconds_left = fake.seconds_left;
+	a->level = 2;
+	a->expires = 1826841599;
+	return mag_copy(a->strength, sizeof a->strength, "phone-otp");
+}
+
+static int fake_enroll_token(const struct wire_enroll_token_req *q, struct wire_result *result,
+	struct wire_enroll_token_rep *a)
+{
+	fake.last_seq = q->seq;
+	mag_copy(fake.last_serial, sizeof fake.last_serial, q->serial);
+	*result = (struct wire_result){ .verdict = VERDICT_OK };
+	if (q->code1.len) {
+		fake.resyncs++;
+		result->verdict = once(&fake.pair_verdict);
+	} else if (strcmp(q->serial, "A100")) {
+		result->verdict = VERDICT_SERIAL_UNKNOWN;
+	}
+	a->tries_left = 4;
+	a->level = 2;
+	a->expires = 1826841599;
+	return mag_copy(a->strength, sizeof a->strength, "hardware-otp");
+}
+
 int client_call(const struct client *c, uint16_t message, const void *request,
 	struct wire_result *result_r, void *reply)
 {
@@ -190,6 +278,14 @@ int client_call(const struct client *c, uint16_t message, const void *request,
 		return fake_resync(request, result_r, reply);
 	case WIRE_MSG_SKIP:
 		return fake_skip(request, result_r, reply);
+	case WIRE_MSG_ENROLL_KEY:
+		return fake_enroll_key(request, result_r, reply);
+	case WIRE_MSG_ENROLL_PHONE:
+		return fake_enroll_phone(request, result_r, reply);
+	case WIRE_MSG_ENROLL_VERIFY:
+		return fake_enroll_verify(request, result_r, reply);
+	case WIRE_MSG_ENROLL_TOKEN:
+		return fake_enroll_token(request, result_r, reply);
 	default:
 		fail_msg("message %u", message);
 		return MAG_EPROTO;

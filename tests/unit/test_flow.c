@@ -395,7 +395,6 @@ static void test_decisions(void **state)
 		{ DECISION_PASS, FLOW_OK },
 		{ DECISION_EXEMPT, FLOW_EXEMPT },
 		{ DECISION_DENY, FLOW_REFUSED },
-		{ DECISION_ENROLL, FLOW_REFUSED },
 		{ 99, FLOW_REFUSED },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

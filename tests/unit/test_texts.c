@@ -61,7 +61,11 @@ static void test_every_text_is_ascii_and_narrow(void **state)
 {
 	(void)state;
 	char text[1024];
+	struct text_args setting_up = longest;
+	setting_up.menu = "n other number";
 	for (int id = 0; id < TEXT_N; id++) {
+		filled(id, false, &setting_up, text, sizeof text);
+		check_lines(text, TEXT_COLUMNS);
 		filled(id, false, &longest, text, sizeof text);
 		check_plain(text);
 		check_lines(text, TEXT_COLUMNS);
@@ -79,7 +83,9 @@ static void test_first_lines_leave_room(void **state)
 	char text[1024];
 	for (int id = TEXT_SECOND_STEP; id < TEXT_THREE_WRONG; id++) {
 		if (id == TEXT_CHARGE || id == TEXT_PHONE_EXPIRED || id == TEXT_TOKEN_EXPIRED ||
-			(id >= TEXT_TOKEN_LOCKED && id <= TEXT_PROOFING)) /* never come first */
+			(id >= TEXT_TOKEN_LOCKED && id <= TEXT_PROOFING) ||
+			(id >= TEXT_ENROLL_USE_NAME &&
+				id <= TEXT_ENROLL_USE_CALL)) /* never come first */
 			continue;
 		filled(id, false, &longest, text, sizeof text);
 		text[strcspn(text, "\n")] = '\0';
@@ -110,7 +116,7 @@ static void test_the_last_line_is_a_contract(void **state)
 {
 	(void)state;
 	char text[1024];
-	for (int id = TEXT_SENT_SMS; id < TEXT_THREE_WRONG; id++) {
+	for (int id = TEXT_SENT_SMS; id < TEXT_NOTHING; id++) {
 		filled(id, false, &longest, text, sizeof text);
 		if (!ends_in(text, "code: ") && !ends_in(text, "Code: ") &&
 			!ends_in(text, "Choice: "))
@@ -120,6 +126,25 @@ static void test_the_last_line_is_a_contract(void **state)
 		filled(id, false, &longest, text, sizeof text);
 		assert_true(ends_in(text, "for 8: "));
 	}
+}
+
+/* Numbers have 15 digits at most (E.164), labels of products are short. */
+static void test_O5_setting_up_fits(void **state)
+{
+	(void)state;
+	struct text_args args = longest;
+	char text[1024];
+	args.first = "+123456789012345";
+	filled(TEXT_ENROLL_USE, true, &args, text, sizeof text);
+	assert_true(strlen(text) <= TEXT_SHORT_COLUMNS);
+	args.first = "phone, numbers outside the US";
+	args.last = "2027-11-22";
+	filled(TEXT_ENROLL_PAID, false, &args, text, sizeof text);
+	text[strcspn(text, "\n")] = '\0';
+	assert_true(strlen(text) <= TEXT_FIRST_COLUMNS);
+	args.last = "a name of forty-eight characters, a lot of a name";
+	filled(TEXT_ENROLL_USE_NAME, false, &args, text, sizeof text);
+	check_lines(text, TEXT_COLUMNS);
 }
 
 static void test_durations(void **state)
@@ -264,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_first_lines_leave_room),
 		cmocka_unit_test(test_short_prompts_fit_a_greeter),
 		cmocka_unit_test(test_the_last_line_is_a_contract),
+		cmocka_unit_test(test_O5_setting_up_fits),
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_refusals_end_with_help_and_id),
 		cmocka_unit_test(test_every_verdict_has_a_sentence),
