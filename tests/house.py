@@ -290,6 +290,25 @@ class House:
         return re.search(r"(?<!\d)\d{6,8}(?!\d)", digits).group()
 
 
+class Neighbour(House):
+    """A second host: a broker of its own on the store, smsd and clock of `house`."""
+
+    def __init__(self, directory, house, name):
+        super().__init__(directory)
+        self.house, self.offset = house, house.offset
+        self.conf(**{**house.sections, "broker": {**house.sections["broker"],
+                                                  "socket": self.socket, "host_identity": name}})
+
+    def setup(self):
+        pass
+
+    def _offset_file(self):
+        return self.house._offset_file()
+
+    def _write_offset(self):
+        pass
+
+
 def wrong(code):
     """A code of the same length that is not this one."""
     return "%0*d" % (len(code), (int(code) + 1) % 10 ** len(code))

@@ -6,10 +6,12 @@ import datetime
 import os
 import re
 import sqlite3
+import threading
 import time
 
 import pytest
 
+from house import Neighbour
 from peers import OpenSmtpd, wait_for
 
 DAY, YEAR = 86400, 365 * 86400
@@ -311,6 +313,49 @@ def test_revocation_ends_sessions_of_the_token(years):
     years.until(last + DAY)
     assert years.state("J-1001") == REVOKED
     assert years.sql("SELECT ended_at > 0 FROM session WHERE id = 77") == [(1,)]
+
+
+def both_sweep(houses):
+    """Every host at the same moment, to the end of what is due; errors of one that the
+    other was in the way of are its own affair."""
+    def sweep(house):
+        gate.wait()
+        cursor = ""
+        for _ in range(50):
+            result, page = house.call("sweep", {"cursor": cursor})
+            if result.error:
+                assert result.error in ("BUSY", "STALE"), result
+                cursor = ""
+                continue
+            cursor = page["next"]
+            if not cursor:
+                break
+
+    gate = threading.Barrier(len(houses))
+    threads = [threading.Thread(target=sweep, args=(h,)) for h in houses]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+def test_two_hosts_mail_each_notice_once(years, tmp_path):
+    """Two brokers, one store: both find the same things due at the same moment."""
+    people = ["n%d" % i for i in range(8)]
+    for i, name in enumerate(people):
+        end = years.person(name, "N-100%d" % i)
+    with Neighbour(tmp_path, years.house, "web2") as other:
+        other.start_broker()
+        # 30 days before the end, the end, and the three reminders of a revocation
+        while years.now < end + YEAR + STEP:
+            years.forward(STEP)
+            both_sweep([years.house, other])
+            years.settled()
+    kinds = ["expiry-reminder", "expired"] + 3 * ["revocation-reminder"] + ["revocation"]
+    for i, name in enumerate(people):
+        assert sorted(t for t, _ in years.mails(name)) == sorted(kinds), years.mails(name)
+        assert len(years.arrived(name)) == len(kinds)
+        assert years.state("N-100%d" % i) == REVOKED
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists(OpenSmtpd.program),
