@@ -6,6 +6,7 @@
 #define ANNA 12001
 #define BERT 12002
 #define BOSS 12003
+#define KID  12004
 #define WEB  33 /* www-data, on every Debian */
 
 struct scene {
@@ -14,28 +15,35 @@ struct scene {
 	int answer;
 };
 
-/* Two accounts and an administrator of the organisation of one. */
+/* Two accounts and an administrator of the organisation of one; a second account of
+ * anna's (H11), and one whose parent is locked. */
 static void fill_decide(struct store_tick *t, void *arg)
 {
 	static const struct {
 		const char *name, *organisation;
 		int64_t uid, role;
+		const char *parent;
 	} people[] = {
-		{ "anna", "red", ANNA, ROLE_USER },
-		{ "bert", "blue", BERT, ROLE_USER },
-		{ "boss", "red", BOSS, ROLE_ORGANISATION_ADMIN },
-		{ "none", "", BERT + 100, ROLE_ORGANISATION_ADMIN },
+		{ "anna", "red", ANNA, ROLE_USER, "" },
+		{ "bert", "blue", BERT, ROLE_USER, "" },
+		{ "boss", "red", BOSS, ROLE_ORGANISATION_ADMIN, "" },
+		{ "none", "", BERT + 100, ROLE_ORGANISATION_ADMIN, "" },
+		{ "kid", "red", KID, ROLE_USER, "anna" },
+		{ "lost", "", BERT + 101, ROLE_USER, "locked" },
+		{ "locked", "", BERT + 102, ROLE_USER, "" },
 	};
 
 	(void)arg;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof people / sizeof *people; i++) {
 		struct aggregate *a = store_account(t, people[i].name);
 
 		a->exists = true;
 		a->account.row.id = (int64_t)i + 1;
 		a->account.uid = people[i].uid;
 		a->account.role = people[i].role;
-		a->account.state = ACCOUNT_ACTIVE;
+		a->account.state =
+			mag_streq(people[i].name, "locked") ? ACCOUNT_LOCKED : ACCOUNT_ACTIVE;
+		mag_copy(a->account.parent, sizeof a->account.parent, people[i].parent);
 		mag_copy(a->account.name, sizeof a->account.name, people[i].name);
 		mag_copy(a->account.organisation, sizeof a->account.organisation,
 			people[i].organisation);
@@ -69,6 +77,9 @@ static int setup(void **state)
 	store_want_account(t, "bert");
 	store_want_account(t, "boss");
 	store_want_account(t, "none");
+	store_want_account(t, "kid");
+	store_want_account(t, "lost");
+	store_want_account(t, "locked");
 	store_submit(t, &ops, NULL);
 	store_tick_free(&t);
 	*state = s;
@@ -212,6 +223,38 @@ static void test_ticket_is_bound_to_peer_and_account(void **state)
 	assert_int_equal(ask(s, verify(s, 0, &t)), MAG_ESTALE);
 }
 
+/* H11: whose credentials count is said by begin, and must still be so. */
+static void test_H11_ticket_is_bound_to_whose_credentials_count(void **state)
+{
+	static const struct {
+		const char *user;
+		int64_t account, holder;
+		int answer;
+	} rows[] = {
+		{ "kid", 5, 1, 0 }, { "kid", 5, 0, MAG_ESTALE }, /* begun before it was connected */
+		{ "kid", 5, 2, MAG_ESTALE },                     /* with somebody else */
+		{ "kid", 0, 0, 0 }, /* begin saw nobody: that stays so */
+		{ "anna", 1, 0, 0 }, { "anna", 1, 5, MAG_ESTALE }, /* it was a child then */
+		{ "lost", 6, 0, 0 },
+		{ "lost", 6, 7, MAG_ESTALE }, /* the parent has been locked since */
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct wire_ticket t = { .login = 99,
+			.account = rows[i].account,
+			.holder = rows[i].holder,
+			.service = "nginx",
+			.host = "host1",
+			.peer_uid = WEB,
+			.started_at = ROOM_NOW - 10 };
+
+		mag_copy(t.user, sizeof t.user, rows[i].user);
+		if (ask(s, verify(s, WEB, &t)) != rows[i].answer)
+			fail_msg("%s, %d", rows[i].user, (int)rows[i].holder);
+	}
+}
+
 /* Every message that is served names somebody the gate looks at, or needs more
  * than any. */
 static void test_threat_01_no_message_is_without_authority(void **state)
@@ -238,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_threat_01_own_account_only),
 		cmocka_unit_test(test_O1_administrators_keep_to_their_organisation),
 		cmocka_unit_test(test_ticket_is_bound_to_peer_and_account),
+		cmocka_unit_test(test_H11_ticket_is_bound_to_whose_credentials_count),
 		cmocka_unit_test(test_threat_01_no_message_is_without_authority),
 	};
 

@@ -107,6 +107,7 @@ static void test_the_longest_ticket_fits(void **state)
 	(void)state;
 	room_open(&m, "");
 	memset(t.user, 'u', sizeof t.user - 1);
+	memset(t.parent, 'p', sizeof t.parent - 1);
 	memset(t.service, 's', sizeof t.service - 1);
 	memset(t.rhost, 'r', sizeof t.rhost - 1);
 	memset(t.tty, 't', sizeof t.tty - 1);
