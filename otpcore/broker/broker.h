@@ -24,6 +24,7 @@ struct listener;  /* listen.c */
 struct ticker;    /* tick.c */
 struct dispatch;  /* dispatch.c */
 struct decoys;    /* decoy.c */
+struct twins;   /* twin.c */
 struct mails;     /* mail.c */
 struct sweeper;   /* sweep.c */
 struct passwords; /* password.c */
@@ -41,6 +42,7 @@ struct broker {
 	struct ticker *ticker;
 	struct dispatch *dispatch;
 	struct decoys *decoys;
+	struct twins *twins;
 	struct mails *mails;
 	struct sweeper *sweeper;
 	struct passwords *passwords;

@@ -13,6 +13,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/broker/decoy.h"
+#include "otpcore/broker/twin.h"
 
 #define DRAIN_MS      5000
 #define PURGE_SECONDS 3600
@@ -167,6 +168,8 @@ static int server_open(struct broker *b, int fd, int helper)
 	if (!r)
 		r = decoys_new(&b->decoys);
 	if (!r)
+		r = twins_new(&b->twins);
+	if (!r)
 		r = dispatch_new(b, &b->dispatch);
 	if (!r)
 		r = mails_new(b, &b->mails);
@@ -216,6 +219,7 @@ int server_run(struct broker *b, int fd, int helper)
 	listener_free(&b->listener);
 	ticker_free(&b->ticker);
 	decoys_free(&b->decoys);
+	twins_free(&b->twins);
 	for (size_t i = 0; i < 4; i++)
 		if (events[i])
 			event_free(events[i]);

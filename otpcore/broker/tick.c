@@ -258,6 +258,14 @@ static int outcome(struct ticker *t, size_t i, struct request *r)
 	return 0;
 }
 
+/* A test lets an answer be lost here, or the process die. */
+static void last_word(struct request *r)
+{
+	if (r->message && FAULT("tick.answer"))
+		request_error(r, MAG_ETIMEOUT);
+	conclude(r);
+}
+
 static void finish(struct ticker *t)
 {
 	struct queue again, after, done;
@@ -284,15 +292,11 @@ static void finish(struct ticker *t)
 		}
 		queue_put(r->handler->after && r->allowed && !r->result.error ? &after : &done, r);
 	}
-	/* A test lets the answer be lost here, or the process die. */
-	while ((r = queue_take(&done))) {
-		if (FAULT("tick.answer"))
-			request_error(r, MAG_ETIMEOUT);
-		conclude(r);
-	}
+	while ((r = queue_take(&done)))
+		last_word(r);
 	while ((r = queue_take(&after))) {
 		r->handler->after(r);
-		conclude(r);
+		last_word(r);
 	}
 	store_tick_free(&t->tick);
 	queue_prepend(&t->waiting, &again);

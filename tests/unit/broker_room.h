@@ -18,6 +18,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/parts.h"
+#include "otpcore/broker/twin.h"
 
 #define ROOM_NOW 1800000000
 
@@ -57,6 +58,7 @@ static inline void room_open(struct room *m, const char *conf)
 	strcpy(m->broker.host, "host1");
 	strcpy(m->broker.boot, "boot");
 	assert_int_equal(decoys_new(&m->broker.decoys), 0);
+	assert_int_equal(twins_new(&m->broker.twins), 0);
 }
 
 static inline void room_close(struct room *m)
@@ -64,6 +66,7 @@ static inline void room_close(struct room *m)
 	static const char *const files[] = { "magotp.conf", "key", "db", "db-wal", "db-shm" };
 	char path[128];
 
+	twins_free(&m->broker.twins);
 	decoys_free(&m->broker.decoys);
 	store_close(&m->broker.store);
 	keyring_free(&m->broker.keyring);

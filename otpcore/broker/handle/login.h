@@ -18,6 +18,7 @@ void resync_settle(struct request *r);
 int verify_want(struct request *r);
 void verify_decide(struct request *r);
 void verify_settle(struct request *r);
+void verify_after(struct request *r);
 /* skip */
 void skip_decide(struct request *r);
 void skip_settle(struct request *r);

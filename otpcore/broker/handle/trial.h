@@ -18,7 +18,7 @@ enum {
 	TRIAL_STRENGTH,
 	TRIAL_LEVEL,
 };
-enum { EVALUATED_NOT, EVALUATED_PHONE, EVALUATED_TOKEN, EVALUATED_RECOVERY };
+enum { EVALUATED_NOT, EVALUATED_PHONE, EVALUATED_TOKEN, EVALUATED_RECOVERY, EVALUATED_TWIN };
 
 /* Refs of login.wire beyond the phones' 1 to 3. */
 enum { REF_TOKEN = 4, REF_MOBILE, REF_RECOVERY };
@@ -65,5 +65,8 @@ void verify_recovery_settle(struct request *r, const struct party *p);
 /* verify_token.c: false if the code is no token's or app's affair. */
 bool verify_token_decide(struct request *r, const struct party *p);
 void verify_token_settle(struct request *r, const struct party *p);
+/* verify_twin.c: false if nothing was right just now that this repeats. */
+bool verify_twin_decide(struct request *r, const struct party *p);
+void verify_twin_settle(struct request *r, const struct party *p);
 
 #endif

@@ -224,7 +224,8 @@ void verify_decide(struct request *r)
 	}
 	r->state.i[TRIAL_KEEP] = 1;
 	r->state.i[TRIAL_FAILURES] = party_failures(&p);
-	if (!verify_recovery_decide(r, &p) && !verify_token_decide(r, &p))
+	if (!verify_twin_decide(r, &p) && !verify_recovery_decide(r, &p) &&
+		!verify_token_decide(r, &p))
 		decide_phone(r, &p);
 }
 
@@ -245,6 +246,8 @@ void verify_settle(struct request *r)
 		verify_token_settle(r, &p);
 	else if (r->state.i[TRIAL_EVALUATED] == EVALUATED_RECOVERY)
 		verify_recovery_settle(r, &p);
+	else if (r->state.i[TRIAL_EVALUATED] == EVALUATED_TWIN)
+		verify_twin_settle(r, &p);
 	if (!r->result.error)
 		party_keep(&p, q->seq, (uint32_t)r->state.i[TRIAL_FAILURES]);
 }
