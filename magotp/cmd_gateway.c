@@ -65,15 +65,20 @@ static const struct column columns[] = {
 	{ NULL, NULL, CELL_TEXT },
 };
 
-int cmd_gateway_list(struct cli *c)
+static int ask_list(struct cli *c, struct wire_gateway_list_rep *p)
 {
 	struct wire_gateway_list_req q = { 0 };
-	struct wire_gateway_list_rep p = { 0 };
-	struct table *t;
 	int r = smsd(c);
 
-	if (r == CLI_DONE)
-		r = smsd_request(c, WIRE_MSG_GATEWAY_LIST, &q, &p);
+	return r == CLI_DONE ? smsd_request(c, WIRE_MSG_GATEWAY_LIST, &q, p) : r;
+}
+
+int cmd_gateway_list(struct cli *c)
+{
+	struct wire_gateway_list_rep p = { 0 };
+	struct table *t;
+	int r = ask_list(c, &p);
+
 	if (r != CLI_DONE)
 		return r;
 	t = table_new(columns);
@@ -94,6 +99,42 @@ int cmd_gateway_list(struct cli *c)
 		table_text(t, g->resting);
 		table_int(t, g->last_accepted);
 		table_text(t, g->last_error);
+	}
+	r = table_print(c, t);
+	table_free(&t);
+	return r;
+}
+
+static const struct column limit_columns[] = {
+	{ "LIMIT", "limit", CELL_TEXT },
+	{ "HOUR", "hour_used", CELL_INT },
+	{ "OF", "hour_limit", CELL_INT },
+	{ "DAY", "day_used", CELL_INT },
+	{ "OF", "day_limit", CELL_INT },
+	{ "REFUSED", "refused", CELL_INT },
+	{ NULL, NULL, CELL_TEXT },
+};
+
+int cmd_gateway_limits(struct cli *c)
+{
+	struct wire_gateway_list_rep p = { 0 };
+	struct table *t;
+	int r = ask_list(c, &p);
+
+	if (r != CLI_DONE)
+		return r;
+	t = table_new(limit_columns);
+	if (!t)
+		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
+	for (size_t i = 0; i < p.n_limits; i++) {
+		const struct wire_limit *l = &p.limits[i];
+
+		table_text(t, l->name);
+		table_int(t, l->hour_used);
+		table_int(t, l->hour_limit);
+		table_int(t, l->day_used);
+		table_int(t, l->day_limit);
+		table_int(t, l->refused);
 	}
 	r = table_print(c, t);
 	table_free(&t);

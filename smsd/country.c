@@ -5,7 +5,7 @@
 
 #include "smsd/limits.h"
 
-#define PREFIX_MAX 7
+#define PREFIX_MAX 9
 
 struct country {
 	const char *prefix, *iso;
@@ -16,6 +16,17 @@ static const struct country countries[] = {
 #include "smsd/country.def"
 #undef COUNTRY
 };
+
+static const char *const services[] = {
+#define SERVICE(prefix) prefix,
+#include "smsd/service.def"
+#undef SERVICE
+};
+
+static int compare_texts(const void *key, const void *row)
+{
+	return strcmp(key, *(const char *const *)row);
+}
 
 static int compare(const void *key, const void *row)
 {
@@ -39,6 +50,20 @@ const char *country_of(const char *e164)
 			return *c->iso ? c->iso : NULL;
 	}
 	return NULL;
+}
+
+bool country_is_service(const char *e164)
+{
+	char prefix[PREFIX_MAX + 1];
+
+	for (size_t len = strnlen(e164 + 1, PREFIX_MAX); *e164 == '+' && len > 0; len--) {
+		memcpy(prefix, e164 + 1, len);
+		prefix[len] = '\0';
+		if (bsearch(prefix, services, sizeof services / sizeof *services, sizeof *services,
+			    compare_texts))
+			return true;
+	}
+	return false;
 }
 
 bool country_known(const char *iso)

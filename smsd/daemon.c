@@ -19,8 +19,6 @@
 #include "smsd/settings.h"
 
 #define DRIVERS_MAX 8
-#define HOUR_MS     3600000
-#define DAY_MS      (24 * HOUR_MS)
 
 struct daemon {
 	char config[256];
@@ -95,6 +93,10 @@ static void apply(struct daemon *d)
 	/* What was spent stays spent. */
 	q->limits.hour.limit = s->budget_hour;
 	q->limits.day.limit = s->budget_day;
+	for (int i = 0; i < LIMIT_SCOPES; i++) {
+		q->limits.each[i].hour = s->each_hour[i];
+		q->limits.each[i].day = s->each_day[i];
+	}
 }
 
 static void keep_stats(const struct smsd_settings *old, struct smsd_settings *fresh)
@@ -294,8 +296,9 @@ int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_
 	}
 	if ((r = reload(d, err)) < 0)
 		goto out;
-	budget_init(&d->queue_config.limits.hour, d->settings->budget_hour, HOUR_MS);
-	budget_init(&d->queue_config.limits.day, d->settings->budget_day, DAY_MS);
+	if ((r = limits_init(&d->queue_config.limits, d->settings->budget_hour,
+		     d->settings->budget_day)) < 0)
+		goto out;
 	d->queue_config.time = daemon_time;
 	d->queue_config.chance = daemon_random;
 	d->queue_config.wake = daemon_wake;
@@ -381,6 +384,7 @@ void daemon_free(struct daemon **daemon)
 		queue_abort(d->queue);
 	listen_free(&d->listener);
 	queue_free(&d->queue);
+	limits_clear(&d->queue_config.limits);
 	smsd_settings_free(&d->settings);
 	free_event(&d->run);
 	free_event(&d->drained);

@@ -132,9 +132,27 @@ static void fill_row(struct wire_gateway *row, const struct gateway *g, int64_t 
 				n ? " " : "", sms_channel_names[i]);
 }
 
+static void fill_limits(struct wire_gateway_list_rep *body, struct limits *limits, int64_t ticks)
+{
+	struct limit_row rows[sizeof body->limits / sizeof *body->limits];
+	int n = limits_rows(limits, ticks, rows, sizeof rows / sizeof *rows);
+
+	for (int i = 0; i < n; i++) {
+		struct wire_limit *row = &body->limits[i];
+
+		memcpy(row->name, rows[i].name, sizeof rows[i].name);
+		row->hour_used = (uint32_t)rows[i].hour_used;
+		row->hour_limit = (uint32_t)rows[i].hour_limit;
+		row->day_used = (uint32_t)rows[i].day_used;
+		row->day_limit = (uint32_t)rows[i].day_limit;
+		row->refused = rows[i].refused;
+	}
+	body->n_limits = (size_t)n;
+}
+
 static int handle_gateway_list(struct connection *c, void *request)
 {
-	const struct queue_config *q = c->listener->config->queue_config;
+	struct queue_config *q = c->listener->config->queue_config;
 	const struct wire_result result = { .error = 0, .verdict = 1 };
 	struct wire_gateway_list_rep *body = calloc(1, sizeof *body);
 	int r = MAG_ENOMEM;
@@ -145,6 +163,7 @@ static int handle_gateway_list(struct connection *c, void *request)
 	for (size_t i = 0; i < q->n_gateways; i++)
 		fill_row(&body->gateways[i], q->gateways[i], q->time(q->arg).ticks);
 	body->n_gateways = q->n_gateways;
+	fill_limits(body, &q->limits, q->time(q->arg).ticks);
 	r = reply(c, WIRE_MSG_GATEWAY_LIST, &result, body);
 	free(body);
 	return r;

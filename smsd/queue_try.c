@@ -68,7 +68,7 @@ static void settle(struct item *e)
 			e->route.entry[i].out = true;
 	e->attempt.gateway = NULL;
 	if (e->result.outcome == SMS_RETRYABLE || e->result.outcome == SMS_PERMANENT)
-		limits_return(&q->config->limits, e->charged);
+		limits_return(&q->config->limits, e->message.to, e->charged);
 	gateway_free(&g);
 	if (e->result.outcome == SMS_ACCEPTED) {
 		item_finish(e, SMS_ACCEPTED, "");
@@ -157,6 +157,7 @@ void item_go_on(struct item *e, struct queue_time t)
 {
 	struct queue *q = e->queue;
 	struct route_entry *next;
+	const char *spent;
 	int r;
 
 	if (e->deadline <= t.ticks) {
@@ -172,14 +173,15 @@ void item_go_on(struct item *e, struct queue_time t)
 		end_round(e, t);
 		return;
 	}
-	if (!limits_take(&q->config->limits, t.ticks)) {
-		mag_log(MAG_LOG_ERROR, "the budget is spent: nothing more is sent for now");
-		item_give_up(e, SMS_PERMANENT, "the budget for messages is spent");
+	spent = limits_take(&q->config->limits, e->message.to, t.ticks);
+	if (spent) {
+		mag_log(MAG_LOG_ERROR, "nothing more is sent for now: %s", spent);
+		item_give_up(e, SMS_PERMANENT, spent);
 		return;
 	}
 	r = launch(e, next->gateway, t);
 	if (r < 0) {
-		limits_return(&q->config->limits, t.ticks);
+		limits_return(&q->config->limits, e->message.to, t.ticks);
 		item_finish(e, SMS_PERMANENT,
 			r == MAG_ENOTFOUND ? "unknown template"
 			: r == MAG_EINVAL  ? "the template needs other values"

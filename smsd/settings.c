@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
-#include "smsd/limits.h"
 #include "smsd/settings.h"
 
 #define PATH_LEN 512
@@ -24,6 +23,18 @@ static const struct opt smsd_opts[] = {
 		"messages an hour, all together; beyond it nothing is sent" },
 	{ "budget_day", OPT_INT, "10000", 0, 100000000, NULL, ROW(budget_day),
 		"messages a day, all together; beyond it nothing is sent" },
+	{ "country_hour", OPT_INT, "1000", 0, 100000000, NULL, ROW(each_hour[LIMIT_COUNTRY]),
+		"messages an hour to each country" },
+	{ "country_day", OPT_INT, "10000", 0, 100000000, NULL, ROW(each_day[LIMIT_COUNTRY]),
+		"messages a day to each country" },
+	{ "prefix_hour", OPT_INT, "200", 0, 100000000, NULL, ROW(each_hour[LIMIT_PREFIX]),
+		"messages an hour to each block of a thousand numbers" },
+	{ "prefix_day", OPT_INT, "1000", 0, 100000000, NULL, ROW(each_day[LIMIT_PREFIX]),
+		"messages a day to each block of a thousand numbers" },
+	{ "number_hour", OPT_INT, "30", 0, 100000000, NULL, ROW(each_hour[LIMIT_NUMBER]),
+		"messages an hour to each number or address" },
+	{ "number_day", OPT_INT, "100", 0, 100000000, NULL, ROW(each_day[LIMIT_NUMBER]),
+		"messages a day to each number or address" },
 	{ "parallel", OPT_INT, "64", 1, 1024, NULL, ROW(parallel),
 		"requests to gateways at the same time" },
 	{ "max_waiting", OPT_INT, "10000", 1, 1000000, NULL, ROW(max_waiting),

@@ -3,11 +3,13 @@
 #define SMSD_SETTINGS_H
 
 #include "smsd/gateway.h"
+#include "smsd/limits.h"
 #include "smsd/mail_template.h"
 #include "smsd/route.h"
 
 struct smsd_settings {
 	char socket[108], user[64], clients[256], allowed_countries[1024];
+	int64_t each_hour[LIMIT_SCOPES], each_day[LIMIT_SCOPES]; /* by enum limit_scope */
 	int64_t budget_hour, budget_day, parallel, max_waiting, drain;
 	char templates_dir[256];
 	bool autofill, sandbox;

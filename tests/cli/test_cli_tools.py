@@ -179,6 +179,9 @@ def test_gateway_and_send(desk):
     assert desk.last_message(number)["channel"] == "voice"
     (row,) = desk.json("gateway", "list")
     assert (row["gateway"], row["driver"], row["accepted"]) == ("outbox", "outbox", 3)
+    limits = {row["limit"]: row for row in desk.json("gateway", "limits")}
+    assert limits["number"]["hour_used"] == limits["country US"]["day_used"] == 3
+    assert limits["all"]["refused"] == 0 and limits["prefix"]["hour_limit"] > 0
     desk.ctl("send", "--to", "12", "--text", "x", code=2)
     desk.ctl("send", "--to", number, code=2)
     desk.ctl("gateway", "test", "word", code=2)

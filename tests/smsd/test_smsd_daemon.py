@@ -150,6 +150,34 @@ def test_threat_18_a_spent_budget_stops_everything(smsd):
     assert smsd.outcome()["outcome"] == PERMANENT
 
 
+def test_threat_18_each_number_block_and_country_has_its_budget(smsd):
+    smsd.configure(smsd.outbox_gateway(), number_hour=2, prefix_day=3, country_hour=4,
+                   allowed_countries="US CA")
+    smsd.start()
+    numbers = ["+12025550134"] * 3 + ["+12025550135", "+12025550136", "+12035550134",
+                                      "+12045550134", "+12075550134"]
+    replies = [smsd.outcome(to=n) for n in numbers]
+    said = [r["error"] if r["outcome"] == PERMANENT else r["outcome"] for r in replies]
+    spent = "the budget for this {} is spent"
+    assert said == [ACCEPTED, ACCEPTED, spent.format("number"), ACCEPTED,
+                    spent.format("block of numbers"), ACCEPTED, ACCEPTED, spent.format("country")]
+    assert len(smsd.outbox_messages()) == 5
+    limits = smsd.limits()
+    assert limits["country US"]["hour_used"] == 4 and limits["country CA"]["hour_used"] == 1
+    assert [limits[n]["refused"] for n in ("all", "number", "prefix")] == [0, 1, 1]
+    # What was spent stays spent over a reload.
+    smsd.reload()
+    assert smsd.outcome(to="+12025550134")["outcome"] == PERMANENT
+
+
+def test_threat_18_failed_attempts_cost_nothing(smsd, slow):
+    smsd.configure(slow.gateway(), number_hour=1)
+    slow.stop()
+    smsd.start()
+    assert smsd.outcome(expires_at=int(time.time()) + 2)["outcome"] == EXPIRED
+    assert smsd.limits()["number"]["hour_used"] == 0
+
+
 def test_gateways_by_priority_channel_and_country(smsd):
     smsd.configure(smsd.outbox_gateway("last", priority=30), smsd.outbox_gateway("first", priority=5,
                    channels="sms"), smsd.outbox_gateway("british", "sms",

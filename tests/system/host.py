@@ -165,6 +165,7 @@ class Host:
         os.chown(self.outbox, uid, 0)
         self.write("/etc/magotp/magotp.conf", conf or "[licences]\nmode = automatic\n")
         self.write("/etc/magotp/smsd.conf", smsd_conf or
+                   f"[smsd]\nnumber_hour = 1000\nnumber_day = 1000\n"
                    f"[gateway outbox]\ndriver = outbox\nchannels = sms voice email\n"
                    f"directory = {self.outbox}\n", 0o640)
         self.run("chgrp", "magotp-sms", "/etc/magotp/smsd.conf")

@@ -1,13 +1,22 @@
 /* Countries by prefix, budgets that slide. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
-#include "smsd/limits.h"
+#include "smsd/tally.h"
 
-#define HOUR 3600000
+#define HOUR   3600000
+#define NUMBER "+12025550134"
+
+static void limits_start(struct limits *l, int64_t hour, int64_t day)
+{
+	assert_int_equal(limits_init(l, hour, day), 0);
+	for (int i = 0; i < LIMIT_SCOPES; i++)
+		l->each[i].hour = l->each[i].day = 1000;
+}
 
 static void country_by_the_longest_prefix(void **state)
 {
@@ -138,18 +147,18 @@ static void what_was_not_sent_is_given_back(void **state)
 	struct limits l = { .allowed_countries = "*" };
 
 	(void)state;
-	budget_init(&l.hour, 1, HOUR);
-	budget_init(&l.day, 2, 24 * HOUR);
-	assert_true(limits_take(&l, 1000));
-	assert_false(limits_take(&l, 1001));
-	limits_return(&l, 1000);
-	assert_true(limits_take(&l, 1002));
+	limits_start(&l, 1, 2);
+	assert_null(limits_take(&l, NUMBER, 1000));
+	assert_non_null(limits_take(&l, NUMBER, 1001));
+	limits_return(&l, NUMBER, 1000);
+	assert_null(limits_take(&l, NUMBER, 1002));
 	/* Too late to give back: the slot is gone, and nothing goes below zero. */
-	limits_return(&l, 1002);
-	limits_return(&l, 1002);
-	assert_true(limits_take(&l, 3 * HOUR));
-	limits_return(&l, 30 * (int64_t)HOUR);
-	assert_false(limits_take(&l, 3 * HOUR + 1));
+	limits_return(&l, NUMBER, 1002);
+	limits_return(&l, NUMBER, 1002);
+	assert_null(limits_take(&l, NUMBER, 3 * HOUR));
+	limits_return(&l, NUMBER, 30 * (int64_t)HOUR);
+	assert_non_null(limits_take(&l, NUMBER, 3 * HOUR + 1));
+	limits_clear(&l);
 }
 
 static void hour_is_not_charged_when_the_day_is_spent(void **state)
@@ -157,13 +166,160 @@ static void hour_is_not_charged_when_the_day_is_spent(void **state)
 	struct limits l = { .allowed_countries = "*" };
 
 	(void)state;
-	budget_init(&l.hour, 5, HOUR);
-	budget_init(&l.day, 1, 24 * HOUR);
-	assert_true(limits_take(&l, 1000));
+	limits_start(&l, 5, 1);
+	assert_null(limits_take(&l, NUMBER, 1000));
 	for (int i = 0; i < 10; i++)
-		assert_false(limits_take(&l, 1000));
+		assert_string_equal(
+			limits_take(&l, NUMBER, 1000), "the budget for messages is spent");
 	l.day.limit = 5;
-	assert_true(limits_take(&l, 1000));
+	assert_null(limits_take(&l, NUMBER, 1000));
+	limits_clear(&l);
+}
+
+/* Whoever is over its own budget takes nothing from the others'. */
+static void threat_18_number_block_and_country_have_budgets_of_their_own(void **state)
+{
+	struct limits l = { .allowed_countries = "*" };
+
+	(void)state;
+	limits_start(&l, 100, 100);
+	l.each[LIMIT_NUMBER].hour = 2;
+	l.each[LIMIT_PREFIX].hour = 4;
+	l.each[LIMIT_COUNTRY].day = 6;
+	for (int i = 0; i < 2; i++)
+		assert_null(limits_take(&l, NUMBER, 1000));
+	for (int i = 0; i < 50; i++)
+		assert_string_equal(
+			limits_take(&l, NUMBER, 1000), "the budget for this number is spent");
+	assert_null(limits_take(&l, "+12025550135", 1000));
+	assert_null(limits_take(&l, "+12025550999", 1000));
+	assert_string_equal(limits_take(&l, "+12025550500", 1000),
+		"the budget for this block of numbers is spent");
+	assert_null(limits_take(&l, "+12025551000", 1000));
+	assert_null(limits_take(&l, "+13035551000", 1000));
+	assert_string_equal(
+		limits_take(&l, "+13035552000", 1000), "the budget for this country is spent");
+	/* Canada has the same calling code, and a budget of its own; so have addresses. */
+	assert_null(limits_take(&l, "+14165550134", 1000));
+	for (int i = 0; i < 2; i++)
+		assert_null(limits_take(&l, "a@example.org", 1000));
+	assert_string_equal(
+		limits_take(&l, "a@example.org", 1000), "the budget for this number is spent");
+	assert_int_equal(budget_used(&l.hour, 1000), 9);
+	/* An hour later number and block have theirs again, the country has not. */
+	assert_string_equal(
+		limits_take(&l, NUMBER, 2 * HOUR), "the budget for this country is spent");
+	l.each[LIMIT_COUNTRY].day = 100;
+	assert_null(limits_take(&l, NUMBER, 2 * HOUR));
+	limits_clear(&l);
+}
+
+static void threat_18_limit_of_zero_sends_nothing(void **state)
+{
+	(void)state;
+	for (int i = 0; i < LIMIT_SCOPES; i++) {
+		struct limits l = { .allowed_countries = "*" };
+
+		limits_start(&l, 100, 100);
+		l.each[i].day = 0;
+		assert_non_null(limits_take(&l, NUMBER, 1000));
+		assert_int_equal(l.each[i].refused, 1);
+		limits_clear(&l);
+	}
+}
+
+static void rows_show_what_is_used_without_a_number(void **state)
+{
+	struct limits l = { .allowed_countries = "*" };
+	struct limit_row rows[8];
+	int n;
+
+	(void)state;
+	limits_start(&l, 100, 200);
+	for (int i = 0; i < 3; i++)
+		assert_null(limits_take(&l, NUMBER, 1000));
+	assert_null(limits_take(&l, "+12025550135", 1000));
+	assert_null(limits_take(&l, "+442079460000", 1000));
+	n = limits_rows(&l, 1000, rows, 8);
+	assert_int_equal(n, 5);
+	assert_string_equal(rows[0].name, "all");
+	assert_int_equal(rows[0].hour_used, 5);
+	assert_int_equal(rows[0].day_limit, 200);
+	assert_string_equal(rows[1].name, "prefix");
+	assert_int_equal(rows[1].hour_used, 4);
+	assert_string_equal(rows[2].name, "number");
+	assert_int_equal(rows[2].day_used, 3);
+	for (int i = 3; i < 5; i++) {
+		bool us = strcmp(rows[i].name, "country US") == 0;
+
+		assert_true(us || strcmp(rows[i].name, "country GB") == 0);
+		assert_int_equal(rows[i].hour_used, us ? 4 : 1);
+	}
+	assert_int_equal(limits_rows(&l, 1000, rows, 4), 4);
+	limits_clear(&l);
+}
+
+/* A flood over numbers without end is refused when the table is full; what was not
+ * used for a day makes room. */
+static void threat_18_tally_is_bounded_and_forgets(void **state)
+{
+	const int64_t most[] = { 5, 5 };
+	struct tally *t = NULL;
+	char key[32];
+
+	(void)state;
+	assert_int_equal(tally_new(&t), 0);
+	for (int i = 0; i < TALLY_KEYS_MAX; i++) {
+		snprintf(key, sizeof key, "%d", i);
+		assert_true(tally_take(t, key, most, 1000));
+	}
+	assert_false(tally_take(t, "one more", most, 1000));
+	assert_true(tally_take(t, "7", most, 1000 + HOUR));
+	assert_true(tally_take(t, "one more", most, 1000 + DAY_MS + HOUR + 1));
+	/* "7" was used later: it is remembered, with what it has used. */
+	for (int i = 0; i < 4; i++)
+		assert_true(tally_take(t, "7", most, 1000 + DAY_MS));
+	assert_false(tally_take(t, "7", most, 1000 + DAY_MS));
+	tally_free(&t);
+}
+
+static void threat_18_services_are_refused_everywhere(void **state)
+{
+	static const char *const services[] = { "+19005550134", "+18005550134", "+448001111111",
+		"+448451234567", "+449098790000", "+498001234567", "+491801234567", "+499001234567",
+		"+33800123456", "+33899123456", "+34900123456", "+39800123456", "+39899123456",
+		"+41800123456", "+41901234567", "+43900123456", "+61190212345", "+81120123456",
+		"+31800123456", "+32800123456", "+46771234567" };
+	static const char *const phones[] = { "+12025550134", "+447400123456", "+442079460000",
+		"+4915112345678", "+493012345678", "+33612345678", "+33123456789", "+34612345678",
+		"+393123456789", "+390612345678", "+41781234567", "+436641234567", "+61412345678",
+		"+819012345678", "+31612345678", "+32470123456", "+46701234567", "+50683123456",
+		"+79161234567", "+8613912345678", "+918123456789", "+525512345678" };
+	struct limits l = { .allowed_countries = "*" };
+	char buf[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+		if (!limits_refuse_country(&l, services[i], buf, sizeof buf))
+			fail_msg("taken: %s", services[i]);
+	for (size_t i = 0; i < sizeof phones / sizeof *phones; i++)
+		if (limits_refuse_country(&l, phones[i], buf, sizeof buf))
+			fail_msg("refused: %s", phones[i]);
+}
+
+static void table_of_services_is_sorted(void **state)
+{
+	static const char *const prefixes[] = {
+#define SERVICE(prefix) prefix,
+#include "smsd/service.def"
+#undef SERVICE
+	};
+
+	(void)state;
+	for (size_t i = 1; i < sizeof prefixes / sizeof *prefixes; i++)
+		assert_true(strcmp(prefixes[i - 1], prefixes[i]) < 0);
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+		assert_in_range(strlen(prefixes[i]), 3, 9);
 }
 
 int main(void)
@@ -177,6 +333,12 @@ int main(void)
 		cmocka_unit_test(budget_of_nothing_gives_nothing),
 		cmocka_unit_test(what_was_not_sent_is_given_back),
 		cmocka_unit_test(hour_is_not_charged_when_the_day_is_spent),
+		cmocka_unit_test(threat_18_number_block_and_country_have_budgets_of_their_own),
+		cmocka_unit_test(threat_18_limit_of_zero_sends_nothing),
+		cmocka_unit_test(rows_show_what_is_used_without_a_number),
+		cmocka_unit_test(threat_18_tally_is_bounded_and_forgets),
+		cmocka_unit_test(threat_18_services_are_refused_everywhere),
+		cmocka_unit_test(table_of_services_is_sorted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

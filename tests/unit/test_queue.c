@@ -73,8 +73,10 @@ static int setup(void **state)
 		.chance = no_chance,
 		.wake = wake };
 	config.limits.allowed_countries = "US";
-	budget_init(&config.limits.hour, 10000, 3600000);
-	budget_init(&config.limits.day, 10000, 86400000);
+	if (limits_init(&config.limits, 10000, 10000) < 0)
+		return -1;
+	for (int i = 0; i < LIMIT_SCOPES; i++)
+		config.limits.each[i].hour = config.limits.each[i].day = 10000;
 	return queue_new(&config, &queue);
 }
 
@@ -83,6 +85,7 @@ static int teardown(void **state)
 	(void)state;
 	queue_abort(queue);
 	queue_free(&queue);
+	limits_clear(&config.limits);
 	for (size_t i = 0; i < 4; i++)
 		gateway_free(&gateways[i]);
 	return 0;

@@ -98,9 +98,10 @@ static int send_one(const struct smsd_settings *s)
 	struct queue *q = NULL;
 	int r;
 
-	budget_init(&c.limits.hour, 10, 3600000);
-	budget_init(&c.limits.day, 10, 86400000);
-	if ((r = mag_secret_set_text(&m.code, "483920")) < 0 || (r = queue_new(&c, &q)) < 0)
+	for (int i = 0; i < LIMIT_SCOPES; i++)
+		c.limits.each[i].hour = c.limits.each[i].day = 10;
+	if ((r = limits_init(&c.limits, 10, 10)) < 0 ||
+		(r = mag_secret_set_text(&m.code, "483920")) < 0 || (r = queue_new(&c, &q)) < 0)
 		goto out;
 	r = queue_submit(q, &m, on_answer, NULL, &waiter);
 	if (r == 0) {
@@ -110,6 +111,7 @@ static int send_one(const struct smsd_settings *s)
 out:
 	sms_message_clear(&m);
 	queue_free(&q);
+	limits_clear(&c.limits);
 	return r;
 }
 
