@@ -70,6 +70,30 @@ def test_where_nothing_else_is_left_the_code_is_asked_for(held):
     assert answer(login, held.codes[0])[0] == "ok"
 
 
+def test_what_is_used_or_over_is_no_way_in(house):
+    """The prompt for a recovery code comes only where one of them would still be taken."""
+    house.time_travel(0)
+    house.start()
+    house.account("anna", uid=ANNA)
+    codes = [c["code"] for c in house.ok("recovery_codes", {"user": "anna"})["codes"]]
+
+    def asked():
+        return [f["kind"] for f in house.login("anna").begin["factors"]] == ["recovery"]
+
+    for i, code in enumerate(codes):
+        if i % 2:
+            house.time_travel(3600)
+        assert asked(), "code %d" % i
+        assert answer(house.login("anna"), code)[0] == "ok"
+    assert not asked()
+    code = house.ok("break_glass", {"user": "anna", "reason": "new phone",
+                                    "until": int(time.time()) + house.offset + 3600})["code"]
+    assert asked()
+    house.time_travel(3601)
+    assert not asked()
+    assert answer(house.login("anna"), code)[0] != "ok"
+
+
 @pytest.mark.parametrize("line", [{"require": "hardware-otp"}, {"level": 3}])
 def test_L7_a_recovery_code_is_not_more_than_it_is(held, line):
     """Where the token is required, its owner's code is no way around it, in no phase."""

@@ -180,6 +180,31 @@ def test_H13_five_wrong_pairs_block_until_an_administrator_helps(home):
     assert add(home, token)[0] == "ok"
 
 
+def test_H13_serials_are_not_guessed(home):
+    """Another's, one that is nobody's, and none: answered alike and counted alike."""
+    home.account("bert", uid=BERT)
+    bert = Hotp(home, "B1")
+    assert add(home, bert, user="bert")[0] == "ok"
+    token = Hotp(home, "A1")
+    seen = [ask(home, "token_add", ANNA, serial=("B1", "X%d" % i)[i % 2], **token.wrong())[0]
+            for i in range(12)]
+    assert seen == 10 * ["serial-unknown"] + 2 * ["try-later"]
+    # What would be right is not looked at either; pairs are not used up by it.
+    result, _ = home.call("token_add", {"user": "anna", "serial": "A1", **token.pair()}, uid=ANNA)
+    assert result.verdict == "try-later" and 0 < result.seconds <= 3600
+    home.time_travel(3600)
+    assert ask(home, "token_add", ANNA, serial="X9", **token.wrong())[0] == "serial-unknown"
+    assert add(home, token)[0] == "ok"
+
+
+def test_H13_64_serials_at_once(home):
+    token = Hotp(home, "A1")
+    with concurrent.futures.ThreadPoolExecutor(64) as pool:
+        got = list(pool.map(lambda i: ask(home, "token_add", ANNA, serial="X%d" % i,
+                                          **token.wrong())[0], range(64)))
+    assert got.count("serial-unknown") == 10 and got.count("try-later") == 54, got
+
+
 def test_H1_an_account_holds_one_token(held):
     second = Hotp(held, "A200")
     assert add(held, second)[0] == "not-allowed"

@@ -192,7 +192,7 @@ void enroll_token_decide(struct request *r)
 	x.pays = m.key ? enroll_pay : NULL;
 	/* Without a key it must be the one that was assigned. */
 	if (!m.key && store_token(r->tick, q->serial)->account != p.a->account.row.id)
-		request_verdict(r, VERDICT_SERIAL_UNKNOWN);
+		token_add_unknown(r, &x);
 	else
 		token_add_try(r, &x);
 }

@@ -64,7 +64,8 @@ size_t login_recoveries(const struct aggregate *creds, const struct aggregate *o
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->n_recoveries; i++)
-		n += a->recoveries[i].kind == kind && a->recoveries[i].row.fate != ROW_DELETED;
+		n += a->recoveries[i].kind == kind && a->recoveries[i].used_at == 0 &&
+		     a->recoveries[i].row.fate != ROW_DELETED;
 	return n;
 }
 

@@ -95,6 +95,8 @@ struct token_adding {
 /* r->state in between; places from TOKEN_ADD_STATE on are the caller's. */
 #define TOKEN_ADD_STATE 6
 void token_add_try(struct request *r, const struct token_adding *x);
+/* The serial is not one that this account may have: charged, and told. */
+void token_add_unknown(struct request *r, const struct token_adding *x);
 /* In settle. The token if it is active now. */
 struct token *token_add_close(struct request *r, struct wire_token_add_rep *p);
 int token_add_want(struct request *r);

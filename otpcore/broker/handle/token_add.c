@@ -5,9 +5,13 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
+#include "otpcore/engine/throttle.h"
+
+#define HOUR                    3600
+#define SERIAL_GUESSES_PER_HOUR 10
 
 /* request.state, from decide to settle. */
-enum { TOKEN_ID, RIGHT, MADE, TAKEN, END };
+enum { TOKEN_ID, RIGHT, MADE, TAKEN, GUESS, END };
 _Static_assert(END <= TOKEN_ADD_STATE, "token.h: the caller's places");
 
 int token_add_want(struct request *r)
@@ -28,6 +32,30 @@ static bool known_to(const struct aggregate *a, const struct token *t)
 	return t->account == a->account.row.id || !t->account;
 }
 
+/* Serials that are nobody's or another's would tell what lies in the inventory: so
+ * many an hour, as of licence keys and together with these. The owner waits, and is
+ * not blocked by them (H13 counts pairs). */
+static bool may_guess(struct request *r, const struct aggregate *a)
+{
+	int64_t hour = throttle_hour(r->now);
+
+	if (phone_count(a, THROTTLE_KEY, a->account.row.id, hour) < SERIAL_GUESSES_PER_HOUR)
+		return true;
+	request_verdict(r, VERDICT_TRY_LATER);
+	r->result.seconds = (uint32_t)((hour + 1) * HOUR - r->now);
+	return false;
+}
+
+void token_add_unknown(struct request *r, const struct token_adding *x)
+{
+	if (!may_guess(r, x->a))
+		return;
+	r->state.i[GUESS] = 1;
+	r->charge[r->n_charges++] = store_charge(
+		r->tick, r->index, THROTTLE_KEY, x->a->account.row.id, throttle_hour(r->now), 1);
+	handle_refuse(r, VERDICT_SERIAL_UNKNOWN, x->serial);
+}
+
 /* Everything that can be said before a code is looked at. Answers if it is no. */
 static struct token *candidate(struct request *r, const struct token_adding *x)
 {
@@ -41,8 +69,10 @@ static struct token *candidate(struct request *r, const struct token_adding *x)
 		request_verdict(r, VERDICT_ACTIVATION_BLOCKED);
 		return NULL;
 	}
+	if (!may_guess(r, a))
+		return NULL;
 	if (!known_to(a, t)) {
-		handle_refuse(r, VERDICT_SERIAL_UNKNOWN, x->serial);
+		token_add_unknown(r, x);
 		return NULL;
 	}
 	v = lifecycle_allows(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_PAIR);
@@ -172,6 +202,11 @@ struct token *token_add_close(struct request *r, struct wire_token_add_rep *p)
 	if (!r->n_charges || r->result.error)
 		return NULL;
 	tried = store_charged(r->tick, r->charge[0]);
+	if (r->state.i[GUESS]) {
+		if (tried > SERIAL_GUESSES_PER_HOUR)
+			request_verdict(r, VERDICT_TRY_LATER);
+		return NULL;
+	}
 	if (tried > ACTIVATION_TRIES) {
 		if (r->state.i[RIGHT])
 			give_back(r, a);

@@ -9,12 +9,6 @@
 #include "otpcore/engine/lifecycle.h"
 #include "otpcore/engine/token.h"
 
-static void windows(const struct settings *s, struct token_windows *w_r)
-{
-	*w_r = (struct token_windows){ s->hotp_window, s->totp_window, s->resync_window_hotp,
-		s->resync_window_totp };
-}
-
 /* The tokens that this login offers, those to repair among them; `ref` 0: all.
  * To repair is the owner's: what another verifier says resets nothing. */
 static size_t offered(const struct party *p, uint32_t ref, struct token *list_r[TOKENS_MAX])
@@ -56,12 +50,11 @@ static void identify(struct trial *t, const struct token *token)
 	t->run_over = VERDICT_TOKEN_LOCKED;
 }
 
-static void accept(const struct party *p, struct token *t, const struct token_position *next)
+/* Its code was right, or both were, and it stands behind them. */
+static void accept(const struct party *p, struct token *t)
 {
 	struct request *r = p->r;
 
-	t->moving = next->moving;
-	t->drift = next->drift;
 	t->last_used_at = r->now;
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
 	/* What it is worth now: a wrong code of the same tick may lock it yet. */
@@ -84,12 +77,15 @@ static enum verdict judge(const struct party *p, struct token *t, const char *co
 	struct token_windows w;
 	enum verdict v = VERDICT_NONE;
 
-	windows(p->r->broker->settings, &w);
-	if (seal_open(p->r->broker->keyring, "token.secret", t->row.id, &t->secret, &seed) == 0)
+	token_windows_of(p->r->broker->settings, &w);
+	if (token_seed(p->r, t, &seed) == 0)
 		v = token_judge(t, &seed, code, p->r->now, &w, &next);
 	mag_secret_free(&seed);
-	if (v == VERDICT_OK)
-		accept(p, t, &next);
+	if (v != VERDICT_OK)
+		return v;
+	t->moving = next.moving;
+	t->drift = next.drift;
+	accept(p, t);
 	return v;
 }
 
@@ -225,22 +221,16 @@ static void identify_resync(struct trial *t, const struct token *token)
 static enum verdict judge_pair(const struct party *p, struct token *t)
 {
 	const struct wire_resync_req *q = p->r->body;
-	const char *const codes[2] = { mag_secret_text(&q->code1), mag_secret_text(&q->code2) };
 	enum life_event e = t->state == TOKEN_SUSPENDED ? LIFE_RESUME : LIFE_RESYNC;
-	struct mag_secret seed = { 0 };
-	struct token_position next;
-	struct token_windows w;
-	enum verdict v = VERDICT_NONE;
+	unsigned has = LIFE_HAS_PAIR | token_paid(p->a, t, p->r->now);
+	enum verdict v = lifecycle_allows(t, e, ACTOR_USER, has);
 
-	windows(p->r->broker->settings, &w);
-	if (seal_open(p->r->broker->keyring, "token.secret", t->row.id, &t->secret, &seed) == 0)
-		v = token_resync(t, &seed, codes, p->r->now, &w, &next);
-	mag_secret_free(&seed);
 	if (v == VERDICT_OK)
-		v = lifecycle_move(t, e, ACTOR_USER, LIFE_HAS_PAIR | token_paid(p->a, t, p->r->now),
-			p->r->now);
+		v = token_pair(p->r, t, &q->code1, &q->code2);
 	if (v == VERDICT_OK)
-		accept(p, t, &next);
+		v = lifecycle_move(t, e, ACTOR_USER, has, p->r->now);
+	if (v == VERDICT_OK)
+		accept(p, t);
 	return v;
 }
 
