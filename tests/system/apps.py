@@ -83,3 +83,12 @@ def broker_down(host):
 def listens(port):
     with socket.socket() as s:
         return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def password_file(host, group):
+    """Passwords for a program that is not root, as magotp-services(7) says."""
+    profile(host, "magotp-file")
+    hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=PASSWORD,
+                            capture_output=True, text=True, check=True).stdout.strip()
+    host.write("/etc/magotp/passwords", f"alice:{hashed}\n", 0o640)
+    host.run("chgrp", group, "/etc/magotp/passwords")
