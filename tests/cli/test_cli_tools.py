@@ -112,6 +112,20 @@ def test_explain_the_line_beats_the_section(make_desk):
     assert e["variants"]["broker_down"] == "ALLOWED"
 
 
+def test_O5_explain_who_would_be_led_through(make_desk):
+    desk = make_desk(**{"service sshd": {"unenrolled": "enroll"}})
+    desk.person("games")
+    p = desk.ctl("explain", "sshd", "games", "--pam-dir", pam_dir(desk))
+    assert p.stdout.splitlines()[0] == "games would be led through enrolment."
+    e = desk.json("explain", "sshd", "games", "--pam-dir", pam_dir(desk))
+    assert (e["decision"], e["reason"]) == ("enroll", "ok")
+    for line in (" mode=combined", " require=mloa-hardware"):
+        e = desk.json("explain", "sshd", "games", "--pam-dir", pam_dir(desk, line))
+        assert e["decision"] == "deny", line
+    assert desk.json("explain", "sshd", "nobody-here", "--pam-dir",
+                     pam_dir(desk))["decision"] == "deny"
+
+
 def test_explain_exempt_unknown_and_profiles(make_desk):
     desk = make_desk(**{
         "service sshd": {"require": "strong", "exempt_users": "news",

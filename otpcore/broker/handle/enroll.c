@@ -91,12 +91,16 @@ struct subscription *enroll_pay(struct request *r, struct aggregate *a)
 
 /* ---- begin ---- */
 
-bool enroll_offered(const struct request *r, const struct aggregate *a, const struct policy *p)
+bool enroll_fits(const struct aggregate *a, const struct policy *p)
 {
-	return a->exists && !login_enrolled(a) && !*a->account.parent &&
-	       (r->standing.root || r->standing.own) && p->unenrolled == UNENROLLED_ENROLL &&
+	return a->exists && !*a->account.parent && p->unenrolled == UNENROLLED_ENROLL &&
 	       (p->mode == MODE_SEPARATE || p->mode == MODE_SHORT) &&
 	       strength_satisfies(STRENGTH_HARDWARE_OTP, p->require);
+}
+
+bool enroll_offered(const struct request *r, const struct aggregate *a, const struct policy *p)
+{
+	return enroll_fits(a, p) && !login_enrolled(a) && (r->standing.root || r->standing.own);
 }
 
 void enroll_begin(struct request *r, struct aggregate *a, struct wire_begin_rep *rep)

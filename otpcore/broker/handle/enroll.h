@@ -35,7 +35,9 @@ struct enroll_answer {
 void enroll_proven(
 	struct request *r, const struct proof *proof, const struct enroll_answer *answer);
 
-/* begin: can this peer lead somebody through it, at this service? */
+/* Is this service's policy to set up an account without credential, and could what is
+ * set up be enough there? And may this peer lead it through (begin)? */
+bool enroll_fits(const struct aggregate *a, const struct policy *p);
 bool enroll_offered(const struct request *r, const struct aggregate *a, const struct policy *p);
 void enroll_begin(struct request *r, struct aggregate *a, struct wire_begin_rep *rep);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/enroll.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/phone.h"
 #include "otpcore/engine/policy.h"
@@ -137,7 +138,10 @@ static enum login_decision without_factor(const struct explaining *x, enum verdi
 		*why_r = VERDICT_ACCOUNT_UNKNOWN;
 	if (x->policy.unenrolled == UNENROLLED_ALLOW)
 		return DECISION_PASS;
-	return DECISION_DENY;
+	if (!enroll_fits(x->own, &x->policy))
+		return DECISION_DENY;
+	*why_r = VERDICT_OK;
+	return DECISION_ENROLL;
 }
 
 static enum login_decision choose(const struct explaining *x, enum verdict *why_r)
@@ -170,7 +174,8 @@ static enum login_decision decision(struct explaining *x, enum verdict *why_r)
 	else
 		d = choose(x, why_r);
 	/* Watching only: the reason stays, nobody is held up. */
-	if (x->policy.observe && x->policy.known && d == DECISION_DENY)
+	if (x->policy.observe && x->policy.known &&
+		(d == DECISION_DENY || d == DECISION_ENROLL))
 		d = DECISION_EXEMPT;
 	return d;
 }
