@@ -101,6 +101,12 @@ int gateway_new(const char *name, const struct opt_tree *t, void *const *shared,
 struct gateway *gateway_ref(struct gateway *g);
 void gateway_free(struct gateway **g); /* drops one reference */
 
+/* Who sends it: as the gateway's section says, else as the message does. */
+static inline const char *attempt_from(const struct attempt *a)
+{
+	return *a->gateway->from ? a->gateway->from : a->message->from;
+}
+
 /* Book the start and the end of an attempt on a channel. `now` in wall seconds,
  * `ticks` in ms. */
 void gateway_started(struct gateway *g, const char *channel, int64_t ticks);

@@ -77,6 +77,8 @@ static const char *fault_of(const struct wire_submit_req *q)
 		return "unknown channel";
 	if (mail ? !is_mail_address(q->to) : !is_e164(q->to))
 		return mail ? "not an e-mail address" : "not an E.164 number";
+	if (*q->from && (!mail || !is_mail_address(q->from)))
+		return "the sender is not an e-mail address";
 	if (q->priority >= SMS_PRIORITIES)
 		return "unknown priority";
 	if (!q->template[0] && !q->text.len)
@@ -109,6 +111,7 @@ int sms_message_take(
 	memcpy(m->template, request->template, sizeof m->template);
 	memcpy(m->language, request->language, sizeof m->language);
 	memcpy(m->args, request->args, sizeof m->args);
+	memcpy(m->from, request->from, sizeof m->from);
 	if (is_host(request->host))
 		memcpy(m->host, request->host, sizeof m->host);
 	m->expires_at = request->expires_at;

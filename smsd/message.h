@@ -20,6 +20,7 @@ struct sms_message {
 	char language[17];
 	char host[65];
 	char args[601]; /* of an e-mail's template: name=value lines */
+	char from[257]; /* of an e-mail, where the gateway names no sender; "" */
 	struct mag_secret code, text;
 	int64_t expires_at; /* seconds, UTC */
 	unsigned priority;  /* 0 is the most urgent */

@@ -203,6 +203,8 @@ static int encode(const struct order *o, unsigned char *frame, size_t *len_r)
 	mag_copy(q.args, sizeof q.args, s->args);
 	mag_copy(q.language, sizeof q.language, s->language);
 	mag_copy(q.host, sizeof q.host, o->dispatch->broker->host);
+	if (s->mail)
+		mag_copy(q.from, sizeof q.from, o->dispatch->broker->settings->mail_from);
 	r = mag_secret_set(&q.code, s->code.data, s->code.len);
 	if (!r)
 		r = wire_encode_request(WIRE_MSG_SUBMIT, &q, frame, len_r);

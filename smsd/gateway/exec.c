@@ -153,7 +153,7 @@ static int write_input(const struct attempt *a, struct exec_order *order)
 		{ "To", m->to },
 		{ "Channel", m->channel },
 		{ "Id", m->id },
-		{ "From", a->gateway->from },
+		{ "From", attempt_from(a) },
 		{ "Language", mag_clean(language, sizeof language, m->language) },
 		{ "Code", mag_secret_text(&m->code) },
 		{ "Subject", a->subject ? a->subject : "" },

@@ -102,7 +102,7 @@ static int expand(struct transfer *t)
 {
 	const struct attempt *a = t->job.attempt;
 	const struct http_settings *s = a->gateway->driver;
-	const struct ph_values v = { a->message, a->text, a->gateway->from, a->now_ms, s->ttl_min };
+	const struct ph_values v = { a->message, a->text, attempt_from(a), a->now_ms, s->ttl_min };
 	int r = ph_expand(s->url_template, &v, &t->url);
 
 	if (r == 0)

@@ -124,7 +124,7 @@ static int set_mail(struct mail_transfer *t)
 	int bad = 0;
 
 	bad |= curl_easy_setopt(e, CURLOPT_URL, s->url);
-	bad |= curl_easy_setopt(e, CURLOPT_MAIL_FROM, a->gateway->from);
+	bad |= curl_easy_setopt(e, CURLOPT_MAIL_FROM, attempt_from(a));
 	bad |= curl_easy_setopt(e, CURLOPT_MAIL_RCPT, t->to);
 	bad |= curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
 	bad |= curl_easy_setopt(e, CURLOPT_READFUNCTION, give_text);
@@ -137,13 +137,14 @@ static int prepare(struct curl_job *job)
 	struct mail_transfer *t = (struct mail_transfer *)job;
 	const struct attempt *a = t->job.attempt;
 	const struct smtp_settings *s = a->gateway->driver;
-	const struct mail_text mail = { .from = a->gateway->from,
+	const struct mail_text mail = { .from = attempt_from(a),
 		.to = a->message->to,
 		.id = a->message->id,
 		.subject = a->subject && *a->subject ? a->subject : "magotp",
 		.body = a->text,
 		.at = a->now_ms / 1000 };
-	int r = mail_text_make(&mail, &t->text);
+	/* [mail] from of magotp.conf comes with the message; a text of root's has none. */
+	int r = *mail.from ? mail_text_make(&mail, &t->text) : MAG_EINVAL;
 
 	if (r < 0)
 		return r;
@@ -178,7 +179,7 @@ static const char *fault_of(const struct gateway *g, const struct smtp_settings 
 
 	if (!mag_has_prefix(s->url, "smtp://") && !mag_has_prefix(s->url, "smtps://"))
 		return "url: must begin with smtp:// or smtps://";
-	if (!strchr(g->from, '@') || strpbrk(g->from, " <>\"\r\n"))
+	if (*g->from && (!strchr(g->from, '@') || strpbrk(g->from, " <>\"\r\n")))
 		return "from: must be an e-mail address, without a name";
 	if (!s->username[0] != !s->password.len)
 		return "username and password: one is missing";

@@ -48,6 +48,22 @@ def test_text_with_dots_arrives_whole(smsd, peer):
     assert mail.get_content().replace("\r\n", "\n").strip() == text
 
 
+def test_the_sender_is_the_gateways_or_else_the_messages(smsd, peer):
+    """[mail] from of magotp.conf comes along; a gateway with a sender of its own keeps it."""
+    smsd.start()
+    assert smsd.outcome(**MAIL, **{"from": "other@example.net"})["outcome"] == ACCEPTED
+    section = "\n".join(line for line in peer.gateway().splitlines() if "from" not in line)
+    smsd.stop()
+    smsd.configure(section + "\n", templates=TOP / "conf/templates")
+    smsd.start()
+    assert smsd.outcome(id="m1", **MAIL, **{"from": "other@example.net"})["outcome"] == ACCEPTED
+    nobody = smsd.outcome(id="m2", expires_at=int(time.time()) + 2, **MAIL, **{"from": ""})
+    assert nobody["outcome"] == EXPIRED
+    senders = [mail[0] for mail in peer.mails]
+    assert [s.strip("<>") for s in senders] == ["otp@example.org", "other@example.net"]
+    assert b"\r\nFrom: other@example.net\r\n" in b"\r\n" + peer.mails[1][2]
+
+
 @pytest.mark.parametrize("command", ["CONNECT", "MAIL", "RCPT", "DATA", "END"])
 @pytest.mark.parametrize("reply, outcome", [("451 later", EXPIRED), ("550 never", PERMANENT)])
 def test_refusals(smsd, peer, command, reply, outcome):

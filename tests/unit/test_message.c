@@ -111,6 +111,11 @@ static void odd_code(struct wire_submit_req *q)
 	assert_int_equal(mag_secret_set_text(&q->code, "4 8"), 0);
 }
 
+static void sender_of_a_text(struct wire_submit_req *q)
+{
+	SET(from, "otp@example.org");
+}
+
 static void letters_in_a_code(struct wire_submit_req *q)
 {
 	assert_int_equal(mag_secret_set_text(&q->code, "ab123-cd456-efg"), 0);
@@ -120,7 +125,7 @@ static void what_is_malformed_is_refused_without_repeating_it(void **state)
 {
 	static void (*const spoil[])(struct wire_submit_req * q) = { bad_id, empty_id, bad_channel,
 		no_plus, leading_zero, too_long, too_short, letters, mail_as_number, number_as_mail,
-		late_priority, no_words, both, odd_code, letters_in_a_code };
+		late_priority, no_words, both, odd_code, sender_of_a_text, letters_in_a_code };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof spoil / sizeof *spoil; i++) {
