@@ -24,7 +24,7 @@ struct listener;  /* listen.c */
 struct ticker;    /* tick.c */
 struct dispatch;  /* dispatch.c */
 struct decoys;    /* decoy.c */
-struct twins;   /* twin.c */
+struct twins;     /* twin.c */
 struct mails;     /* mail.c */
 struct sweeper;   /* sweep.c */
 struct passwords; /* password.c */

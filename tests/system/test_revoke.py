@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from host import PASSWORD, until_end, wait_for
+from host import PASSWORD, ROOT, until_end, wait_for
 from test_tokens import hotp
 
 MAIL = "alice@example.org"
@@ -114,6 +114,22 @@ def test_H8_a_mail_that_cannot_go_out_locks_nobody_out(empty_host):
     text = host.message(MAIL)["text"]
     wait_for("the mail", lambda: any("temporary password:" in m["text"] for m in host.messages()))
     assert text
+
+
+def test_H8_the_helper_does_with_what_the_unit_leaves_it(empty_host):
+    host = prepared(empty_host, "reset")
+    host.stop(host.broker)
+    unit = (ROOT / "conf/systemd/otpcored.service.in").read_text()
+    caps = re.search(r"^CapabilityBoundingSet=(.+)$", unit, re.M).group(1).split()
+    bounding = ",".join(["-all"] + ["+" + c.removeprefix("CAP_").lower() for c in caps])
+    host.broker = host.daemon("setpriv", f"--bounding-set={bounding}", "--no-new-privs",
+                              "otpcored", "--foreground", log=host.shared / "otpcored.log")
+    wait_for("otpcored", lambda: host.answers("account", "list"))
+    before = shadow(host, "alice")
+    host.run("magotpctl", "revoke", "alice", "t1", "--reason", "lost", "--yes")
+    settled(host)
+    assert shadow(host, "alice")[0] != before[0] and shadow(host, "alice")[1] == "0"
+    assert host.run("stat", "-c", "%U:%G %a", "/etc/shadow").stdout == "root:shadow 640\n"
 
 
 @pytest.mark.parametrize("why, how", [
