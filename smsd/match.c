@@ -50,24 +50,28 @@ int match_pointer_check(const char *pointer, char err[MATCH_ERROR_MAX])
 int match_rule_read(const char *text, struct match_rule *rule_r, char err[MATCH_ERROR_MAX])
 {
 	struct match_rule rule = { 0 };
-	const char *equal = strstr(text, " = ");
+	const char *equal = strstr(text, " = "), *ends = strstr(text, " ends ");
+	const char *sign = equal ? equal : ends;
 	int r = 0;
 
 	if (mag_has_prefix(text, "prefix ")) {
 		rule.kind = RULE_PREFIX;
 		r = mag_copy(rule.value, sizeof rule.value, text + 7);
-	} else if (*text == '/' && equal && (size_t)(equal - text) < sizeof rule.pointer) {
-		rule.kind = RULE_POINTER;
-		memcpy(rule.pointer, text, (size_t)(equal - text));
+	} else if (*text == '/' && sign && (size_t)(sign - text) < sizeof rule.pointer) {
+		rule.kind = equal ? RULE_POINTER : RULE_ENDS;
+		memcpy(rule.pointer, text, (size_t)(sign - text));
 		if ((r = match_pointer_check(rule.pointer, err)) < 0)
 			return r;
-		r = mag_copy(rule.value, sizeof rule.value, equal + 3);
+		r = mag_copy(
+			rule.value, sizeof rule.value, sign + strlen(equal ? " = " : " ends "));
 	} else if (*text) {
 		r = MAG_ESYNTAX;
 	}
 	if (r < 0) {
 		snprintf(err, MATCH_ERROR_MAX,
-			"\"%.60s\" is neither \"/pointer = value\" nor \"prefix TEXT\"", text);
+			"\"%.50s\" is none of \"/pointer = value\", \"/pointer ends TEXT\", "
+			"\"prefix TEXT\"",
+			text);
 		return r;
 	}
 	*rule_r = rule;
@@ -115,6 +119,11 @@ static enum holds rule_holds(
 	if (!root)
 		return CANNOT_SAY;
 	text = text_at(root, rule->pointer, &found);
+	if (rule->kind == RULE_ENDS)
+		return text && strlen(text) >= len &&
+				       strcmp(text + strlen(text) - len, rule->value) == 0
+			       ? HOLDS
+			       : HOLDS_NOT;
 	/* What is left out is null: APIs differ, and mean the same. */
 	if (strcmp(rule->value, "null") == 0)
 		return text ? HOLDS_NOT : HOLDS;

@@ -7,10 +7,10 @@
 #define MATCH_STATUSES_MAX 16
 #define MATCH_ERROR_MAX    128
 
-/* "/status = 0": the JSON value at the pointer (RFC 6901) is; "prefix TEXT":
- * the body begins with; "": there is no rule. */
+/* "/status = 0": the JSON value at the pointer (RFC 6901) is; "/type ends TEXT": it
+ * ends so; "prefix TEXT": the body begins with; "": there is no rule. */
 struct match_rule {
-	enum { RULE_NONE, RULE_POINTER, RULE_PREFIX } kind;
+	enum { RULE_NONE, RULE_POINTER, RULE_ENDS, RULE_PREFIX } kind;
 	char pointer[128], value[128];
 };
 

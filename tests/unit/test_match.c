@@ -82,6 +82,12 @@ static void four_outcomes(void **state)
 		{ "/s = 0", "/s = 1", 200, "{\"s\": \"1\"}", SMS_RETRYABLE },
 		{ "/s = 0", "/s = 1", 500, "{\"s\": \"1\"}", SMS_RETRYABLE },
 		{ "/s = 0", "/s = 1", 200, "{\"s\": \"5\"}", SMS_PERMANENT },
+		{ "", "/__type ends Throttling", 400, "{\"__type\": \"a.b#Throttling\"}",
+			SMS_RETRYABLE },
+		{ "", "/__type ends Throttling", 400, "{\"__type\": \"Throttling\"}",
+			SMS_RETRYABLE },
+		{ "", "/__type ends Throttling", 400, "{\"__type\": \"rottling\"}", SMS_PERMANENT },
+		{ "", "/__type ends Throttling", 400, "{}", SMS_PERMANENT },
 		{ "", "prefix busy", 200, "busy now", SMS_RETRYABLE },
 	};
 	struct match m;
