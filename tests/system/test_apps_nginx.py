@@ -1,7 +1,6 @@
 """nginx's auth_pam: workers without rights, one password field, PAM twice for GET /."""
 
 import base64
-import concurrent.futures
 import http.client
 
 import pytest
@@ -75,8 +74,7 @@ def test_refusals(host):
     """None of them opens, none says more than the others, and no code is spent."""
     code = host.token.next()
     tries = [None, PASSWORD, f"{PASSWORD},000000", f"wrong,{code}"]
-    with concurrent.futures.ThreadPoolExecutor(len(tries)) as pool:
-        answers = list(pool.map(lambda p: get(host, p, "/other.html"), tries))
+    answers = apps.at_once(lambda p: get(host, p, "/other.html"), tries)
     assert [status for status, _ in answers] == [401] * len(tries)
     assert len({body for _, body in answers}) == 1
     assert get(host, f"{PASSWORD},{code}", "/other.html") == (200, "another\n")
