@@ -59,7 +59,7 @@ struct peer {
 
 /* What the peer is towards the account it names; set by the gate. */
 struct standing {
-	bool root, own, verifier, admin;
+	bool root, own, verifier, admin, agent;
 };
 
 /* A message to hand to smsd once the tick is committed. */
@@ -135,6 +135,7 @@ extern const struct handler handle_token[];   /* token_*, mobile_*, recovery_cod
 extern const struct handler handle_connect[]; /* connect, account_connect */
 extern const struct handler handle_sweep[];   /* sweep */
 extern const struct handler handle_terms[];   /* terms_* */
+extern const struct handler handle_proofing[];
 
 /* ---- gate.c: the only place that checks authority ---- */
 /* Declares the reads of the gate; opens the ticket. */

@@ -6,6 +6,7 @@
 
 #include "otpcore/base/buf.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/proofing.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/mail.h"
 #include "otpcore/broker/session.h"
@@ -96,6 +97,7 @@ static bool revoke(struct request *r, struct aggregate *a, const struct due *d)
 		return false;
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
 	session_end_resting(r, a, t->row.id, NULL);
+	proofing_drop_lost(r, a);
 	return true;
 }
 

@@ -119,6 +119,23 @@ static bool administers(struct request *r, const char *name, const struct aggreg
 	return mag_streq(own->account.organisation, a->account.organisation);
 }
 
+/* Is the peer an agent who may proof this account's person? Never the own account.
+ * One without an organisation serves those of all: only root makes agents. */
+static bool proofs(struct request *r, const char *name, const struct aggregate *a)
+{
+	const struct aggregate *own = store_account_uid(r->tick, r->peer.uid);
+
+	if (!own->exists || own->account.state != ACCOUNT_ACTIVE ||
+		own->account.role != ROLE_PROOFING_AGENT)
+		return false;
+	if (!name) /* the list: its handler keeps to the organisation */
+		return true;
+	if (!a->exists || a->account.row.id == own->account.row.id)
+		return false;
+	return !*own->account.organisation ||
+	       mag_streq(own->account.organisation, a->account.organisation);
+}
+
 static void stand(struct request *r)
 {
 	const char *name = account_of(r), *service = service_of(r);
@@ -131,6 +148,7 @@ static void stand(struct request *r)
 		return;
 	r->standing.verifier = speaks_for(r, service);
 	r->standing.admin = administers(r, name, a);
+	r->standing.agent = proofs(r, name, a);
 }
 
 static bool enough(const struct request *r)
@@ -143,6 +161,8 @@ static bool enough(const struct request *r)
 		return s->own || s->verifier || (s->admin && account_of(r) && !service_of(r));
 	case AUTH_VERIFIER:
 		return s->verifier;
+	case AUTH_AGENT:
+		return s->agent;
 	case AUTH_ADMIN:
 		return s->admin;
 	case AUTH_ROOT:

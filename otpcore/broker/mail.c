@@ -61,6 +61,12 @@ static const struct {
 	{ "connected", NULL },
 	{ "password-reset", "password-reset" },
 	{ "password-change", "password-reset" },
+	{ "proofing-wanted", "proofing" },
+	{ "proofing-agreement", NULL }, /* I7: it is mailed */
+	{ "proofing-appointment", "proofing" },
+	{ "proofing-issued", "proofing" },
+	{ "proofing-failed", "proofing" },
+	{ "proofing-passed", NULL },
 };
 
 static bool has_word(const char *words, const char *word)

@@ -18,6 +18,7 @@ static const struct handler *const families[] = {
 	handle_sweep,
 	handle_terms,
 	handle_token,
+	handle_proofing,
 	NULL,
 };
 

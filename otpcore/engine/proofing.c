@@ -108,11 +108,9 @@ enum verdict proofing_code_judge(struct proofings *p, const unsigned char hash[H
 
 /* ---- the agent's work ---- */
 
-/* Rows that were added in this tick stand last: the later of two wins. */
 static bool later(const struct proofing *x, const struct proofing *y)
 {
-	return !y || x->created_at > y->created_at ||
-	       (x->created_at == y->created_at && x->row.fate == ROW_NEW);
+	return !y || x->created_at > y->created_at;
 }
 
 struct proofing *proofing_under_way(struct proofings *p)

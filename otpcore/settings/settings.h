@@ -41,6 +41,7 @@ struct settings {
 	int64_t total_30d, delay_first, delay_max, delay_after, per_source;
 	/* [lifecycle] */
 	int64_t subscription, remind_before, suspended_limit, expired_limit, renewal_period;
+	int64_t proofing_code;
 	char revoke_reminders[64];
 	int on_revoke; /* enum on_revoke */
 	/* [policy] */

@@ -19,7 +19,7 @@ static const char *const on_revoke[] = { "reset", "expire", "keep", NULL };
 static const char *const factors[] = { "certificate", "phone", "hardware", "mobile", "recovery",
 	NULL };
 static const char *const mails[] = { "invitation", "activation", "sponsorship", "login", "reminder",
-	"expiry", "suspension", "revocation", "password-reset", NULL };
+	"expiry", "suspension", "revocation", "password-reset", "proofing", NULL };
 static const char *const service_modes[] = { "separate", "short", "combined", "none", NULL };
 static const char *const unenrolled[] = { "deny", "allow", "enroll", NULL };
 static const char *const deny_allow[] = { "deny", "allow", NULL };
@@ -121,6 +121,8 @@ static const struct opt lifecycle_opts[] = {
 		"when a coming revocation is announced" },
 	{ "renewal_period", OPT_DURATION, "1y", 0, 10 * YEAR, NULL, AT(renewal_period),
 		"how long after expiry a subscription can be renewed" },
+	{ "proofing_code", OPT_DURATION, "30d", HOUR, YEAR, NULL, AT(proofing_code),
+		"how long the activation code of an identity proofing is good" },
 	{ "on_revoke", OPT_ENUM, "reset", 0, 0, on_revoke, AT(on_revoke),
 		"what happens to the password when a token is revoked" },
 	{ 0 },
@@ -193,7 +195,7 @@ static const struct opt mail_opts[] = {
 	{ "from", OPT_TEXT, NULL, 0, 0, NULL, AT(mail_from), "the sender of e-mails" },
 	{ "enabled", OPT_WORDS,
 		"invitation activation sponsorship login reminder expiry suspension revocation "
-		"password-reset",
+		"password-reset proofing",
 		0, 0, mails, AT(mail_enabled), "the kinds of e-mail that are sent" },
 	{ 0 },
 };

@@ -223,6 +223,17 @@ int store_list_accounts(struct store *s, const char *after, int64_t state, int64
 int store_list_licences(struct store *s, int64_t after_id, const char *order, int64_t state,
 	size_t limit, store_licence_fn *fn, void *arg);
 
+/* Somebody who waits for identity proofing, and how far it is. */
+struct store_waiting {
+	char account[257];
+	int64_t product, proofing; /* of a subscription in force: WANTED or ASKED */
+	int64_t state, method, appointment_at, expires_at; /* of the latest course; 0: none */
+};
+typedef int store_waiting_fn(const struct store_waiting *row, void *arg);
+/* In order of name; organisation "": of all. */
+int store_list_waiting(struct store *s, const char *after, const char *organisation, int64_t now,
+	size_t limit, store_waiting_fn *fn, void *arg);
+
 struct store_token_row {
 	struct token token;
 	char account[257];  /* "": in the inventory */

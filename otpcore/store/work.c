@@ -165,6 +165,38 @@ int store_list_sessions(struct store *s, int64_t after_id, const char *account, 
 	return work_read(s, QUERY_LIST_SESSIONS, values, 4, on_session, &list);
 }
 
+struct waiting_list {
+	store_waiting_fn *fn;
+	void *arg;
+};
+
+static int on_waiting(const struct store_cells *c, void *arg)
+{
+	const struct waiting_list *list = arg;
+	struct store_waiting row = { 0 };
+	int r = work_cell_text(c, 0, row.account, sizeof row.account);
+
+	if (r != 0)
+		return r;
+	row.product = c->ops->cell_int(c->statement, 1);
+	row.proofing = c->ops->cell_int(c->statement, 2);
+	row.state = c->ops->cell_int(c->statement, 3);
+	row.method = c->ops->cell_int(c->statement, 4);
+	row.appointment_at = c->ops->cell_int(c->statement, 5);
+	row.expires_at = c->ops->cell_int(c->statement, 6);
+	return list->fn(&row, list->arg);
+}
+
+int store_list_waiting(struct store *s, const char *after, const char *organisation, int64_t now,
+	size_t limit, store_waiting_fn *fn, void *arg)
+{
+	struct waiting_list list = { fn, arg };
+	struct store_value values[] = { work_text(after), work_text(organisation),
+		work_integer(now), work_limit(limit) };
+
+	return work_read(s, QUERY_LIST_WAITING, values, 4, on_waiting, &list);
+}
+
 /* ---- whole-store work ---- */
 
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r)

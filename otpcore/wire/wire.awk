@@ -99,7 +99,7 @@ function member(text, bytes) {
 }
 
 function message(name, id, authority) {
-	if (authority !~ /^(any|verifier|admin|root)$/)
+	if (authority !~ /^(any|verifier|agent|admin|root)$/)
 		fault("unknown authority: " authority)
 	if (id !~ /^[1-9][0-9]*$/ || id + 0 > 65535)
 		fault("an id is 1 to 65535: " id)

@@ -29,7 +29,7 @@ enum wire_type {
 	WIRE_ACCOUNT,
 	WIRE_SERVICE,
 };
-enum wire_authority { AUTH_ANY, AUTH_VERIFIER, AUTH_ADMIN, AUTH_ROOT };
+enum wire_authority { AUTH_ANY, AUTH_VERIFIER, AUTH_AGENT, AUTH_ADMIN, AUTH_ROOT };
 
 /* `bytes NAME MAX` is struct { size_t len; unsigned char data[MAX]; } NAME;
  * `text NAME MAX` is char NAME[MAX + 1]; `secret` (a text) and `sealed`

@@ -275,7 +275,8 @@ def test_delay_after_failures_in_a_row(house):
 
 # ---- who may ask ----
 
-ANNA, BERT, BOSS, STRANGER = 12001, 12002, 12003, 12005
+ANNA, BERT, BOSS, STRANGER, AGENT = 12001, 12002, 12003, 12005, 12006
+RED = ("anna", "agent")  # what boss administers
 WEB = pwd.getpwnam("www-data").pw_uid
 
 
@@ -286,6 +287,7 @@ def town(house):
     house.account("anna", uid=ANNA, organisation="red")
     house.account("bert", uid=BERT, organisation="blue")
     house.account("boss", uid=BOSS, organisation="red", role="organisation-admin")
+    house.account("agent", uid=AGENT, organisation="red", role="proofing-agent")
     for name in ("anna", "bert"):
         house.phone(name)
     return house
@@ -313,26 +315,28 @@ def allowed(name, who, user):
         return True
     if authority == "root":
         return False
+    if authority == "agent":  # red's: nobody without a role, not the own account
+        return who == AGENT and (not speaks or user == "anna")
     if authority == "admin":
         if who != BOSS:
             return False
-        return not speaks or user == "anna" or (name == "account_add" and user.startswith("newcomer"))
-    if name in ("send", "verify", "resync", "skip"):
+        return not speaks or user in RED or (name == "account_add" and user.startswith("newcomer"))
+    if name in ("send", "verify", "resync", "skip") or name.startswith("enroll_"):
         return False  # without a ticket nobody is anybody
-    own = {ANNA: "anna", BERT: "bert", BOSS: "boss"}.get(who) == user
-    return own or (who == BOSS and user == "anna" and name not in LOGIN)
+    own = {ANNA: "anna", BERT: "bert", BOSS: "boss", AGENT: "agent"}.get(who) == user
+    return own or (who == BOSS and user in RED and name not in LOGIN)
 
 
 SERVED = [m for m in wirepy.MESSAGES.values() if m.id < 200]
 
 
 @needs_root
-@pytest.mark.parametrize("who", [0, ANNA, BERT, BOSS, WEB, STRANGER])
+@pytest.mark.parametrize("who", [0, ANNA, BERT, BOSS, AGENT, WEB, STRANGER])
 def test_threat_01_every_message_as_everybody(town, who):
     for m in SERVED:
         if m.name == "account_delete" and who in (0, BOSS):
             continue  # would change the town
-        for user in ("anna", "bert", "nobody-there"):
+        for user in ("anna", "bert", "agent", "nobody-there"):
             if m.name == "account_add" and user == "nobody-there":
                 user = "newcomer%d" % who
             result, _ = town.call(m.name, about(m.name, user), uid=who)

@@ -147,7 +147,7 @@ def test_H2_activation_takes_two_consecutive_codes(home, fields):
     token = Hotp(home, "A1", **fields)
     n = token.at
     assert add(home, token, code1=token.code(n), code2=token.code(n + 2)) == (
-        "codes-wrong", {"id": "", "serial": "", "expires": 0, "tries_left": 4})
+        "codes-wrong", {"id": "", "serial": "", "expires": 0, "tries_left": 4, "state": ""})
     assert add(home, token, code1=token.code(n + 1), code2=token.code(n))[0] == "codes-wrong"
     assert add(home, token, code1=token.code(n), code2=token.code(n))[0] == "codes-wrong"
     verdict, reply = add(home, token)

@@ -141,7 +141,8 @@ static const struct {
 		"mobile or recovery" },
 	{ "[mail]\nenabled = login spam\n", MAG_ESYNTAX,
 		":2: enabled = login spam: unknown word spam; known are invitation, activation, "
-		"sponsorship, login, reminder, expiry, suspension, revocation or password-reset" },
+		"sponsorship, login, reminder, expiry, suspension, revocation, password-reset "
+		"or proofing" },
 	{ "[lifecycle]\nrevoke_reminders = 30d, 3d\n", MAG_ESYNTAX,
 		":2: revoke_reminders = 30d, 3d: not a duration; write one such as 20s, 2m, 8h, "
 		"30d or "

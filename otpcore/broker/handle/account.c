@@ -47,7 +47,8 @@ static bool email_ok(const char *email)
 
 /* The fields that account_add and account_set have in common. */
 struct fields {
-	const char *email, *first, *middle, *last, *postal, *language, *organisation, *role;
+	const char *email, *first, *middle, *last, *postal, *language, *organisation, *country,
+		*role;
 };
 
 /* A field of the account: "" stays as it is, "-" empties. */
@@ -87,6 +88,13 @@ static int put_email(struct request *r, struct account *row, const char *email)
 	return res;
 }
 
+/* ISO 3166: I4 asks whether it is the US. */
+static bool country_ok(const char *c)
+{
+	return mag_streq(c, "-") ||
+	       (c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2]);
+}
+
 /* What is wrong with the fields, or NULL. */
 static const char *fields_fault(const struct fields *f)
 {
@@ -94,6 +102,8 @@ static const char *fields_fault(const struct fields *f)
 		return "e-mail: not an address";
 	if (*f->role && !handle_value(account_roles, f->role))
 		return "role: user, application-admin, organisation-admin or proofing-agent";
+	if (*f->country && !country_ok(f->country))
+		return "country: two capital letters, such as US";
 	return NULL;
 }
 
@@ -110,6 +120,7 @@ static int fields_apply(struct request *r, const struct fields *f, struct accoun
 		{ row->postal, sizeof row->postal, f->postal },
 		{ row->language, sizeof row->language, f->language },
 		{ row->organisation, sizeof row->organisation, f->organisation },
+		{ row->country, sizeof row->country, f->country },
 	};
 	int res = 0;
 
@@ -166,7 +177,7 @@ static void add_decide(struct request *r)
 	const struct wire_account_add_req *q = r->body;
 	struct aggregate *a = request_account(r);
 	const struct fields f = { q->email, q->first, q->middle, q->last, q->postal, q->language,
-		q->organisation, q->role };
+		q->organisation, q->country, q->role };
 	const char *fault = fields_fault(&f);
 	struct account row = { .row.id = store_new_id() };
 	int res;
@@ -215,7 +226,7 @@ static void set_decide(struct request *r)
 	const struct wire_account_set_req *q = r->body;
 	struct aggregate *a = request_account(r);
 	const struct fields f = { q->email, q->first, q->middle, q->last, q->postal, q->language,
-		q->organisation, q->role };
+		q->organisation, q->country, q->role };
 	const char *fault = fields_fault(&f);
 	struct account row = a->account;
 	int res;

@@ -26,6 +26,7 @@ static void fill(struct request *r, const struct account *row, struct wire_accou
 	mag_copy(w->language, sizeof w->language, row->language);
 	mag_copy(w->organisation, sizeof w->organisation, row->organisation);
 	mag_clean(w->parent, sizeof w->parent, row->parent);
+	mag_copy(w->country, sizeof w->country, row->country);
 	w->created = row->created_at;
 }
 

@@ -78,7 +78,7 @@ static void without_factor(struct request *r, const struct policy *p, struct cou
 		set(c, DECISION_DENY, why ? why : VERDICT_REQUIREMENTS_NOT_MET, "");
 	else if (none && p->unenrolled == UNENROLLED_ALLOW)
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
-	else if (none && enroll_offered(r, a, p))
+	else if (none && why != VERDICT_PROOFING_PENDING && enroll_offered(r, a, p))
 		set(c, DECISION_ENROLL, VERDICT_OK, "");
 	else if (why) /* had a token, or has one that is not activated (L14) */
 		set(c, DECISION_DENY, why, "");

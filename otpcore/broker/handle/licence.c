@@ -4,6 +4,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/licence.h"
+#include "otpcore/broker/handle/proofing.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/throttle.h"
@@ -249,7 +250,10 @@ static void void_decide(struct request *r)
 
 static int activate_want(struct request *r)
 {
-	return licence_key_want(r, &((const struct wire_activate_req *)r->body)->key);
+	const struct wire_activate_req *q = r->body;
+
+	return proofing_code_form(mag_secret_text(&q->key)) ? store_want_proofings(r->tick, q->user)
+							    : licence_key_want(r, &q->key);
 }
 
 static int64_t guesses(const struct aggregate *a, int64_t hour)
@@ -294,12 +298,15 @@ enum verdict licence_bind(
 		s->account = a->account.row.id;
 		s->product = l->product;
 		s->level = 2; /* proofing raises it (I1) */
+		s->proofing = proofing_after_key(PROOFING_NONE, l->proofing, true);
 		s->started_at = r->now;
 		s->purchased_at = l->purchased_at;
 		store_mark_subscription(r->tick, r->index, s, ROW_NEW);
 		s->state = SUBSCRIPTION_ACTIVE;
 		s->expires_at = e.expires;
 	} else {
+		s->proofing =
+			proofing_after_key((enum proofing_need)s->proofing, l->proofing, false);
 		subscription_renew(r, a, s, e.expires);
 	}
 	s->licence = l->row.id;
@@ -318,6 +325,7 @@ static void activate_answer(struct request *r, const struct subscription *s)
 	mag_copy(p->product, sizeof p->product, product_id((enum product)s->product));
 	p->level = (uint32_t)s->level;
 	p->expires = s->expires_at;
+	mag_copy(p->proofing, sizeof p->proofing, proofing_need_id(s->proofing));
 	request_verdict(r, VERDICT_OK);
 }
 
@@ -369,7 +377,13 @@ static void activate_decide(struct request *r)
 	enum verdict v;
 
 	r->n_charges = 0;
-	if (!licence_key_may_try(r, a) || !(l = licence_key_row(r, &q->key, &group)))
+	if (!licence_key_may_try(r, a))
+		return;
+	if (proofing_code_form(mag_secret_text(&q->key))) {
+		proofing_enter(r, a, &q->key);
+		return;
+	}
+	if (!(l = licence_key_row(r, &q->key, &group)))
 		return;
 	licence_key_charge(r, a);
 	v = licence_judge(l, a->account.row.id);

@@ -8,6 +8,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "otpcore/engine/licence.h"
+#include "otpcore/engine/proofing.h"
 #include "otpcore/engine/token.h"
 
 #define NOTICES_MAX  8
@@ -43,7 +44,8 @@ static bool has_token(const struct token *t)
 bool login_enrolled(const struct aggregate *a)
 {
 	for (size_t i = 0; i < a->n_phones; i++)
-		if (has_phone(&a->phones[i]))
+		if (has_phone(&a->phones[i]) &&
+			!proofing_waits(phone_subscription((struct aggregate *)a, &a->phones[i])))
 			return true;
 	for (size_t i = 0; i < a->n_tokens; i++)
 		if (has_token(&a->tokens[i]))

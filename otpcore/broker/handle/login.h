@@ -30,7 +30,8 @@ void skip_settle(struct request *r);
 bool login_uid_differs(const struct aggregate *a, uint32_t uid);
 /* Usable by its owner at all? */
 bool login_account_usable(const struct aggregate *a, uint32_t uid);
-/* Has it an active phone or a token of its own, whatever became of the licence? */
+/* Has it an active phone or a token of its own, whatever became of the licence? What
+ * still waits for proofing was never in use: none. */
 bool login_enrolled(const struct aggregate *a);
 /* Has the account nothing at all to log in with? One whose parent is locked has, and
  * can't use it: it is not let in like somebody who never had a factor (H11). */

@@ -217,20 +217,13 @@ static void activate(struct request *r, struct aggregate *a)
 	struct wire_mobile_confirm_rep *p = r->reply;
 	struct token *t = token_by_row(a, r->state.i[TOKEN_ID]);
 	struct subscription *s = t ? token_subscription(a, t) : NULL;
-	char name[32], day[32], more[128];
-	struct mag_buf b = MAG_BUF(more);
 
-	request_verdict(r, s ? lifecycle_move(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_CODE, r->now)
-			     : VERDICT_NONE);
+	request_verdict(r, s ? token_activate(r, a, t, LIFE_HAS_CODE) : VERDICT_NONE);
 	if (r->result.verdict != VERDICT_OK)
 		return;
-	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
-	store_charge(r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, STORE_RESET);
 	mag_copy(p->id, sizeof p->id, "m1");
 	p->expires = s->expires_at;
-	mag_buf_printf(&b, "credential=%s\ndate=%s\n", token_name(t, name, sizeof name),
-		mag_time_day(s->expires_at, day, sizeof day));
-	token_mail(r, a, "activation", more);
+	mag_copy(p->state, sizeof p->state, token_state_id(a, t, r->now));
 }
 
 void mobile_confirm_settle(struct request *r)

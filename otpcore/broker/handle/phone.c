@@ -3,6 +3,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/phone.h"
+#include "otpcore/broker/handle/proofing.h"
 #include "otpcore/broker/session.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
@@ -242,6 +243,7 @@ static void delete_decide(struct request *r)
 	}
 	session_end_resting(r, a, p->row.id, NULL);
 	store_mark_phone(r->tick, r->index, p, ROW_DELETED);
+	proofing_drop_lost(r, a);
 	request_verdict(r, VERDICT_OK);
 }
 

@@ -21,7 +21,8 @@ bool phone_has_factor(struct aggregate *a, int64_t now);
 
 /* An active subscription for phones of any kind. */
 bool phone_has_subscription(const struct aggregate *a, int64_t now);
-/* H10: the subscription of a token or app in use, to which a phone may be added. */
+/* H10, H12: the subscription of a token or app in use, to which a phone may be added;
+ * or one with proofing, where a phone is registered instead of the token. */
 struct subscription *phone_addon(struct aggregate *a, int64_t now);
 
 /* The chain of a registration: tries belong to the phone's row, not to a code. */

@@ -46,6 +46,14 @@ struct subscription *phone_addon(struct aggregate *a, int64_t now)
 		if (a->tokens[i].state == TOKEN_ACTIVE && subscription_active(s, now))
 			return s;
 	}
+	/* H12: registered instead of the token, it keeps the proofing. */
+	for (size_t i = 0; i < a->n_subscriptions; i++) {
+		struct subscription *s = &a->subscriptions[i];
+
+		if (s->proofing != PROOFING_NONE && !sponsor_waits(s) &&
+			subscription_active(s, now))
+			return s;
+	}
 	return NULL;
 }
 

@@ -278,6 +278,8 @@ bool phone_verify_close(struct request *r, struct wire_phone_verify_rep *rep)
 	rep->ref = p ? (uint32_t)p->slot : 0;
 	rep->phones = (uint32_t)phones_in_state(a, PHONE_ACTIVE);
 	rep->expires = sub ? sub->expires_at : 0;
+	if (p)
+		mag_copy(rep->state, sizeof rep->state, phone_state_id(a, p, r->now));
 	if (!r->n_charges)
 		return false;
 	tried = store_charged(r->tick, r->charge[0]);

@@ -2,6 +2,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/engine/calendar.h"
+#include "otpcore/engine/proofing.h"
 
 /* A sponsorship that must still be registered: in place of a licence's id. Its
  * expiry is the day by which; then it lapses like any other. */
@@ -65,6 +66,7 @@ void sponsor_decide(struct request *r)
 	s->product = product;
 	s->state = SUBSCRIPTION_ACTIVE;
 	s->level = 2; /* proofing raises it (I1) */
+	s->proofing = proofing_after_key(PROOFING_NONE, q->proofing != 0, true);
 	s->licence = SPONSORED;
 	s->started_at = s->purchased_at = r->now;
 	s->expires_at = q->until ? q->until : year;

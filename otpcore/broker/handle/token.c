@@ -6,6 +6,7 @@
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/mail.h"
 #include "otpcore/engine/policy.h"
+#include "otpcore/engine/proofing.h"
 
 enum actor token_actor(const struct request *r)
 {
@@ -172,6 +173,26 @@ void token_licence_undo(struct request *r, struct aggregate *a, int64_t made)
 		s->state = SUBSCRIPTION_REVOKED;
 		store_mark_subscription(r->tick, r->index, s, ROW_CHANGED);
 	}
+}
+
+enum verdict token_activate(
+	struct request *r, struct aggregate *a, struct token *t, enum life_guard guard)
+{
+	const struct subscription *s = token_subscription(a, t);
+	bool waits = proofing_waits(s);
+	char name[32], day[32], more[128];
+	struct mag_buf b = MAG_BUF(more);
+	enum verdict v = lifecycle_move(t, waits ? LIFE_HOLD : LIFE_ACTIVATE,
+		waits ? ACTOR_BROKER : ACTOR_USER, guard, r->now);
+
+	if (v != VERDICT_OK)
+		return v;
+	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+	store_charge(r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, STORE_RESET);
+	mag_buf_printf(&b, "credential=%s\ndate=%s\n", token_name(t, name, sizeof name),
+		mag_time_day(s ? s->expires_at : 0, day, sizeof day));
+	token_mail(r, a, waits ? "proofing-wanted" : "activation", more);
+	return v;
 }
 
 /* ---- lines of lists ---- */

@@ -39,6 +39,12 @@ bool token_licensed(struct request *r, struct aggregate *a, const struct licence
 struct subscription *token_licence(
 	struct request *r, struct aggregate *a, const struct licence_ask *ask);
 
+/* The right codes were given (`guard`: LIFE_HAS_PAIR or _CODE): active from now on, or
+ * held where the subscription waits for proofing (I1); marked, and the owner is told.
+ * VERDICT_OK, or why not: a message before this one has done it. */
+enum verdict token_activate(
+	struct request *r, struct aggregate *a, struct token *t, enum life_guard guard);
+
 /* The one that token_licence() made in this request does not stay behind. */
 void token_licence_undo(struct request *r, struct aggregate *a, int64_t made);
 

@@ -172,26 +172,18 @@ static void activate(struct request *r, struct aggregate *a, struct wire_token_a
 {
 	struct token *t = token_by_row(a, r->state.i[TOKEN_ID]);
 	struct subscription *s = t ? token_subscription(a, t) : NULL;
-	char name[32], day[32], more[128];
-	struct mag_buf b = MAG_BUF(more);
-	enum verdict v;
 
 	if (!s || t->account != a->account.row.id) {
 		request_error(r, MAG_ESTORE);
 		return;
 	}
-	v = lifecycle_move(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_PAIR, r->now);
-	request_verdict(r, v);
-	if (v != VERDICT_OK) /* a message before this one has done it */
+	request_verdict(r, token_activate(r, a, t, LIFE_HAS_PAIR));
+	if (r->result.verdict != VERDICT_OK)
 		return;
-	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
-	store_charge(r->tick, r->index, THROTTLE_ACTIVATION, a->account.row.id, 0, STORE_RESET);
 	mag_copy(p->id, sizeof p->id, "t1");
 	mag_copy(p->serial, sizeof p->serial, t->serial);
 	p->expires = s->expires_at;
-	mag_buf_printf(&b, "credential=%s\ndate=%s\n", token_name(t, name, sizeof name),
-		mag_time_day(s->expires_at, day, sizeof day));
-	token_mail(r, a, "activation", more);
+	mag_copy(p->state, sizeof p->state, token_state_id(a, t, r->now));
 }
 
 struct token *token_add_close(struct request *r, struct wire_token_add_rep *p)

@@ -4,6 +4,7 @@
 
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/proofing.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/password.h"
 #include "otpcore/broker/session.h"
@@ -231,6 +232,7 @@ void token_revoke_decide(struct request *r)
 	mag_copy(p->id, sizeof p->id, t->serial);
 	p->sessions = (uint32_t)session_end_resting(r, a, t->row.id, &own);
 	p->own = own;
+	proofing_drop_lost(r, a);
 	tell(r, t, "revocation", q->reason, password_revoked(r, a));
 	request_verdict(r, VERDICT_OK);
 }

@@ -50,3 +50,19 @@ GROUP BY organisation;
 
 --: list_terms t
 SELECT {terms} FROM terms WHERE organisation = $1 ORDER BY application;
+
+-- $1 after this name, $2 organisation ('' any), $3 now, $4 limit. Of several
+-- subscriptions that wait one stands for the account.
+--: list_waiting ttii
+SELECT account.name, subscription.product, subscription.proofing, coalesce(proofing.state, 0),
+	coalesce(proofing.method, 0), coalesce(proofing.appointment_at, 0),
+	coalesce(proofing.expires_at, 0)
+FROM account
+JOIN subscription ON subscription.id = (SELECT min(s.id) FROM subscription AS s
+	WHERE s.account = account.id AND s.state = 1 AND s.proofing IN (1, 2)
+	AND s.expires_at >= $3)
+LEFT JOIN proofing ON proofing.id = (SELECT p.id FROM proofing AS p
+	WHERE p.account = account.id ORDER BY p.created_at DESC, p.id LIMIT 1)
+WHERE account.id IN (SELECT account FROM subscription WHERE proofing IN (1, 2))
+	AND account.name > $1 AND ($2 = '' OR account.organisation = $2)
+ORDER BY account.name LIMIT $4;

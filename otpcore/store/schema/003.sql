@@ -14,6 +14,7 @@ CREATE INDEX account_password_due ON account (password_host) WHERE password_due 
 ALTER TABLE session ADD COLUMN holder BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE subscription ADD COLUMN proofing BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX subscription_proofing ON subscription (account) WHERE proofing IN (1, 2);
 
 CREATE TABLE proofing (
 	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),
