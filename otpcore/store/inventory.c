@@ -74,6 +74,13 @@ int store_cancel_tokens(struct store *s, int64_t batch)
 	return work_write(s, QUERY_CANCEL_TOKENS, &value, 1, NULL);
 }
 
+int store_drop_import(struct store *s, const char *serial, int64_t since, int64_t *n_r)
+{
+	struct store_value values[] = { work_text(serial), work_integer(since) };
+
+	return work_write(s, QUERY_DROP_IMPORT, values, 2, n_r);
+}
+
 /* ---- lists ---- */
 
 struct list {

@@ -302,6 +302,9 @@ int store_stage_tokens(struct store *s, const struct token *rows, size_t n, size
 /* MAG_ECONFLICT: not as many are staged as `count`; nothing has changed. */
 int store_commit_tokens(struct store *s, int64_t batch, int64_t count, int64_t *n_r);
 int store_cancel_tokens(struct store *s, int64_t batch);
+/* Throws away the import that staged this serial, if no part of it has come since
+ * `since`: it was killed, and would keep its serials. *n_r: rows that are gone. */
+int store_drop_import(struct store *s, const char *serial, int64_t since, int64_t *n_r);
 
 /* ---- whole-store work outside ticks, each one transaction ---- */
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r);

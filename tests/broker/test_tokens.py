@@ -102,6 +102,25 @@ def test_H1_import_is_all_or_nothing(home):
     assert home.call("token_commit", {"batch": 8, "count": 1})[0].verdict == "not-allowed"
 
 
+def test_H1_an_import_that_was_killed_gives_its_serials_back(home):
+    seeds = [oath.seed("S%d" % i) for i in range(60)]
+    home.ok("token_stage", {"batch": 7, "seeds": seeds[:30]})
+    home.time_travel(500)
+    home.ok("token_stage", {"batch": 7, "seeds": seeds[30:50]})
+    home.time_travel(500)  # it may still go on
+    result, reply = home.call("token_stage", {"batch": 8, "seeds": seeds})
+    assert (result.verdict, reply["fault_row"]) == ("not-allowed", 1)
+    home.time_travel(200)
+    home.ok("token_stage", {"batch": 8, "seeds": seeds})
+    assert home.call("token_commit", {"batch": 7, "count": 50})[0].verdict == "not-allowed"
+    assert home.ok("token_commit", {"batch": 8, "count": 60})["imported"] == 60
+    # what is in the inventory is nobody's to take
+    home.time_travel(2 * DAY)
+    result, reply = home.call("token_stage", {"batch": 9, "seeds": seeds[20:]})
+    assert (result.verdict, reply["fault_row"]) == ("not-allowed", 1)
+    assert len(home.ok("token_list", {"state": "stock"})["tokens"]) == 60
+
+
 @pytest.mark.parametrize("fault", [
     {"digits": 5}, {"digits": 9}, {"secret": b"x" * 15}, {"algorithm": 4}, {"algorithm": 0},
     {"type": 3}, {"type": oath.TOTP, "period": 45}, {"serial": ""}, {"serial": "a b"},

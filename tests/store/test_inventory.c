@@ -158,6 +158,31 @@ static void test_an_import_nobody_committed_is_purged(void **state)
 	assert_int_equal(stage(f, 9, "A", 0, 3), 0); /* the serials are free again */
 }
 
+static void test_an_import_that_was_killed_is_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct page p = { 0 };
+	int64_t n = -1;
+
+	assert_int_equal(stage(f, 7, "A", 0, 3), 0);
+	assert_int_equal(stage(f, 8, "B", 0, 2), 0);
+	assert_int_equal(store_commit_tokens(f->s, 8, 2, &n), 0);
+	/* no such serial, one that is stock, one whose import still goes on */
+	assert_int_equal(store_drop_import(f->s, "Z", NOW + DAY, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(store_drop_import(f->s, "B-00000", NOW + DAY, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(store_drop_import(f->s, "A-00001", NOW, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(listed(f, TOKEN_STAGED, &p), 3);
+	assert_int_equal(store_drop_import(f->s, "A-00001", NOW + 1, &n), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(listed(f, TOKEN_STAGED, &p), 0);
+	assert_int_equal(listed(f, 0, &p), 2);
+	/* its own end finds nothing to commit */
+	assert_int_equal(store_commit_tokens(f->s, 7, 3, &n), MAG_ECONFLICT);
+}
+
 /* ---- lists ---- */
 
 static void decide_pay(struct store_tick *t, struct script *s)
@@ -279,6 +304,7 @@ int main(void)
 		BOTH(test_a_commit_takes_all_or_nothing),
 		BOTH(test_a_taken_serial_is_named_and_its_part_refused),
 		BOTH(test_an_import_nobody_committed_is_purged),
+		BOTH(test_an_import_that_was_killed_is_dropped),
 		BOTH(test_tokens_are_listed_by_pages),
 		BOTH(test_a_deleted_accounts_token_stays_revoked),
 		FILE_ONLY(test_a_large_import_is_quick),

@@ -6,6 +6,9 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
 
+/* Between two parts of an import that goes on; seconds. */
+#define IMPORT_PAUSE 600
+
 /* O1: whose inventory the peer sees; NULL: all of it. */
 static const char *confined_to(struct request *r)
 {
@@ -79,6 +82,21 @@ static int seal_row(struct request *r, const struct wire_seed *seed, int64_t id,
 		seed->secret.len, &t_r->secret);
 }
 
+/* A part that finds serials of an import that was killed takes their place. */
+static int stage(struct request *r, const struct token *rows, size_t n, size_t *taken_r)
+{
+	int64_t dropped = 1;
+	int res = MAG_EEXISTS;
+
+	while (res == MAG_EEXISTS && dropped > 0) {
+		res = store_stage_tokens(r->broker->store, rows, n, taken_r);
+		if (res == MAG_EEXISTS && store_drop_import(r->broker->store, rows[*taken_r].serial,
+						  r->now - IMPORT_PAUSE, &dropped))
+			return MAG_ESTORE;
+	}
+	return res;
+}
+
 void token_stage_after(struct request *r)
 {
 	const struct wire_token_stage_req *q = r->body;
@@ -97,7 +115,7 @@ void token_stage_after(struct request *r)
 	for (size_t i = 0; !res && i < q->n_seeds; i++)
 		res = seal_row(r, &q->seeds[i], id + (int64_t)i, &rows[i]);
 	if (!res)
-		res = store_stage_tokens(r->broker->store, rows, q->n_seeds, &taken);
+		res = stage(r, rows, q->n_seeds, &taken);
 	if (res == MAG_EEXISTS) {
 		p->fault_row = (uint32_t)(taken + 1);
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "serial is there already");

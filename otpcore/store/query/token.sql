@@ -7,6 +7,13 @@ AND (SELECT count(*) FROM token AS staged WHERE staged.batch = $1 AND staged.sta
 --: cancel_tokens i
 DELETE FROM token WHERE batch = $1 AND state = 1;
 
+-- The import that staged the serial $1, if nothing of it has come since $2.
+--: drop_import ti
+DELETE FROM token WHERE state = 1
+AND batch = (SELECT batch FROM token AS one WHERE one.serial = $1 AND one.state = 1)
+AND (SELECT max(created_at) FROM token AS late WHERE late.state = 1 AND late.batch =
+	(SELECT batch FROM token AS one WHERE one.serial = $1 AND one.state = 1)) < $2;
+
 -- $1 after this serial, $2 state (0: all but the staged ones), $3 limit.
 --: list_tokens tii
 SELECT {token},
