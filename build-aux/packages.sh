@@ -25,7 +25,7 @@ packages_test=(
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
-	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql
+	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd
 )
 
 # What `make lint`, `make format` and `make coverage` need besides.
@@ -34,7 +34,8 @@ packages_lint=(clang clang-format clang-tidy cppcheck gcovr)
 # Servers that come with these packages and that nobody asked to have running.
 packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:opensmtpd.service
 	gammu-smsd:gammu-smsd.service smstools:smstools.service
-	nginx:nginx.service postgresql:postgresql.service)
+	nginx:nginx.service postgresql:postgresql.service
+	dovecot-imapd:dovecot.service vsftpd:vsftpd.service)
 
 # Prints those of its arguments that are not installed.
 packages_missing()
