@@ -219,6 +219,94 @@ def test_what_cannot_be_judged_is_an_error_and_locks_nobody(own):
     assert verdict(resync(own.login("anna"), *codes(own.token, 2))) == "ok"
 
 
+# ---- tokens that can't be used ----
+
+
+def out_of_step(house):
+    login = house.login("anna")
+    for i in range(5):
+        login.verify(wrong(house.token, i), ref=0)
+    for i in range(5):
+        resync(login, wrong(house.token, i), wrong(house.token, i + 9))
+
+
+def run_out(house):
+    house.time_travel(366 * 86400)
+
+
+def pending(house):
+    assert ask(house, "token_revoke", id="t1")[0] == "ok"
+    Hotp(house, "A200")
+    assert ask(house, "token_assign", serial="A200")[0] == "ok"
+
+
+FAULTS = {
+    "token-suspended-by-admin": lambda h: ask(h, "token_suspend", id="t1"),
+    "token-out-of-sync": out_of_step,
+    "token-expired": run_out,
+    "token-pending": pending,
+    "token-revoked": lambda h: ask(h, "token_revoke", id="t1"),
+}
+
+
+def notices(login):
+    return [n["id"] for n in login.begin["notices"] if n["id"] != "carrier-charge"]
+
+
+@needs_root
+@pytest.mark.parametrize("fault", FAULTS)
+def test_L14_L10_the_owner_hears_what_is_wrong_and_others_do_not(own, fault):
+    FAULTS[fault](own)
+    for uid in (None, ANNA):
+        login = own.login("anna", uid=uid)
+        assert (login.result.verdict, login.begin["decision"], login.txn) == (fault, 4, b"")
+        assert fault in notices(login)
+        said = [n["what"] for n in login.begin["notices"] if n["id"] == fault]
+        assert said == ["A200" if fault == "token-pending" else "A100"]
+    # before the password nobody hears of it
+    login = own.login("anna", proof=0)
+    assert (login.result.verdict, login.result.detail) == ("requirements-not-met", "password")
+    web = own.login("anna", service="nginx", uid=WEB)
+    assert web.result.verdict != fault
+    assert fault == "token-expired" or fault not in notices(web)
+    if fault in ("token-pending", "token-revoked"):  # as nobody is, and one without anything
+        nobody = own.login("nobody-there", service="nginx", uid=WEB)
+        assert web.begin["decision"] == nobody.begin["decision"] == 1
+    # the way out, where the policy has one
+    explained = own.ok("explain", {"user": "anna", "service": "sshd"})
+    assert (explained["reason"], explained["decision"]) == (fault, 4)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_L13_L14_beside_another_factor_it_is_a_notice(own, fault):
+    FAULTS[fault](own)
+    number = own.phone("anna")
+    login = own.login("anna", rhost="203.0.113.5")  # not from where the guesses came
+    assert (login.result.verdict, login.begin["decision"]) == ("ok", 1)
+    assert [f["ref"] for f in login.begin["factors"]] == [1] and fault in notices(login)
+    login.send()
+    result, reply = login.verify(own.code(number))
+    assert (result.verdict, reply["strength"]) == ("ok", "phone-otp")
+
+
+def test_L14_a_revoked_token_is_named_for_a_month(own):
+    assert ask(own, "token_revoke", id="t1")[0] == "ok"
+    own.phone("anna")
+    own.time_travel(29 * 86400)
+    assert "token-revoked" in notices(own.login("anna"))
+    own.time_travel(2 * 86400)
+    assert "token-revoked" not in notices(own.login("anna"))
+
+
+def test_L14_who_may_be_without_a_factor_still_may(own):
+    """Revoked or pending is not enrolled; expired and suspended are."""
+    assert ask(own, "token_suspend", id="t1")[0] == "ok"
+    login = own.login("anna", unenrolled="allow")
+    assert login.result.verdict == "token-suspended-by-admin"
+    assert ask(own, "token_revoke", id="t1")[0] == "ok"
+    assert own.login("anna", unenrolled="allow").begin["decision"] == 3
+
+
 # ---- totals ----
 
 
