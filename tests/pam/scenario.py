@@ -137,6 +137,9 @@ class Scenario:
         if what == "token":
             self.seed = oath.seed(user)
             oath.stock(self.house, self.seed)
+            if words:
+                self.house.ok("token_add", {"user": words[0], "serial": user,
+                    **{"code%d" % (i + 1): oath.hotp(self.seed["secret"], i) for i in (0, 1)}})
             return
         number = self.house.phone(user, channel="voice" if "voice" in words else "sms")
         if "new" not in words:
@@ -161,6 +164,11 @@ class Scenario:
 
     def _unknown(self, n, rest, turns, word):
         self._fail(n, "unknown word: " + word)
+
+    def _admin(self, n, rest, turns, word):
+        """admin MESSAGE [FIELD=VALUE]...: what an administrator does to the account."""
+        message, *fields = rest.split()
+        self.house.ok(message, {"user": self.user, **dict(f.split("=") for f in fields)})
 
     def _login(self, n, rest, turns, word):
         self.pam.start(self.service, self.user, conv=rest != "noconv", rhost=self.rhost,
