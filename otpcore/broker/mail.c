@@ -58,6 +58,7 @@ static const struct {
 	{ "recovery", NULL },
 	{ "locked", NULL },
 	{ "sponsorship", "sponsorship" },
+	{ "login", "login" },
 	{ "connected", NULL },
 	{ "password-reset", "password-reset" },
 	{ "password-change", "password-reset" },

@@ -3,11 +3,13 @@
 import base64
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import time
 
 import oath
+import wirepy
 from house import Login, needs_root
 from peers import wait_for
 from test_session import ANNA, PersonHouse, logged_in  # noqa: F401: a fixture
@@ -110,6 +112,25 @@ def test_P6_a_phone_that_is_deleted_takes_its_sessions_along(logged_in):  # noqa
     assert kept.person.call("phone_delete", {"user": "anna", "ref": 2})[0].verdict == "ok"
     assert (lost.status()["strength"], lost.status()["reason"]) == ("password", "ended")
     assert kept.status()["strength"] == "phone-otp" and first
+
+
+def test_O4_a_session_that_is_opened_is_told_of(logged_in):  # noqa: F811
+    house = logged_in
+    house.ok("account_set", {"user": "anna", "email": "anna@example.org"})
+    s = house.new_session()
+    login = house.new_login()
+    for _ in range(2):  # asked again by the same process: one session, one mail
+        assert s.open(login)[1]["recorded"] == 1
+    wait_for("the mail", lambda: house.last_message("anna@example.org"))
+    wait_for("it was sent", lambda: not sql(house, "SELECT 1 FROM mail WHERE state = 1"))
+    [m] = house.messages("anna@example.org")
+    assert re.match("Login to [^ ]+ as anna$", m["subject"])
+    assert "from 203.0.113.7, with Phone OTP." in m["text"] and "(sshd) at 20" in m["text"]
+    # What opens no session of its own (sudo) tells nobody.
+    again = house.new_login()
+    assert s.leader.call("open", {"txn": again.txn, "user": "anna", "service": "sshd",
+                                  "uid": wirepy.UID_UNKNOWN})[1]["recorded"] == 0
+    assert len(mails(house)) == 1
 
 
 # ---- the password ----
@@ -217,6 +238,35 @@ def test_threat_42_the_helper_has_nothing_and_ends_with_the_broker(house):
     house.stop("broker", signal.SIGKILL)
     wait_for("its end", lambda: not os.path.exists("/proc/%d" % helper)
              or "Z" in open("/proc/%d/stat" % helper).read().rsplit(")", 1)[1][:3])
+
+
+def test_H8_threat_42_without_root_owners_are_told_to_do_it(house):
+    """A broker that an ordinary user started has no helper; what a rooted one owed
+    before is given up, once."""
+    house.conf(broker={"user": "games", "host_identity": "here"}, lifecycle={"on_revoke": "expire"})
+    program = os.path.join(house.dir, "otpcored-games")
+    shutil.copy(house.program("otpcored"), program + ".real")
+    with open(program, "w") as f:
+        f.write("#!/bin/sh\nexec setpriv --reuid=games --regid=games --clear-groups"
+                ' %s.real "$@"\n' % program)
+    os.chmod(program, 0o755)
+    shutil.chown(house.dir, "games")
+    real = house.program
+    house.program = lambda name: program if name == "otpcored" else real(name)
+    house.start_broker()
+    assert helpers(house) == []
+    house.account("anna", uid=ANNA, email="anna@example.org")
+    with_token(house)
+    house.ok("token_revoke", {"user": "anna", "id": "t1"})
+    assert owed(house) == (0, 0) and mails(house) == ["revocation"]
+    assert "left to its owner: otpcored is not root's" in house.log()
+    [(args,)] = sql(house, "SELECT args FROM mail WHERE template = 'revocation'")
+    assert "password=Change your password, too" in args
+    house.stop("broker")
+    sql(house, "UPDATE account SET password_due = 1, password_host = 'here'")
+    house.start_broker()
+    wait_for("the end", lambda: "given up: otpcored was not started as root" in house.log())
+    assert owed(house) == (0, 0) and mails(house) == ["password-change", "revocation"]
 
 
 def test_H8_a_helper_that_dies_leaves_it_owed_to_the_next_start(house):

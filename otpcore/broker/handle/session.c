@@ -5,6 +5,7 @@
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/session.h"
 #include "otpcore/broker/handle/terms.h"
+#include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/session.h"
 
 /* What this login has proven so far; NONE: nothing. Without a ticket the auth
@@ -215,6 +216,19 @@ static bool opened_before(struct request *r, const struct login *l)
 	       s->leader_pid == r->peer.pid && s->leader_start == r->peer.start;
 }
 
+/* O4: a session was opened. sudo and su, which open none of their own, tell nobody. */
+static void tell_opened(struct request *r, const struct aggregate *a, const struct login *l)
+{
+	char at[32], from[101], service[65], more[400];
+	struct mag_buf b = MAG_BUF(more);
+
+	mag_buf_printf(&b, "service=%s\nfrom=%s\nstrength=%s\ndate=%s\n",
+		mag_clean(service, sizeof service, l->service),
+		*l->rhost ? mag_clean(from, sizeof from, l->rhost) : "this host",
+		strength_label((enum strength)l->strength), mag_time_minute(r->now, at, sizeof at));
+	token_mail(r, a, "login", more);
+}
+
 static void open_login(struct request *r, struct aggregate *a)
 {
 	const struct wire_open_req *q = r->body;
@@ -243,6 +257,8 @@ static void open_login(struct request *r, struct aggregate *a)
 	l->state = LOGIN_OPEN;
 	l->opened_at = r->now;
 	store_mark_login(r->tick, r->index, l, new ? ROW_NEW : ROW_CHANGED);
+	if (rep->recorded)
+		tell_opened(r, a, l);
 	open_fill(r, a, l);
 	request_verdict(r, VERDICT_OK);
 }
