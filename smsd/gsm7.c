@@ -27,6 +27,24 @@ static int in(const char *set, const char *s, size_t len)
 	return 0;
 }
 
+/* Characters beyond the first plane are two units of UCS-2 (UTF-16). */
+static int ucs2_units(const char *text)
+{
+	int units = 0;
+
+	for (; *text; text++)
+		if (((unsigned char)*text & 0xc0) != 0x80)
+			units += (unsigned char)*text >= 0xf0 ? 2 : 1;
+	return units;
+}
+
+int segment_room(const char *text)
+{
+	int septets = gsm7_septets(text);
+
+	return septets >= 0 ? GSM7_SEGMENT - septets : UCS2_SEGMENT - ucs2_units(text);
+}
+
 int gsm7_septets(const char *text)
 {
 	int septets = 0;

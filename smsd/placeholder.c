@@ -6,6 +6,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "smsd/placeholder.h"
+#include "smsd/template.h"
 
 enum what {
 	PH_LITERAL,
@@ -17,6 +18,8 @@ enum what {
 	PH_FROM,
 	PH_ID,
 	PH_LANG,
+	PH_LOCALE,
+	PH_ALPHABET, /* one of two literals */
 	PH_TTL,
 	PH_TTL_MS,
 	PH_TTL_MIN,
@@ -34,6 +37,7 @@ static const struct {
 	{ "from", PH_FROM },
 	{ "id", PH_ID },
 	{ "lang", PH_LANG },
+	{ "locale", PH_LOCALE },
 	{ "ttl", PH_TTL },
 	{ "ttl_ms", PH_TTL_MS },
 	{ "ttl_min", PH_TTL_MIN },
@@ -49,6 +53,7 @@ struct part {
 	bool xml;
 	const struct mag_secret *var;
 	struct mag_secret literal; /* encoded already */
+	struct mag_secret wide;    /* of PH_ALPHABET: where GSM-7 does not hold the text */
 };
 
 struct ph_template {
@@ -73,8 +78,10 @@ void ph_free(struct ph_template **template)
 	*template = NULL;
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i++) {
 		mag_secret_free(&t->part[i].literal);
+		mag_secret_free(&t->part[i].wide);
+	}
 	free(t);
 }
 
@@ -203,6 +210,25 @@ static int add_literal(const struct compiling *c, const char *text, size_t len)
 	return enc_append(literal, c->context, text, len);
 }
 
+/* "alphabet:NARROW:WIDE". */
+static int add_alphabet(const struct compiling *c, const char *text, size_t len)
+{
+	const char *narrow = text + strlen("alphabet:"), *end = text + len;
+	const char *colon = memchr(narrow, ':', (size_t)(end - narrow));
+	struct part *part;
+	int r;
+
+	if (!colon || memchr(colon + 1, ':', (size_t)(end - colon - 1))) {
+		snprintf(c->err, PH_ERROR_MAX, "write {alphabet:NARROW:WIDE}");
+		return MAG_ESYNTAX;
+	}
+	if (!(part = new_part(c->t, PH_ALPHABET)))
+		return MAG_ENOSPACE;
+	r = enc_append(&part->literal, c->context, narrow, (size_t)(colon - narrow));
+	return r < 0 ? r
+		     : enc_append(&part->wide, c->context, colon + 1, (size_t)(end - colon - 1));
+}
+
 static int compile(const struct compiling *c, const char *text, size_t len);
 
 /* {username} is put in where it stands: its own placeholders get this context. */
@@ -210,8 +236,11 @@ static int add_placeholder(const struct compiling *c, const char *text, size_t l
 {
 	struct compiling inner = *c;
 	struct name name;
-	int r = read_name(text, len, &name, c->err);
+	int r;
 
+	if (len > strlen("alphabet:") && mag_has_prefix(text, "alphabet:"))
+		return add_alphabet(c, text, len);
+	r = read_name(text, len, &name, c->err);
 	if (r < 0)
 		return r;
 	if (strcmp(name.text, "username") != 0 || !c->vars->username || c->inner)
@@ -302,6 +331,8 @@ static const char *value_of(enum what what, const struct ph_values *v, char *buf
 		return m->id;
 	case PH_LANG:
 		return m->language[0] ? m->language : "en";
+	case PH_LOCALE:
+		return template_locale(m);
 	case PH_EXPIRES_ISO:
 		return mag_time_rfc3339(m->expires_at, buf, cap);
 	case PH_TTL:
@@ -326,6 +357,12 @@ static int expand_part(const struct part *p, const struct ph_values *v, struct m
 
 	if (p->what == PH_LITERAL)
 		return mag_secret_append(out, p->literal.data, p->literal.len);
+	if (p->what == PH_ALPHABET) {
+		const struct mag_secret *s =
+			gsm7_septets(mag_secret_text(v->text)) >= 0 ? &p->literal : &p->wide;
+
+		return mag_secret_append(out, s->data, s->len);
+	}
 	data = p->var ? mag_secret_text(p->var) : value_of(p->what, v, buf, sizeof buf);
 	len = p->var ? p->var->len : strlen(data);
 	if (p->xml) {

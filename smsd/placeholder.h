@@ -3,7 +3,8 @@
  *
  * Each placeholder remembers the encoder of the place where it stands. "{{" and
  * "}}" stand for the braces themselves. {NAME:xml} escapes for XML first, then
- * for the place; {NAME:number} (a TTL, in JSON) is written without quotes. */
+ * for the place; {NAME:number} (a TTL, in JSON) is written without quotes.
+ * {alphabet:A:B} is A where GSM-7 holds the text, else B. */
 #ifndef SMSD_PLACEHOLDER_H
 #define SMSD_PLACEHOLDER_H
 

@@ -6,6 +6,7 @@
 
 #include "otpcore/base/err.h"
 #include "smsd/settings.h"
+#include "smsd/template.h"
 
 #define PATH_LEN 512
 
@@ -160,7 +161,7 @@ int smsd_settings_load(const char *file, void *const *shared, struct smsd_settin
 			(int)sizeof s->templates_dir - 1, beside(file, "templates", dropins));
 	if ((r = mail_templates_read(s->templates_dir, &s->templates, err)) < 0)
 		goto out;
-	if ((r = check(s, err)) < 0)
+	if ((r = check(s, err)) < 0 || (r = template_check(err, OPT_ERROR_MAX)) < 0)
 		goto out;
 	*settings_r = s;
 	s = NULL;

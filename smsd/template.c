@@ -25,14 +25,54 @@ static const struct words table[] = {
 		"The code to register this phone%h is: %d", " for " },
 	{ "en", "test", "This is a test message%h. If you can read it, this phone works.",
 		"This is a test call%h. If you can hear it, this phone works.", " from " },
+	/* Of what these languages write, GSM-7 lacks some (á í ó ú ç ê): the words shown on
+	 * a phone do without, for 70 characters are few. */
+	{ "de", "code", "%c ist Ihr Anmeldecode%h. Gültig: %v. Niemand wird Sie danach fragen.",
+		"Ihr Anmeldecode%h lautet: %d", " für " },
+	{ "de", "register",
+		"%c ist der Code, der dieses Telefon anmeldet%h. Gültig: %v. "
+		"Nicht angefordert? Dann nicht beachten.",
+		"Der Code, der dieses Telefon anmeldet%h, lautet: %d", " für " },
+	{ "de", "test", "Dies ist eine Testnachricht%h. Wer sie liest: dieses Telefon geht.",
+		"Dies ist ein Testanruf%h. Wer ihn hört: dieses Telefon geht.", " von " },
+	{ "fr", "code",
+		"%c est votre code de connexion%h. Valable %v. Personne ne vous le demandera.",
+		"Votre code de connexion%h est : %d", " pour " },
+	{ "fr", "register",
+		"%c est le code pour enregistrer ce téléphone%h. Valable %v. "
+		"Pas demandé ? Ignorez ce message.",
+		"Le code pour enregistrer ce téléphone%h est : %d", " pour " },
+	{ "fr", "test", "Ceci est un message de test%h. Si vous le lisez, ce téléphone marche.",
+		"Ceci est un appel de test%h. Si vous l'entendez, ce téléphone marche.", " de " },
+	{ "es", "code", "%c es su clave de acceso%h. Vale %v. Nadie se la va a pedir.",
+		"Su clave de acceso%h es: %d", " para " },
+	{ "es", "register",
+		"%c es la clave para registrar este aparato%h. Vale %v. "
+		"Si no la ha pedido, ignore este mensaje.",
+		"La clave para registrar este teléfono%h es: %d", " para " },
+	{ "es", "test", "Este es un mensaje de prueba%h. Si puede leerlo, este aparato funciona.",
+		"Esta es una llamada de prueba%h. Si puede oírla, este teléfono funciona.",
+		" de " },
+	{ "ja", "code", "ログインコード: %c%h。有効時間は%v。他人に教えないでください。",
+		"ログインコードは、%d です。", "、接続先: " },
+	{ "ja", "register",
+		"この電話の登録コード: %c%h。有効時間は%v。覚えがなければ無視してください。",
+		"この電話の登録コードは、%d です。", "、接続先: " },
+	{ "ja", "test", "テストメッセージです%h。読めればこの電話は使えます。",
+		"テスト電話です。聞こえればこの電話は使えます。", "、送信元: " },
 };
 
 /* What goes with every text of a language. */
 static const struct common {
-	const char *language, *again, *end;
+	const char *language, *locale, *again, *end;
 	const char *seconds, *minute, *minutes; /* after the number */
 } commons[] = {
-	{ "en", " Once more. ", " Goodbye.", " seconds", " minute", " minutes" },
+	{ "en", "en-US", " Once more. ", " Goodbye.", " seconds", " minute", " minutes" },
+	{ "de", "de-DE", " Noch einmal. ", " Auf Wiederhören.", " Sekunden", " Minute",
+		" Minuten" },
+	{ "fr", "fr-FR", " Je répète. ", " Au revoir.", " secondes", " minute", " minutes" },
+	{ "es", "es-ES", " Repito. ", " Hasta luego.", " segundos", " minuto", " minutos" },
+	{ "ja", "ja-JP", " もう一度。 ", " 以上です。", "秒", "分", "分" },
 };
 
 static bool same_language(const char *wanted, const char *row)
@@ -157,16 +197,13 @@ static int shown(
 	int r = MAG_ENOSPACE;
 
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
-		int septets;
-
 		snprintf(host, sizeof host, "%s%.*s", lengths[i] ? w->before_host : "", lengths[i],
 			m->host);
 		p->host = host;
 		mag_secret_free(out);
 		if ((r = expand(out, w->shown, p)) < 0)
 			break;
-		septets = gsm7_septets(mag_secret_text(out));
-		if (septets >= 0 && septets <= GSM7_SEGMENT)
+		if (segment_room(mag_secret_text(out)) >= 0)
 			break;
 	}
 	p->host = "";
@@ -177,7 +214,7 @@ static int shown(
 static int add_autofill(struct mag_secret *out, const struct sms_message *m)
 {
 	struct mag_secret line = { 0 };
-	int r, room = GSM7_SEGMENT - gsm7_septets(mag_secret_text(out));
+	int r, room = segment_room(mag_secret_text(out));
 
 	if ((r = append_text(&line, "\n@")) == 0 && (r = append_text(&line, m->host)) == 0 &&
 		(r = append_text(&line, " #")) == 0 &&
@@ -198,6 +235,35 @@ static int free_text(const struct sms_message *m, struct mag_secret *out)
 	if ((r = append_text(out, find_common(m->language)->again)) < 0)
 		return r;
 	return mag_secret_append(out, m->text.data, m->text.len);
+}
+
+const char *template_locale(const struct sms_message *m)
+{
+	return find_common(m->language)->locale;
+}
+
+/* Sixteen digits, the most that a request holds, and an hour and a half. */
+int template_check(char *err, size_t cap)
+{
+	struct mag_secret code = { 0 }, out = { 0 };
+	int r = mag_secret_set_text(&code, "8888888888888888");
+
+	for (size_t i = 0; i < sizeof table / sizeof *table && r == 0; i++) {
+		char good_for[48];
+		const struct part p = { &code, "", good_for };
+
+		validity(find_common(table[i].language), 90 * 60, good_for, sizeof good_for);
+		mag_secret_free(&out);
+		r = expand(&out, table[i].shown, &p);
+		if (r == 0 && segment_room(mag_secret_text(&out)) < 0)
+			r = MAG_ERANGE;
+		if (r < 0)
+			snprintf(err, cap, "text %s in %s: %s", table[i].template,
+				table[i].language, mag_strerror(r));
+	}
+	mag_secret_free(&code);
+	mag_secret_free(&out);
+	return r;
 }
 
 int template_render(

@@ -362,11 +362,13 @@ text = "ok"
         makes it print two messages, the second without addresses."""
         found = []
         for line in re.findall(r"Got message \d+: <(.*)>\n", self._log("fakesmsc")):
-            match = re.match(r"(\S+) (\S+) (text|data|udh) (.*)", line)
+            match = re.match(r"(\S+) (\S+) (text|data|udh|ucs-2) (.*)", line)
             if not match:
                 found[-1]["text"] += "\n" + line
                 continue
             text = match[4] if match[3] == "text" else urllib.parse.unquote_plus(match[4])
+            if match[3] == "ucs-2":
+                text = urllib.parse.unquote_to_bytes(match[4].replace("+", " ")).decode("utf-16-be")
             found.append({"from": match[1], "to": match[2], "text": text})
         return found
 

@@ -38,3 +38,14 @@ def test_wrong_password_is_final(smsd, kannel, directory):
     reply = smsd.outcome()
     assert reply["gateway"] == "outbox"
     assert kannel.messages() == []
+
+
+def test_japanese_arrives_whole(smsd, kannel):
+    """As UCS-2: with the coding of GSM-7 Kannel would send question marks."""
+    smsd.configure(kannel.preset())
+    smsd.start()
+    assert smsd.outcome(language="ja", host="web1")["outcome"] == ACCEPTED
+    wait_for("the message", kannel.messages)
+    assert kannel.messages()[0]["text"] == (
+        f"ログインコード: {CODE}、接続先: web1。有効時間は2分。"
+        "他人に教えないでください。")

@@ -64,14 +64,14 @@ API = {
         "POST", f"/2010-04-01/Accounts/{SID}/Calls.json",
         {"Authorization": basic(SID), "Content-Type": FORM, "Accept": JSON}, "form",
         {"To": NUMBER, "From": "+15005550006", "Timeout": "40",
-         "Twiml": '<Response><Pause length="1"/><Say language="en">' +
+         "Twiml": '<Response><Pause length="1"/><Say language="en-US">' +
                   SPOKEN.replace("&", "&#38;").replace('"', "&#34;").replace("<", "&#60;")
                         .replace(">", "&#62;") + "</Say></Response>"},
         (201, '{"sid": "CA1", "status": "queued"}'), "CA1",
         (400, '{"code": 21215, "message": "not permitted"}'), "not permitted"),
     "vonage-sms": (
         "POST", "/sms/json", {"Authorization": None, "Content-Type": FORM}, "form",
-        {"api_key": "00000000", "api_secret": KEY, "from": "Example", "to": DIGITS, "text": TEXT,
+        {"api_key": "00000000", "api_secret": KEY, "from": "Example", "to": DIGITS, "text": TEXT, "type": "text",
          "ttl": Between((LIFE - 10) * 1000, LIFE * 1000), "client-ref": ""},
         (200, '{"message-count": "1", "messages": [{"status": "0", "message-id": "0A1"}]}'), "0A1",
         (200, '{"messages": [{"status": "7", "error-text": "Number barred"}]}'), "Number barred"),
@@ -147,7 +147,7 @@ API = {
     "kannel": (
         "GET", "/cgi-bin/sendsms", {"Authorization": None, "Content-Type": None}, "query",
         {"username": "otp", "password": KEY, "to": NUMBER, "from": "15005550006", "text": TEXT,
-         "charset": "UTF-8", "validity": Between(LIFE // 60 - 1, LIFE // 60)},
+         "charset": "UTF-8", "coding": "0", "validity": Between(LIFE // 60 - 1, LIFE // 60)},
         (202, "0: Accepted for delivery"), "", (403, "Authorization failed"), "HTTP 403"),
     "jasmin": (
         "GET", "/send", {"Authorization": None, "Content-Type": None}, "query",
@@ -260,3 +260,23 @@ def test_throttled_request_is_tried_again(start, api, name, throttled):
     api.answer = lambda request: answers.pop(0)
     assert send()["outcome"] == ACCEPTED
     assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("name, field, value", [
+    ("vonage-sms", "type", "unicode"), ("kannel", "coding", "2")])
+def test_what_gsm7_lacks_is_sent_as_unicode(smsd, start, api, name, field, value):
+    start(name)
+    api.reply = API[name][5]
+    assert smsd.outcome(language="ja")["outcome"] == ACCEPTED
+    _, found = fields_of(api.requests[0], API[name][3])
+    assert found[field] == value and "ログインコード" in json.dumps(found, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("language, locale", [
+    ("de", "de-DE"), ("fr_CA", "fr-FR"), ("es", "es-ES"), ("ja", "ja-JP"), ("pt", "en-US")])
+def test_voices_are_told_the_language_of_the_words(smsd, start, api, language, locale):
+    start("sinch-voice")
+    assert smsd.outcome(channel="voice", language=language)["outcome"] == ACCEPTED
+    call = json.loads(api.requests[0].body)["ttsCallout"]
+    assert call["locale"] == locale
+    assert call["text"].count("4. 8. 3. 9. 2. 0.") == 2

@@ -87,12 +87,23 @@ static void every_placeholder_has_its_value(void **state)
 		{ "{username}", "AC1:u%" },
 		{ "{{to}} }} {{", "{to} } {" },
 		{ "", "" },
+		{ "{locale}", "en-US" },
+		{ "{alphabet:text:unicode}", "text" },
+		{ "a={alphabet::x}.", "a=." },
 		{ "{text:xml}", "Hi &#60;x&#62; &#38; &#34;y&#34;" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		expand(rows[i].source, ENC_HEADER, PH_ENCODED, rows[i].wanted);
+}
+
+static void alphabet_is_that_of_the_text(void **state)
+{
+	(void)state;
+	assert_int_equal(mag_secret_set_text(&text, "\xe6\x97\xa5"), 0);
+	expand("{alphabet:text:unicode}", ENC_HEADER, PH_ENCODED, "unicode");
+	expand("{alphabet:0:a b}", ENC_FORM, PH_ENCODED, "a%20b");
 }
 
 static void threat_22_values_are_encoded_for_their_place(void **state)
@@ -155,6 +166,9 @@ static void mistakes_are_named(void **state)
 		{ "{to", "brace" },
 		{ "to}", "brace" },
 		{ "{to:html}", "bad placeholder" },
+		{ "{alphabet:a}", "{alphabet:NARROW:WIDE}" },
+		{ "{alphabet:a:b:c}", "{alphabet:NARROW:WIDE}" },
+		{ "{alphabet}", "unknown placeholder" },
 		{ "{a_name_that_is_far_too_long_to_be_a_placeholder_of_ours}", "bad placeholder" },
 	};
 
@@ -303,6 +317,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(every_placeholder_has_its_value),
+		TEST(alphabet_is_that_of_the_text),
 		TEST(threat_22_values_are_encoded_for_their_place),
 		TEST(threat_22_values_are_not_expanded_again),
 		TEST(threat_22_a_value_that_does_not_fit_its_place_is_an_error),

@@ -78,19 +78,21 @@ static void last_line_for_autofill(void **state)
 		"This is a test call from web1. If you can hear it, this phone works. Goodbye.");
 }
 
-/* Whatever the host, code and time left: one segment of the GSM alphabet. */
+/* Whatever the language, host, code and time left: one segment. */
 static void every_text_fits_one_segment(void **state)
 {
 	static const char *const templates[] = { "code", "register", "test" };
+	static const char *const languages[] = { "en", "de", "fr", "es", "ja" };
 
 	(void)state;
-	for (size_t t = 0; t < 3; t++)
+	for (size_t i = 0; i < 5 * 3; i++)
 		for (int len = 0; len <= 64; len++)
 			for (int dot = 0; dot <= len; dot += 7) {
-				struct sms_message m = message(templates[t], "sms", "");
+				struct sms_message m = message(templates[i % 3], "sms", "");
 				struct mag_secret text = { 0 };
-				int septets;
+				bool japanese = i / 3 == 4;
 
+				strcpy(m.language, languages[i / 3]);
 				memset(m.host, 'h', (size_t)len);
 				if (dot)
 					m.host[dot - 1] = '.';
@@ -98,14 +100,45 @@ static void every_text_fits_one_segment(void **state)
 					mag_secret_set_text(&m.code, "1234567890123456"), 0);
 				m.expires_at = NOW + 86399;
 				assert_int_equal(template_render(&m, NOW, len % 2, &text), 0);
-				septets = gsm7_septets(mag_secret_text(&text));
-				assert_in_range(septets, 20, GSM7_SEGMENT);
-				if (t < 2)
+				assert_in_range(segment_room(mag_secret_text(&text)), 0,
+					japanese ? 55 : 110);
+				/* Only Japanese pays for letters that GSM-7 lacks. */
+				assert_int_equal(
+					gsm7_septets(mag_secret_text(&text)) < 0, japanese);
+				if (i % 3 < 2)
 					assert_non_null(
 						strstr(mag_secret_text(&text), "1234567890123456"));
 				mag_secret_free(&text);
 				sms_message_clear(&m);
 			}
+}
+
+static void room_in_a_segment(void **state)
+{
+	char text[256] = "";
+
+	(void)state;
+	assert_int_equal(segment_room(""), 160);
+	assert_int_equal(segment_room("[é]"), 155);
+	assert_int_equal(segment_room("á"), 69);
+	assert_int_equal(segment_room("日本😀"), 66);
+	memset(text, 'x', 160);
+	assert_int_equal(segment_room(text), 0);
+	text[160] = 'x';
+	assert_int_equal(segment_room(text), -1);
+	strcpy(text + 69, "日");
+	assert_int_equal(segment_room(text), 0);
+	strcpy(text + 69, "日x");
+	assert_int_equal(segment_room(text), -1);
+}
+
+static void texts_of_the_table_are_checked_at_the_start(void **state)
+{
+	char err[128] = "";
+
+	(void)state;
+	if (template_check(err, sizeof err) < 0)
+		fail_msg("%s", err);
 }
 
 static void P4_validity_promises_no_more_than_there_is(void **state)
@@ -132,19 +165,65 @@ static void P4_validity_promises_no_more_than_there_is(void **state)
 	}
 }
 
-static void other_languages_get_english_until_there_is_a_table(void **state)
+static struct sms_message in_language(const char *language, const char *channel, const char *host)
 {
-	static const char *const languages[] = { "", "en", "en_US.UTF-8", "de", "english", "x" };
+	struct sms_message m = message("code", channel, host);
+
+	snprintf(m.language, sizeof m.language, "%s", language);
+	return m;
+}
+
+static void texts_of_other_languages(void **state)
+{
+	(void)state;
+	expect(in_language("de_DE.UTF-8", "sms", "web1"), false,
+		"483920 ist Ihr Anmeldecode für web1. Gültig: 2 Minuten. Niemand wird Sie danach "
+		"fragen.");
+	expect(in_language("fr", "sms", "web1"), false,
+		"483920 est votre code de connexion pour web1. Valable 2 minutes. Personne ne vous "
+		"le demandera.");
+	expect(in_language("es-MX", "sms", ""), false,
+		"483920 es su clave de acceso. Vale 2 minutos. Nadie se la va a pedir.");
+	expect(in_language("ja", "sms", "web1.example.org"), false,
+		"ログインコード: 483920、接続先: web1.example.org。有効時間は2分。"
+		"他人に教えないでください。");
+	/* A host that is too long for 70 characters is shortened. */
+	expect(in_language("ja", "sms", "web1.somewhere-else.example.org"), false,
+		"ログインコード: 483920、接続先: web1。有効時間は2分。他人に教えないでください。");
+	expect(in_language("ja", "sms", "web1"), true,
+		"ログインコード: 483920、接続先: web1。有効時間は2分。他人に教えないでください。"
+		"\n@web1 #483920");
+	expect(in_language("de", "voice", "web1.example.org"), false,
+		"Ihr Anmeldecode für web1 lautet: 4. 8. 3. 9. 2. 0. Noch einmal. "
+		"Ihr Anmeldecode für web1 lautet: 4. 8. 3. 9. 2. 0. Auf Wiederhören.");
+}
+
+/* A voice is told the language of the words it gets, not the one that was wished. */
+static void locale_is_that_of_the_words(void **state)
+{
+	static const struct {
+		const char *language, *locale;
+	} rows[] = { { "", "en-US" }, { "en_GB", "en-US" }, { "de", "de-DE" }, { "fr_CA", "fr-FR" },
+		{ "es", "es-ES" }, { "ja", "ja-JP" }, { "pt", "en-US" }, { "deu", "en-US" } };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof languages / sizeof *languages; i++) {
-		struct sms_message m = message("code", "sms", "");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct sms_message m = in_language(rows[i].language, "voice", "");
 
-		snprintf(m.language, sizeof m.language, "%s", languages[i]);
-		expect(m, false,
+		assert_string_equal(template_locale(&m), rows[i].locale);
+		sms_message_clear(&m);
+	}
+}
+
+static void languages_without_texts_get_english(void **state)
+{
+	static const char *const languages[] = { "", "en", "en_US.UTF-8", "pt", "english", "x" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
+		expect(in_language(languages[i], "sms", ""), false,
 			"483920 is your login code. Good for 2 minutes. Nobody will ask you for "
 			"it.");
-	}
 }
 
 static void faults_leave_the_output_alone(void **state)
@@ -184,7 +263,11 @@ int main(void)
 		cmocka_unit_test(last_line_for_autofill),
 		cmocka_unit_test(every_text_fits_one_segment),
 		cmocka_unit_test(P4_validity_promises_no_more_than_there_is),
-		cmocka_unit_test(other_languages_get_english_until_there_is_a_table),
+		cmocka_unit_test(languages_without_texts_get_english),
+		cmocka_unit_test(texts_of_other_languages),
+		cmocka_unit_test(locale_is_that_of_the_words),
+		cmocka_unit_test(room_in_a_segment),
+		cmocka_unit_test(texts_of_the_table_are_checked_at_the_start),
 		cmocka_unit_test(faults_leave_the_output_alone),
 		cmocka_unit_test(septets_of_the_gsm_alphabet),
 	};
