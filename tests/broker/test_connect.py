@@ -140,6 +140,24 @@ def test_H11_nothing_changes_until_the_parent_agrees(two):
                             for line in ("asks=anna-admin", "joined=anna-admin")]
 
 
+def test_H11_both_owners_read_what_happened(family):
+    assert connect(family, "anna", "anna-admin", "end")[0] == "ok"
+    for _ in range(300):
+        texts = [m["text"] for m in family.messages() if m["channel"] == "email"]
+        if len(texts) == 6:
+            break
+        time.sleep(0.05)
+    said = ("The account anna-admin asks to log in with the credentials of anna.",
+            "The account anna-admin now logs in with the credentials of anna.",
+            "The account anna-admin no longer logs in with the credentials of anna.")
+    for line in said:
+        told = [t for t in texts if line in t]
+        assert len(told) == 2, texts
+        assert sum(other in t for t in told for other in said) == 2  # each says one thing
+        assert [sum(f"Hello {name}," in t for t in told) for name in ("anna", "anna-admin")] \
+            == [1, 1]
+
+
 def test_H11_login_with_the_parents_phone(family):
     login = family.login("anna-admin", rhost="203.0.113.9")
     assert [f["masked"] for f in login.begin["factors"]] == [family.number_of[-4:]]
