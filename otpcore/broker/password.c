@@ -65,36 +65,14 @@ struct job {
 	const char *failed; /* in words; NULL: it was done */
 };
 
-/* ---- with the revocation ---- */
-
-const char *password_revoked(struct request *r, struct aggregate *a)
+bool passwords_can(const struct passwords *p)
 {
-	const struct passwords *p = r->broker->passwords;
-	struct account *account = &a->account;
-	bool reset = r->broker->settings->on_revoke == ON_REVOKE_RESET;
+	return p && (p->fd >= 0 || p->died);
+}
 
-	if (r->broker->settings->on_revoke == ON_REVOKE_KEEP)
-		return "";
-	if (!p || (p->fd < 0 && !p->died) || account->role != ROLE_USER ||
-		account->uid == WIRE_UID_UNKNOWN) {
-		mag_log(MAG_LOG_NOTICE, "password account=%s: left to its owner: %s", account->name,
-			account->role != ROLE_USER         ? "an administrator's"
-			: account->uid == WIRE_UID_UNKNOWN ? "its uid is not known"
-							   : "otpcored is not root's");
-		return "Change your password, too: whoever has the token may know it.";
-	}
-	/* Nobody to mail a temporary one to: the next login asks for a new one. */
-	if (reset && !password_can_mail(r->broker, a)) {
-		mag_log(MAG_LOG_NOTICE, "password account=%s: expires: no e-mail can be sent",
-			account->name);
-		reset = false;
-	}
-	account->password_due = reset ? PASSWORD_DUE_RESET : PASSWORD_DUE_EXPIRE;
-	mag_copy(account->password_host, sizeof account->password_host, r->broker->host);
-	store_mark_account(r->tick, r->index, account, ROW_CHANGED);
+void passwords_kick(struct passwords *p)
+{
 	event_active(p->timer, EV_TIMEOUT, 0);
-	return reset ? "A temporary password comes in an e-mail of its own."
-		     : "The next login asks you for a new password.";
 }
 
 /* ---- what is under way ---- */
@@ -239,7 +217,7 @@ void passwords_mailed(struct passwords *p, int64_t id, unsigned delivery)
 		o->stage = STAGE_SET;
 		o->tries = 0;
 		again(o, 0);
-		event_active(p->timer, EV_TIMEOUT, 0);
+		passwords_kick(p);
 	} else {
 		again(o, o->mails < MAIL_SOON ? RETRY_MS : MAIL_MS);
 	}
@@ -309,7 +287,7 @@ static void on_answer(evutil_socket_t fd, short what, void *arg)
 	} else if (o) {
 		p->asked = NULL;
 		answered(p, o, (enum helper_answer)answer);
-		event_active(p->timer, EV_TIMEOUT, 0); /* whose turn is it now? */
+		passwords_kick(p); /* whose turn is it now? */
 	}
 }
 
@@ -345,7 +323,7 @@ static void begin_after(struct request *r)
 		finish(p, o, "its uid is not known");
 	} else {
 		again(o, 0);
-		event_active(p->timer, EV_TIMEOUT, 0);
+		passwords_kick(p);
 	}
 }
 
@@ -373,7 +351,7 @@ static void look(struct passwords *p)
 	LIST_INSERT_HEAD(&p->owed, o, next);
 	p->n_owed++;
 	add_job(p, o, &handle_begin, NULL);
-	event_active(p->timer, EV_TIMEOUT, 0);
+	passwords_kick(p);
 }
 
 static void step(struct passwords *p, struct owed *o)
@@ -424,7 +402,7 @@ int passwords_new(struct broker *b, int fd, struct passwords **p_r)
 		return MAG_ENOMEM;
 	}
 	/* What is owed since before the start. */
-	event_active(p->timer, EV_TIMEOUT, 0);
+	passwords_kick(p);
 	*p_r = p;
 	return 0;
 }

@@ -20,8 +20,12 @@ bool password_can_mail(const struct broker *b, const struct aggregate *a);
 /* Mail the password of this order; passwords_mailed() hears what came of it. */
 int password_mail(struct broker *b, const char *account, int64_t order);
 
-/* ---- password.c, for the two above ---- */
+/* ---- password.c, for the others ---- */
 
+/* Is there a helper, or will there be one after the next start? `p` may be NULL. */
+bool passwords_can(const struct passwords *p);
+/* Look for what is owed soon, not at the next turn of the clock. */
+void passwords_kick(struct passwords *p);
 /* The one that waits to be mailed under this id; NULL: none does any more. */
 const struct mag_secret *passwords_new_of(const struct passwords *p, int64_t order);
 /* smsd's word (enum login_delivery) about an order of ours, once for each; NONE: it
