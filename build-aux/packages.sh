@@ -25,7 +25,7 @@ packages_test=(
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
-	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd
+	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron
 )
 
 # What `make lint`, `make format` and `make coverage` need besides.
@@ -35,7 +35,7 @@ packages_lint=(clang clang-format clang-tidy cppcheck gcovr)
 packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:opensmtpd.service
 	gammu-smsd:gammu-smsd.service smstools:smstools.service
 	nginx:nginx.service postgresql:postgresql.service
-	dovecot-imapd:dovecot.service vsftpd:vsftpd.service)
+	dovecot-imapd:dovecot.service vsftpd:vsftpd.service cron:cron.service)
 
 # Prints those of its arguments that are not installed.
 packages_missing()
