@@ -79,6 +79,9 @@ def test_H11_by_an_administrator(two):
     assert two.ctl("account", "connect", "news", "games").stdout == \
         "news logs in with the credentials of games now\n"
     assert two.own("games", "connect").stdout == "news\tchild\tconnected\n"
+    assert two.ctl("account", "list", "--state", "pending").stdout == ""
+    rows = {r["account"]: (r["state"], r["factors"]) for r in two.json("account", "list")}
+    assert rows["news"] == ("active", ["those of games"])
     p = two.ctl("account", "connect", "games", "news", code=1)
     assert "credentials of its own" in p.stderr
     assert json.loads(two.ctl("--json", "account", "connect", "news", "--end").stdout) == {

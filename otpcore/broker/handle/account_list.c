@@ -41,7 +41,8 @@ static void put_count(struct mag_buf *b, int64_t n, const char *what)
 		mag_buf_printf(b, "%s%d %s%s", b->len ? ", " : "", (int)n, what, n == 1 ? "" : "s");
 }
 
-/* "2 phones, 1 token", and nobody is active without a second factor: "pending". */
+/* "2 phones, 1 token", "those of alice" (H11), and nobody is active without a second
+ * factor: "pending". */
 static void fill_factors(struct wire_account *w, int64_t state, const struct factors *f)
 {
 	struct mag_buf b;
@@ -50,6 +51,8 @@ static void fill_factors(struct wire_account *w, int64_t state, const struct fac
 	put_count(&b, f->phones, "phone");
 	put_count(&b, f->tokens, "token");
 	put_count(&b, f->apps, "app");
+	if (!b.len && *w->parent)
+		mag_buf_printf(&b, "those of %s", w->parent);
 	if (!b.len && state == ACCOUNT_ACTIVE)
 		mag_copy(w->state, sizeof w->state, "pending");
 }
@@ -118,7 +121,7 @@ static int list_row(const struct store_account_row *row, void *arg)
 {
 	struct listing *l = arg;
 	const struct factors f = { row->phones, row->tokens, row->apps };
-	bool any = f.phones || f.tokens || f.apps;
+	bool any = f.phones || f.tokens || f.apps || *row->account.parent;
 	struct wire_account *w;
 
 	if (l->p->n_accounts == LIST_PAGE)
