@@ -56,6 +56,28 @@ int cmd_renew(struct cli *c)
 	return r == CLI_DONE ? say_subscription(c, p.product, "is renewed:", p.expires) : r;
 }
 
+/* The key is shown once. */
+static int say_sponsored(const struct cli *c, const char *product, const struct wire_sponsor_rep *p)
+{
+	bool mailed = p->delivery == DELIVERY_ACCEPTED || p->delivery == DELIVERY_PENDING;
+	struct json_object *o;
+
+	if (!c->json) {
+		say_subscription(c, product, "is sponsored:", p->expires);
+		cli_say(c, "Key %s (%s)", mag_secret_text(&p->key),
+			mailed ? "mailed" : "not mailed: hand it on");
+		return CLI_DONE;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "account", json_object_new_string(c->user));
+	json_object_object_add(o, "product", json_object_new_string(product));
+	json_object_object_add(o, "expires", cli_json_time(p->expires));
+	json_object_object_add(o, "key", json_object_new_string(mag_secret_text(&p->key)));
+	json_object_object_add(o, "mailed", json_object_new_boolean(mailed));
+	cli_json_print(&o);
+	return CLI_DONE;
+}
+
 int cmd_sponsor(struct cli *c)
 {
 	struct wire_sponsor_req q = { 0 };
@@ -72,7 +94,10 @@ int cmd_sponsor(struct cli *c)
 	r = cli_settings(c);
 	if (r == CLI_DONE)
 		r = cli_request(c, WIRE_MSG_SPONSOR, &q, &p);
-	return r == CLI_DONE ? say_subscription(c, product, "is sponsored:", p.expires) : r;
+	if (r == CLI_DONE)
+		r = say_sponsored(c, product, &p);
+	wire_clear(&wire_sponsor_rep, &p);
+	return r;
 }
 
 int cmd_break_glass(struct cli *c)

@@ -189,7 +189,7 @@ static const struct verb verbs[] = {
 		"Send a test message to a user's phone", "  magotpctl phone test alice p1\n",
 		cmd_phone_test },
 	{ "sponsor", NULL, NULL, "USER --product PRODUCT", 0, 0, true, sponsor_opts,
-		"Give a user a subscription without a key",
+		"Give a user a subscription that is paid for; prints and mails its key",
 		"  magotpctl sponsor alice --product hardware --until 2026-12-31\n", cmd_sponsor },
 	{ "token", NULL, "import", "FILE", 1, 1, false, import_opts,
 		"Import tokens from a PSKC or CSV file, all or nothing",

@@ -58,10 +58,11 @@ static bool are_values(const char *args)
 	return true;
 }
 
-/* In the text of an e-mail a code may be a password for once. */
+/* In the text of an e-mail a code may be a password or a key for once. */
 static bool is_password(const char *code)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyz0123456789-"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 	return code[strspn(code, safe)] == '\0';
 }

@@ -136,7 +136,7 @@ static void conclude(struct order *o, unsigned delivery)
 	if (took > DISPATCH_HOLD_MS)
 		took = DISPATCH_HOLD_MS;
 	/* Decoys pretend what codes do, not what e-mails do. */
-	if (!o->sms.mail) {
+	if (!mag_streq(o->sms.channel, "email")) {
 		d->average16 += (took * 16 - d->average16) / 8;
 		d->last = delivery == DELIVERY_FAILED ? DELIVERY_FAILED : DELIVERY_ACCEPTED;
 	}

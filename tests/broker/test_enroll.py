@@ -2,6 +2,7 @@
 it goes on where it stopped."""
 
 import concurrent.futures
+import os
 import signal
 
 import pytest
@@ -252,6 +253,52 @@ def test_O5_a_phone_that_an_administrator_began(house):
     assert one.begin["takes"] == PHONE
     assert one.phone(house.number())[0] == "licence-needed"  # that one and no other
     assert one.code(house.code(number))[0] == "ok"
+
+
+def sponsored(house, product="phone-us", user="anna", **fields):
+    return house.ok("sponsor", {"user": user, "product": product, **fields})["key"]
+
+
+def test_threat_11_a_sponsorship_needs_its_mailed_key(home):
+    home.ok("account_set", {"user": "anna", "email": "anna@example.org"})
+    key = sponsored(home)
+    mail = home.last_message("anna@example.org")
+    assert key in mail["text"] and "phone-us" in mail["subject"]
+    one = login(home)
+    assert one.begin["takes"] == 0  # the password alone takes nothing
+    assert one.phone(home.number())[0] == "licence-needed"
+    assert login(home, "bert").key(key)[0] == "key-used"  # it is anna's alone
+    assert enrolled(home, key)[1][0] == "ok"
+    shown = home.ok("licence_list", {})["licences"]
+    assert [(k["order"], k["state"], k["account"]) for k in shown] == [("sponsor", "used", "anna")]
+
+
+def test_K4_a_sponsorship_that_lapsed_is_worth_nothing(home):
+    key = sponsored(home, until=int(home.ok("ping")["started_at"]) + 86400)
+    one = login(home)
+    assert one.key(key)[0] == "ok"
+    home.time_travel(2 * 86400)
+    one = login(home)
+    assert one.begin["takes"] == 0
+    assert one.key(key)[0] == "not-allowed"
+
+
+def test_K4_a_sponsorships_key_in_a_session(home):
+    key = sponsored(home)
+    assert home.call("activate", {"user": "bert", "key": key})[0].verdict == "key-used"
+    year = home.ok("activate", {"user": "anna", "key": key})["expires"]
+    assert home.ok("activate", {"user": "anna", "key": key})["expires"] == year  # a repeat
+    assert enrolled(home, key)[1][0] == "ok"  # and at a login it still says who one is
+
+
+def test_threat_26_a_sponsorships_key_is_not_in_the_store(home):
+    home.ok("account_set", {"user": "anna", "email": "anna@example.org"})
+    key = sponsored(home).encode()
+    home.stop("broker")
+    for name in os.listdir(home.dir + "/db"):
+        with open(os.path.join(home.dir, "db", name), "rb") as f:
+            data = f.read()
+        assert key not in data and key.replace(b"-", b"") not in data, name
 
 
 # ---- who may not ----

@@ -502,6 +502,8 @@ def test_K4_sponsored_and_renewed(desk):
     desk.ctl("sponsor", "games", "--product", "hardware", "--until", "soon", code=2)
     p = desk.ctl("sponsor", "games", "--product", "hardware")
     assert p.stdout.startswith("games is sponsored: hardware, until ")
+    said = re.search(r"\nKey ((?:\w{5}-){5}\w{5}) \(not mailed: hand it on\)\n$", p.stdout)
+    assert desk.own("games", "activate", "-", stdin=said[1] + "\n").returncode == 0
     for product in ("phone-us", "phone-intl", "hardware", "mobile", "mobile-hardware"):
         assert desk.key(product)
     assert "mobile-hardware" in desk.ctl("license", "issue", "--help").stdout

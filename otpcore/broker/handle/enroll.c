@@ -38,7 +38,7 @@ static enum verdict judge(
 		(m->own = paid_by(a, l, r->now)))
 		v = VERDICT_OK;
 	else if (v == VERDICT_OK)
-		v = licence_effect(a, l, r->broker->settings->renewal_period, r->now, &e);
+		v = licence_worth(r, a, l, &e);
 	if (v != VERDICT_OK)
 		return v;
 	m->product = l->product;

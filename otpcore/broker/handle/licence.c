@@ -23,9 +23,7 @@ static const struct handle_word states[] = {
 	{ 0, NULL },
 };
 
-/* K2: the key leaves once, in this answer. */
-static int issue_one(
-	struct request *r, const struct wire_licence_issue_req *q, struct mag_secret *key_r)
+int licence_issue(struct request *r, const struct licence_order *o, struct mag_secret *key_r)
 {
 	unsigned char random[KEY_RANDOM_LEN];
 	char text[KEY_TEXT_LEN + 1];
@@ -46,12 +44,13 @@ static int issue_one(
 		l->hash.len = HASH_LEN;
 		memcpy(l->group, text, 5);
 		l->group[5] = 0;
-		l->product = product_from_id(q->product);
-		l->proofing = q->proofing != 0;
-		l->state = q->hold ? LICENCE_HELD : LICENCE_FREE;
-		mag_copy(l->order_ref, sizeof l->order_ref, q->order);
+		l->product = o->product;
+		l->proofing = o->proofing;
+		l->state = o->hold ? LICENCE_HELD : LICENCE_FREE;
+		l->account = o->account;
+		mag_copy(l->order_ref, sizeof l->order_ref, o->ref);
 		l->issued_at = r->now;
-		l->purchased_at = q->purchased > 0 ? q->purchased : r->now;
+		l->purchased_at = o->purchased > 0 ? o->purchased : r->now;
 		store_mark_licence(r->tick, r->index, l, ROW_NEW);
 	}
 	mag_wipe(random, sizeof random);
@@ -64,6 +63,11 @@ static void issue_decide(struct request *r)
 	const struct wire_licence_issue_req *q = r->body;
 	struct wire_licence_issue_rep *p = r->reply;
 	enum product product = product_from_id(q->product);
+	const struct licence_order order = { .product = product,
+		.proofing = q->proofing != 0,
+		.hold = q->hold != 0,
+		.purchased = q->purchased,
+		.ref = q->order };
 	int res = 0;
 
 	if (!product) {
@@ -79,7 +83,7 @@ static void issue_decide(struct request *r)
 		return;
 	}
 	for (p->n_keys = 0; !res && p->n_keys < q->count; p->n_keys++)
-		res = issue_one(r, q, &p->keys[p->n_keys].key);
+		res = licence_issue(r, &order, &p->keys[p->n_keys].key);
 	if (res)
 		request_error(r, res);
 	else
@@ -278,13 +282,28 @@ static struct subscription *used_for(struct aggregate *a, const struct licence *
 	return same;
 }
 
+enum verdict licence_worth(
+	struct request *r, struct aggregate *a, const struct licence *l, struct licence_effect *e_r)
+{
+	struct subscription *s;
+
+	if (!l->account)
+		return licence_effect(a, l, r->broker->settings->renewal_period, r->now, e_r);
+	s = sponsor_of(a, l, r->now);
+	if (!s)
+		return VERDICT_NOT_ALLOWED;
+	e_r->extends = s;
+	e_r->expires = sponsor_waits(s) ? licence_expiry(s->purchased_at, 1) : s->expires_at;
+	return VERDICT_OK;
+}
+
 /* The row of the licence is claimed by its version, so of many at once one wins
  * (security.md 38). */
 enum verdict licence_bind(
 	struct request *r, struct aggregate *a, struct licence *l, struct subscription **s_r)
 {
 	struct licence_effect e;
-	enum verdict v = licence_effect(a, l, r->broker->settings->renewal_period, r->now, &e);
+	enum verdict v = licence_worth(r, a, l, &e);
 	struct subscription *s;
 
 	if (v != VERDICT_OK)
@@ -304,6 +323,9 @@ enum verdict licence_bind(
 		store_mark_subscription(r->tick, r->index, s, ROW_NEW);
 		s->state = SUBSCRIPTION_ACTIVE;
 		s->expires_at = e.expires;
+	} else if (l->account) {
+		sponsor_taken(r, s);
+		store_mark_subscription(r->tick, r->index, s, ROW_CHANGED);
 	} else {
 		s->proofing =
 			proofing_after_key((enum proofing_need)s->proofing, l->proofing, false);

@@ -1,8 +1,10 @@
-/* Keys as they are typed: what activate and a first login share. */
+/* Keys as they are issued and typed: what licence, sponsor, activate and a first login
+ * share. */
 #ifndef BROKER_HANDLE_LICENCE_H
 #define BROKER_HANDLE_LICENCE_H
 
 #include "otpcore/broker/handle/handle.h"
+#include "otpcore/engine/licence.h"
 
 /* Reads of a key as typed; one that is mistyped needs none. */
 int licence_key_want(struct request *r, const struct mag_secret *typed);
@@ -17,6 +19,19 @@ bool licence_key_may_try(struct request *r, struct aggregate *a);
 void licence_key_charge(struct request *r, struct aggregate *a);
 void licence_key_settle(struct request *r);
 
+/* K2: a new key leaves once, in key_r. `account` 0: whoever has it may use it; else it
+ * is set aside: the activation code of a sponsorship (K4, security.md 11). */
+struct licence_order {
+	int64_t product, account, purchased;
+	bool proofing, hold;
+	const char *ref;
+};
+int licence_issue(struct request *r, const struct licence_order *o, struct mag_secret *key_r);
+
+/* What a key that licence_judge() took would do: licence_effect(), or, of a sponsorship,
+ * taking it while it lasts. Changes nothing. */
+enum verdict licence_worth(struct request *r, struct aggregate *a, const struct licence *l,
+	struct licence_effect *e_r);
 /* Binds a key that licence_judge() took: the subscription is made or extended and
  * the key used. Fills s_r, or says why not, with nothing changed. */
 enum verdict licence_bind(

@@ -279,6 +279,6 @@ const struct handler handle_token[] = {
 	{ WIRE_MSG_MOBILE_CONFIRM, NULL, mobile_confirm_decide, mobile_confirm_settle, NULL, NULL },
 	{ WIRE_MSG_RECOVERY_CODES, recovery_codes_want, recovery_codes_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_BREAK_GLASS, NULL, break_glass_decide, NULL, NULL, break_glass_after },
-	{ WIRE_MSG_SPONSOR, NULL, sponsor_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_SPONSOR, NULL, sponsor_decide, NULL, sponsor_delivered, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

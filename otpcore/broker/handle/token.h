@@ -65,6 +65,8 @@ int64_t token_state_of(const char *id);
 void sponsor_taken(struct request *r, struct subscription *s);
 /* Is this a sponsorship that nobody has registered yet? */
 bool sponsor_waits(const struct subscription *s);
+/* The one that this key was made for, registered without it maybe; NULL: it lapsed. */
+struct subscription *sponsor_of(struct aggregate *a, const struct licence *l, int64_t now);
 /* Runs until `expires` from now on; its expired tokens are active again (H9). */
 void subscription_renew(
 	struct request *r, struct aggregate *a, struct subscription *s, int64_t expires);
@@ -130,6 +132,7 @@ void break_glass_decide(struct request *r);
 void break_glass_after(struct request *r);
 /* sponsor.c */
 void sponsor_decide(struct request *r);
+void sponsor_delivered(struct request *r, unsigned delivery);
 void renew_decide(struct request *r);
 
 #endif
