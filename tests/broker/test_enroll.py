@@ -419,3 +419,18 @@ def test_O5_what_began_with_a_key_ends_with_one(house):
     again = login(house)
     assert again.begin["takes"] == 0
     assert again.code(house.code(number))[0] == "key-used"
+
+
+def test_I1_what_waits_for_proofing_is_kept_and_lets_nobody_in(home):
+    """A key with identity proofing: set up here, good once the proofing is done."""
+    one, (verdict, said) = enrolled(home, new_key(home, proofing=1))
+    assert (verdict, said["strength"]) == ("proofing-pending", "")
+    assert one.account()[0].verdict == "requirements-not-met"
+    again = login(home)
+    assert (again.begin["decision"], again.result.verdict) == (DENY, "proofing-pending")
+    button = Button(home)
+    two = login(home, "bert")
+    assert two.key(new_key(home, "hardware", proofing=1))[0] == "ok"
+    assert two.token("A100", *button.pair())[0] == "proofing-pending"
+    again = login(home, "bert")
+    assert (again.begin["decision"], again.result.verdict) == (DENY, "proofing-pending")
