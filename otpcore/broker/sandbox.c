@@ -161,14 +161,19 @@ static int deny(scmp_filter_ctx ctx, const int *calls, size_t n)
 
 /* No network: AF_UNIX (the log) and AF_NETLINK (the kernel's audit) are none. Families
  * between them are nobody's here. */
+static int deny_family(scmp_filter_ctx ctx, enum scmp_compare how, int family)
+{
+	const struct scmp_arg_cmp is = { 0, how, (scmp_datum_t)family, 0 };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, &is);
+}
+
 static int deny_network(scmp_filter_ctx ctx)
 {
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-		SCMP_A0(SCMP_CMP_GT, AF_NETLINK));
+	int r = deny_family(ctx, SCMP_CMP_GT, AF_NETLINK);
 
 	for (int family = AF_UNIX + 1; !r && family < AF_NETLINK; family++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+		r = deny_family(ctx, SCMP_CMP_EQ, family);
 	return r ? MAG_ESYS : 0;
 }
 

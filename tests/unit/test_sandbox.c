@@ -124,11 +124,62 @@ static void test_sandbox_nothing_is_started(void **state)
 	room_close(&m);
 }
 
+static int in_helper(bool (*try)(const char *path), const char *path)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(sandbox_helper() ? 2 : try(path) ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static bool open_network(const char *path)
+{
+	(void)path;
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_INET6, SOCK_DGRAM, 0) >= 0 ||
+	       socket(AF_PACKET, SOCK_RAW, 0) >= 0;
+}
+
+static bool open_local(const char *path)
+{
+	(void)path;
+	return socket(AF_UNIX, SOCK_DGRAM, 0) >= 0;
+}
+
+static void threat_42_the_helper_writes_in_etc_and_starts_two_programs(void **state)
+{
+	char other[] = "/tmp/magotp-sandbox-XXXXXX";
+	int fd = mkstemp(other);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(in_helper(read_file, "/etc/passwd"), 0);
+	if (landlock_abi() >= 1) {
+		assert_int_equal(in_helper(write_file, other), 1);
+		assert_int_equal(in_helper(write_file, "/dev/null"), 0);
+		assert_int_equal(in_helper(make_directory, "/etc/magotp-sandbox"), 1);
+		assert_int_equal(in_helper(run, "/bin/true"), 1);
+	}
+#ifdef HAVE_SECCOMP
+	assert_int_equal(in_helper(open_network, NULL), 1);
+	assert_int_equal(in_helper(open_local, NULL), 0);
+#else
+	(void)open_network;
+	(void)open_local;
+#endif
+	unlink(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sandbox_only_the_store_is_written),
 		cmocka_unit_test(test_sandbox_nothing_is_started),
+		cmocka_unit_test(threat_42_the_helper_writes_in_etc_and_starts_two_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
