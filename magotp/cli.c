@@ -46,6 +46,10 @@ static int run(struct cli *c, struct cli_parse *p)
 		for (const struct verb *v = c->verbs; v->noun && !c->verb; v++)
 			if (mag_streq(v->noun, "status"))
 				c->verb = v;
+	/* A noun that is a verb, too: the noun alone. */
+	for (const struct verb *v = c->verbs; v->noun && !c->verb && p->n_words == 1; v++)
+		if (mag_streq(v->noun, p->words[0]) && !v->name)
+			c->verb = v;
 	if (!c->verb && !p->n_words) {
 		cli_help_tool(c);
 		return CLI_USAGE;

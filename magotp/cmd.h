@@ -9,6 +9,8 @@
 /* magotp */
 int cmd_status(struct cli *c);
 int cmd_activate(struct cli *c);
+int cmd_proofing(struct cli *c);
+int cmd_proofing_request(struct cli *c);
 int cmd_elevate(struct cli *c);
 int cmd_connect(struct cli *c);
 int cmd_phone_add(struct cli *c);
@@ -54,6 +56,12 @@ int cmd_import(struct cli *c);
 int cmd_unlock(struct cli *c);
 int cmd_renew(struct cli *c);
 int cmd_sponsor(struct cli *c);
+int cmd_proofing_issue(struct cli *c);
+int cmd_proofing_reissue(struct cli *c);
+int cmd_proofing_fail(struct cli *c);
+int cmd_proofing_schedule(struct cli *c);
+int cmd_proofing_list(struct cli *c);
+int cmd_proofing_show(struct cli *c);
 int cmd_break_glass(struct cli *c);
 int cmd_sweep(struct cli *c);
 int cmd_org_list(struct cli *c);

@@ -80,6 +80,7 @@ static int take_fields(struct cli *c, const struct field *f, size_t n)
 			{ "--postal-code", (q)->postal, sizeof(q)->postal },                       \
 			{ "--lang", (q)->language, sizeof(q)->language },                          \
 			{ "--org", (q)->organisation, sizeof(q)->organisation },                   \
+			{ "--country", (q)->country, sizeof(q)->country },                         \
 			{ "--role", (q)->role, sizeof(q)->role },                                  \
 	}
 
@@ -178,9 +179,10 @@ static struct json_object *json_account(const struct wire_account *a)
 	const struct {
 		const char *key, *value;
 	} texts[] = { { "account", a->name }, { "name", name }, { "email", a->email },
-		{ "organisation", a->organisation }, { "role", a->role }, { "state", a->state },
-		{ "first", a->first }, { "middle", a->middle }, { "last", a->last },
-		{ "postal_code", a->postal }, { "lang", a->language }, { "parent", a->parent } };
+		{ "organisation", a->organisation }, { "country", a->country }, { "role", a->role },
+		{ "state", a->state }, { "first", a->first }, { "middle", a->middle },
+		{ "last", a->last }, { "postal_code", a->postal }, { "lang", a->language },
+		{ "parent", a->parent } };
 
 	full_name(a, &b);
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -211,8 +213,8 @@ static void say_account(const struct cli *c, const struct wire_account *a)
 		const char *key, *value;
 	} rows[] = { { "Account", a->name }, { "Uid", uid }, { "Name", name },
 		{ "E-mail", a->email }, { "Postal code", a->postal }, { "Language", a->language },
-		{ "Organisation", a->organisation }, { "Role", a->role }, { "State", a->state },
-		{ "Factors", a->factors }, { "Those of", a->parent },
+		{ "Organisation", a->organisation }, { "Country", a->country }, { "Role", a->role },
+		{ "State", a->state }, { "Factors", a->factors }, { "Those of", a->parent },
 		{ "Last login", mag_time_minute(a->last_login, seen, sizeof seen) },
 		{ "Expires", a->expires ? mag_time_day(a->expires, ends, sizeof ends) : "" },
 		{ "Created", mag_time_minute(a->created, made, sizeof made) } };

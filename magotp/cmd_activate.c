@@ -1,4 +1,5 @@
-/* magotp activate: a licence or renewal key (K1-K3, K5, K7). */
+/* magotp activate: a licence or renewal key (K1-K3, K5, K7), or the activation code of
+ * an identity proofing (I1). */
 #include <json-c/json.h>
 
 #include "magotp/cmd.h"
@@ -28,11 +29,23 @@ int cmd_activate(struct cli *c)
 		json_object_object_add(o, "product", json_object_new_string(p.product));
 		json_object_object_add(o, "level", json_object_new_int64(p.level));
 		json_object_object_add(o, "expires", cli_json_time(p.expires));
+		json_object_object_add(o, "proofing", json_object_new_string(p.proofing));
+		if (p.proofed)
+			json_object_object_add(o, "approved", json_object_new_string(p.approved));
 		cli_json_print(&o);
+		return CLI_DONE;
+	}
+	if (p.proofed) {
+		cli_say(c, "Identity proofing is complete: level %u", p.level);
+		cli_say(c, "Proofed: %s", p.approved);
+		cli_note(c, "If one of them is not yours, tell your administrator at once.");
 		return CLI_DONE;
 	}
 	cli_say(c, "Key accepted: %s, until %s", p.product,
 		mag_time_day(p.expires, day, sizeof day));
+	if (mag_streq(p.proofing, "wanted"))
+		cli_note(c, "What you register with it waits until your identity is proofed: "
+			    "magotp proofing");
 	/* What comes next, for whom nothing is set up yet. */
 	if (!client_call(&c->client, WIRE_MSG_PHONE_LIST, &lq, &c->result, &lp) &&
 		!c->result.error && c->result.verdict == VERDICT_OK && lp.n_phones == 0)

@@ -16,6 +16,11 @@ static int say_bound(const struct cli *c, const struct wire_mobile_confirm_rep *
 	struct json_object *o;
 	char day[32];
 
+	if (!c->json && mag_streq(p->state, "pending-approval")) {
+		cli_say(c, "The app waits for identity proofing (%s)", p->id);
+		cli_note(c, "See: magotp proofing");
+		return CLI_DONE;
+	}
 	if (!c->json) {
 		cli_say(c, "The app is active until %s (%s)",
 			mag_time_day(p->expires, day, sizeof day), p->id);
@@ -23,7 +28,7 @@ static int say_bound(const struct cli *c, const struct wire_mobile_confirm_rep *
 	}
 	o = json_object_new_object();
 	json_object_object_add(o, "id", json_object_new_string(p->id));
-	json_object_object_add(o, "state", json_object_new_string("active"));
+	json_object_object_add(o, "state", json_object_new_string(p->state));
 	json_object_object_add(o, "expires", cli_json_time(p->expires));
 	cli_json_print(&o);
 	return CLI_DONE;

@@ -67,8 +67,11 @@ static void say_bound(const struct cli *c, const struct wire_phone_verify_rep *v
 {
 	char day[32];
 
-	cli_say(c, "Phone %s is active until %s", v->masked,
-		mag_time_day(v->expires, day, sizeof day));
+	if (mag_streq(v->state, "pending-approval"))
+		cli_say(c, "Phone %s waits for identity proofing. See: magotp proofing", v->masked);
+	else
+		cli_say(c, "Phone %s is active until %s", v->masked,
+			mag_time_day(v->expires, day, sizeof day));
 	if (v->phones == 1)
 		cli_note(c, "Add a second phone: with one, losing it locks %s out.",
 			mag_streq(c->program, "magotp") ? "you" : c->user);
@@ -301,7 +304,7 @@ int cmd_phone_verify(struct cli *c)
 
 		json_object_object_add(o, "id", json_object_new_string(text));
 		json_object_object_add(o, "masked", json_object_new_string(v.masked));
-		json_object_object_add(o, "state", json_object_new_string("active"));
+		json_object_object_add(o, "state", json_object_new_string(v.state));
 		json_object_object_add(o, "expires", cli_json_time(v.expires));
 		json_object_object_add(o, "phones", json_object_new_int64(v.phones));
 		cli_json_print(&o);

@@ -126,6 +126,11 @@ static int say_added(const struct cli *c, const struct wire_token_add_rep *p)
 	struct json_object *o;
 	char day[32];
 
+	if (!c->json && mag_streq(p->state, "pending-approval")) {
+		cli_say(c, "Token %s waits for identity proofing (%s)", p->serial, p->id);
+		cli_note(c, "See: magotp proofing");
+		return CLI_DONE;
+	}
 	if (!c->json) {
 		cli_say(c, "Token %s is active until %s (%s)", p->serial,
 			mag_time_day(p->expires, day, sizeof day), p->id);
@@ -134,7 +139,7 @@ static int say_added(const struct cli *c, const struct wire_token_add_rep *p)
 	o = json_object_new_object();
 	json_object_object_add(o, "id", json_object_new_string(p->id));
 	json_object_object_add(o, "serial", json_object_new_string(p->serial));
-	json_object_object_add(o, "state", json_object_new_string("active"));
+	json_object_object_add(o, "state", json_object_new_string(p->state));
 	json_object_object_add(o, "expires", cli_json_time(p->expires));
 	cli_json_print(&o);
 	return CLI_DONE;

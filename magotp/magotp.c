@@ -32,6 +32,10 @@ static const struct cli_opt connect_opts[] = {
 	{ "--end", NULL, "end it, or take back what was asked" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt agree_opts[] = {
+	{ "--agree", NULL, "the requirements were read; do not ask" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt yes_opts[] = {
 	{ "--yes", NULL, "do not ask" },
 	{ NULL, NULL, NULL },
@@ -44,7 +48,8 @@ static const struct verb verbs[] = {
 		"  magotp status --require phone-otp && deploy\n"
 		"  magotp status --json\n",
 		cmd_status },
-	{ "activate", NULL, NULL, "[KEY]", 0, 1, false, NULL, "Use a licence or renewal key",
+	{ "activate", NULL, NULL, "[KEY]", 0, 1, false, NULL,
+		"Use a licence key, a renewal key or an activation code",
 		"  magotp activate\n"
 		"  echo \"$KEY\" | magotp activate -\n",
 		cmd_activate },
@@ -115,6 +120,15 @@ static const struct verb verbs[] = {
 	{ "terms", NULL, NULL, "", 0, 0, false, NULL,
 		"Which applications' terms hold for your organisation", "  magotp terms\n",
 		cmd_terms },
+	{ "proofing", NULL, "request", "[--agree]", 0, 0, false, agree_opts,
+		"Ask for identity proofing",
+		"  magotp proofing request\n"
+		"  magotp proofing request --agree\n",
+		cmd_proofing_request },
+	{ "proofing", NULL, NULL, "", 0, 0, false, NULL, "Show how your identity proofing stands",
+		"  magotp proofing\n"
+		"  magotp proofing --json\n",
+		cmd_proofing },
 	{ "recovery-codes", NULL, NULL, "", 0, 0, false, NULL,
 		"Get ten codes for bad days; earlier ones die", "  magotp recovery-codes\n",
 		cmd_recovery_codes },

@@ -8,7 +8,7 @@
 		{ "--first", "NAME", "first name" }, { "--middle", "NAME", "middle name" },        \
 		{ "--last", "NAME", "last name" }, { "--postal-code", "CODE", "postal code" },     \
 		{ "--lang", "LANG", "language of texts and calls" },                               \
-		{ "--org", "NAME", "organisation" },                                               \
+		{ "--org", "NAME", "organisation" }, { "--country", "CC", "country, such as US" }, \
 	{                                                                                          \
 		"--role", "ROLE", "user, application-admin, organisation-admin, proofing-agent"    \
 	}
@@ -108,6 +108,30 @@ static const struct cli_opt sponsor_opts[] = {
 	{ "--until", "DATE", "the day by which it must be registered" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt proof_opts[] = {
+	{ "--method", "METHOD", "webcam, credit or in-person" },
+	{ "--agent", "NAME", "who checked the identity; an agent's own name" },
+	{ "--name", "TEXT", "the name as it stands on the document" },
+	{ "--post", NULL, "credit: located, answers wrong; the code goes by post" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt agent_opts[] = {
+	{ "--agent", "NAME", "who does it; an agent's own name" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt fail_opts[] = {
+	{ "--method", "METHOD", "webcam, credit or in-person" },
+	{ "--reason", "REASON", "not-located, unwilling, disagreed, documents, missed, other" },
+	{ "--agent", "NAME", "who does it; an agent's own name" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt schedule_opts[] = {
+	{ "--at", "TIME", "when, such as '2026-12-01 14:30'; later: moves it" },
+	{ "--method", "METHOD", "webcam or in-person" },
+	{ "--confirm", NULL, "it is confirmed" },
+	{ "--agent", "NAME", "who does it; an agent's own name" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt glass_opts[] = {
 	{ "--reason", "TEXT", "what for; it is recorded" },
 	{ "--until", "DATE", "the last day it is good for, or 1y" },
@@ -191,6 +215,27 @@ static const struct verb verbs[] = {
 	{ "sponsor", NULL, NULL, "USER --product PRODUCT", 0, 0, true, sponsor_opts,
 		"Give a user a subscription that is paid for; prints and mails its key",
 		"  magotpctl sponsor alice --product hardware --until 2026-12-31\n", cmd_sponsor },
+	{ "proofing", NULL, "issue", "USER --method METHOD --name NAME", 0, 0, true, proof_opts,
+		"Record a passed identity proofing; prints the activation code",
+		"  magotpctl proofing issue alice --method webcam --agent carol \\\n"
+		"      --name 'Alice B. Example'\n",
+		cmd_proofing_issue },
+	{ "proofing", NULL, "reissue", "USER", 0, 0, true, agent_opts,
+		"Replace a lost activation code; the old one dies",
+		"  magotpctl proofing reissue alice\n", cmd_proofing_reissue },
+	{ "proofing", NULL, "fail", "USER --method METHOD --reason REASON", 0, 0, true, fail_opts,
+		"Record an identity proofing that was not passed",
+		"  magotpctl proofing fail alice --method credit --reason not-located\n",
+		cmd_proofing_fail },
+	{ "proofing", NULL, "schedule", "USER [--at TIME] [--confirm]", 0, 0, true, schedule_opts,
+		"Make, move or confirm an appointment",
+		"  magotpctl proofing schedule alice --at '2026-12-01 14:30' --method webcam\n"
+		"  magotpctl proofing schedule alice --confirm\n",
+		cmd_proofing_schedule },
+	{ "proofing", NULL, "list", "", 0, 0, false, NULL, "List who waits for identity proofing",
+		"  magotpctl proofing list\n", cmd_proofing_list },
+	{ "proofing", NULL, "show", "USER", 0, 0, true, NULL, "Show a user's identity proofing",
+		"  magotpctl proofing show alice\n", cmd_proofing_show },
 	{ "token", NULL, "import", "FILE", 1, 1, false, import_opts,
 		"Import tokens from a PSKC or CSV file, all or nothing",
 		"  magotpctl token import tokens.pskc --password-file pw --org Example\n"

@@ -117,6 +117,7 @@ static void fill(struct request *r, struct wire_proofing_mine_rep *p)
 	struct aggregate *a = request_account(r);
 	const struct proofings *all = store_proofings(r->tick, a->account.name);
 
+	mag_copy(p->terms, sizeof p->terms, PROOFING_TERMS);
 	p->n_products =
 		fill_products(r, a, p->products, sizeof p->products / sizeof p->products[0]);
 	for (size_t i = 0; i < all->n; i++)
