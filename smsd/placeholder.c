@@ -310,12 +310,13 @@ bool ph_is_number(const char *text)
 static const char *value_of(enum what what, const struct ph_values *v, char *buf, size_t cap)
 {
 	const struct sms_message *m = v->message;
-	int64_t ttl_ms = m->expires_at * 1000 - v->now_ms, ttl = ttl_ms / 1000;
+	int64_t ttl_ms = m->expires_at * 1000 - v->now_ms, ttl;
 
-	if (ttl < v->ttl_least)
-		ttl = v->ttl_least;
+	if (v->ttl_most && ttl_ms > v->ttl_most * 1000)
+		ttl_ms = v->ttl_most * 1000;
 	if (ttl_ms < v->ttl_least * 1000)
 		ttl_ms = v->ttl_least * 1000;
+	ttl = ttl_ms / 1000;
 	switch (what) {
 	case PH_TO:
 		return m->to;
@@ -334,7 +335,7 @@ static const char *value_of(enum what what, const struct ph_values *v, char *buf
 	case PH_LOCALE:
 		return template_locale(m);
 	case PH_EXPIRES_ISO:
-		return mag_time_rfc3339(m->expires_at, buf, cap);
+		return mag_time_rfc3339((v->now_ms + ttl_ms) / 1000, buf, cap);
 	case PH_TTL:
 		snprintf(buf, cap, "%lld", (long long)ttl);
 		return buf;

@@ -34,7 +34,7 @@ struct ph_values {
 	const struct mag_secret *text;
 	const char *from;
 	int64_t now_ms;
-	int64_t ttl_least; /* {ttl} is never less, seconds */
+	int64_t ttl_least, ttl_most; /* seconds: {ttl} stays between; most 0: no end */
 };
 
 int ph_new(struct ph_template **template_r);

@@ -102,7 +102,8 @@ static int expand(struct transfer *t)
 {
 	const struct attempt *a = t->job.attempt;
 	const struct http_settings *s = a->gateway->driver;
-	const struct ph_values v = { a->message, a->text, attempt_from(a), a->now_ms, s->ttl_min };
+	const struct ph_values v = { a->message, a->text, attempt_from(a), a->now_ms, s->ttl_min,
+		s->ttl_max };
 	int r = ph_expand(s->url_template, &v, &t->url);
 
 	if (r == 0)
@@ -128,6 +129,7 @@ static int set_safety(CURL *e, const struct http_settings *s)
 	int bad = 0;
 
 	bad |= curl_set_tls(e, s->ca);
+	bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout * 1000);
 	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

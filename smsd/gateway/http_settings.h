@@ -17,7 +17,7 @@ struct http_settings {
 	char url[512], username[256], success[128], success_match[256], retry[128],
 		retry_match[256], id[128], error[128], ca[256], sigv4[128];
 	int method, auth, encode;
-	int64_t ttl_min;
+	int64_t ttl_min, ttl_max, connect_timeout; /* seconds */
 	bool plain_http;
 	struct mag_secret password;
 

@@ -17,6 +17,7 @@ struct smtp_settings {
 	struct mag_secret password;
 	int tls;
 	bool plain_smtp;
+	int64_t connect_timeout; /* seconds */
 };
 
 static const char *const tls_words[] = { "required", "opportunistic", "none", NULL };
@@ -27,6 +28,8 @@ static const struct opt smtp_opts[] = {
 	{ "username", OPT_TEXT, "", 0, 0, NULL, ROW(username), "user name for the provider" },
 	{ "password", OPT_SECRET, NULL, 0, 0, NULL, ROW(password),
 		"file:PATH or credential:NAME: password, token or key" },
+	{ "connect_timeout", OPT_DURATION, "5s", 1, 60, NULL, ROW(connect_timeout),
+		"how long name, connection and TLS may take: then nothing was sent" },
 	{ "ca", OPT_TEXT, "", 0, 0, NULL, ROW(ca), "file of trusted authorities" },
 	{ "tls", OPT_ENUM, "required", 0, 0, tls_words, ROW(tls),
 		"smtp: required, opportunistic (only where it is offered), none" },
@@ -109,6 +112,7 @@ static int set_security(CURL *e, const struct smtp_settings *s)
 
 	bad |= curl_easy_setopt(e, CURLOPT_USE_SSL, levels[s->tls]);
 	bad |= curl_set_tls(e, s->ca);
+	bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout * 1000);
 	if (s->username[0]) {
 		bad |= curl_easy_setopt(e, CURLOPT_USERNAME, s->username);
 		bad |= curl_easy_setopt(e, CURLOPT_PASSWORD, mag_secret_text(&s->password));

@@ -208,6 +208,33 @@ def test_gateway_that_fails_again_and_again_rests(smsd, slow):
     assert smsd.gateways()["slow"]["failed"] == 4
 
 
+def test_gateway_that_is_down_costs_less_than_three_seconds(smsd, slow):
+    """Refused, and worse: a host that says nothing at all to who connects."""
+    smsd.configure(slow.gateway(priority=1), smsd.outbox_gateway(priority=2))
+    smsd.start()
+    slow.stop()
+    start = time.monotonic()
+    assert smsd.outcome()["gateway"] == "outbox"
+    assert time.monotonic() - start < 1
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        port = deaf.getsockname()[1]
+        full = [socket.socket() for _ in range(3)]  # its backlog: nobody else gets in
+        for s in full:
+            s.setblocking(False)
+            s.connect_ex(("127.0.0.1", port))
+        smsd.configure(slow.gateway(priority=1, url=f"http://127.0.0.1:{port}/"),
+                       smsd.outbox_gateway(priority=2))
+        smsd.reload()
+        start = time.monotonic()
+        assert smsd.outcome()["gateway"] == "outbox"
+        assert 1.5 < time.monotonic() - start < 3
+        assert "not sent" in smsd.log().splitlines()[-2]
+        for s in full:
+            s.close()
+
+
 def test_login_codes_go_before_tests(smsd, slow):
     smsd.configure(slow.gateway(), parallel=1)
     smsd.start()

@@ -138,6 +138,15 @@ static void threat_22_a_value_that_does_not_fit_its_place_is_an_error(void **sta
 	ph_free(&t);
 }
 
+static void ttl_is_never_more_than_the_most(void **state)
+{
+	(void)state;
+	values.ttl_most = 60;
+	expand("{ttl} {ttl_ms} {ttl_min}", ENC_HEADER, PH_ENCODED, "60 60000 1");
+	expand("{expires_iso}", ENC_HEADER, PH_ENCODED, "2026-11-21T22:19:02Z");
+	values.ttl_most = 0;
+}
+
 static void ttl_is_never_less_than_the_least(void **state)
 {
 	int64_t now = values.now_ms;
@@ -322,6 +331,7 @@ int main(void)
 		TEST(threat_22_values_are_not_expanded_again),
 		TEST(threat_22_a_value_that_does_not_fit_its_place_is_an_error),
 		TEST(ttl_is_never_less_than_the_least),
+		TEST(ttl_is_never_more_than_the_most),
 		TEST(mistakes_are_named),
 		TEST(username_cannot_hold_itself),
 		TEST(too_many_parts_are_an_error),
