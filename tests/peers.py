@@ -506,7 +506,7 @@ class Spooler:
     def sent(self, seconds=30):
         """The names of what it has sent, once it has sent anything."""
         return wait_for("the modem", lambda: sorted(
-            f.name for f in (self.directory / "sent").iterdir()), seconds)
+            f.name for f in (self.directory / "sent").iterdir() if f.suffix != ".LOCK"), seconds)
 
     def stop(self):
         if not self.process:
