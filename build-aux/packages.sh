@@ -26,6 +26,7 @@ packages_test=(
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
 	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron
+	i3lock xvfb xdotool
 )
 
 # What `make lint`, `make format` and `make coverage` need besides.
