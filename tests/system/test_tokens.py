@@ -22,7 +22,8 @@ def token_host(empty_host):
     host = empty_host
     # The delay after wrong codes and the totals have tests of their own.
     host.install("[policy]\nhelp = helpdesk@example.org\n[throttle]\ndelay_after = 20\ntotal_30d = 100\n"
-                 "[licences]\nmode = automatic\n")
+                 "[licences]\nmode = automatic\n"
+                 "[lifecycle]\non_revoke = keep\n")  # the password: test_revoke.py
     host.run("useradd", "-m", "-s", "/bin/bash", "alice")
     host.run("chpasswd", input=f"alice:{PASSWORD}\n")
     host.write("/root/tokens.csv", "serial,type,secret,digits,counter,algorithm\n"
