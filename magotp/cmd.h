@@ -35,6 +35,9 @@ int cmd_token_mine(struct cli *c);
 int cmd_token_suspend(struct cli *c);
 int cmd_token_resume(struct cli *c);
 int cmd_token_revoke(struct cli *c);
+int cmd_certificate_list(struct cli *c);
+int cmd_certificate_add(struct cli *c);
+int cmd_certificate_delete(struct cli *c);
 
 /* magotpctl */
 int cmd_setup(struct cli *c);

@@ -41,6 +41,13 @@ static const struct cli_opt yes_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt certificate_opts[] = {
+	{ "--class", "CLASS", "bloa, mloa-software or mloa-hardware" },
+	{ "--key", "FILE", "its private key in PEM, to show that you have it" },
+	{ "--label", "TEXT", "a name for it" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct verb verbs[] = {
 	{ "status", NULL, NULL, "[--require STRENGTH]", 0, 0, false, status_opts,
 		"Show this session and your factors",
@@ -129,6 +136,16 @@ static const struct verb verbs[] = {
 		"  magotp proofing\n"
 		"  magotp proofing --json\n",
 		cmd_proofing },
+	{ "certificate", NULL, "list", "", 0, 0, false, NULL, "List your certificates",
+		"  magotp certificate list\n", cmd_certificate_list },
+	{ "certificate", NULL, "add", "FILE --class CLASS [--key FILE]", 1, 1, false,
+		certificate_opts, "Register a certificate: its key then logs in over ssh",
+		"  magotp certificate add alice.pem --class mloa-software\n"
+		"  magotp certificate add alice.pem --class mloa-software --key alice.key\n",
+		cmd_certificate_add },
+	{ "certificate", NULL, "delete", "ID [--yes]", 1, 1, false, yes_opts,
+		"Give a certificate up", "  magotp certificate delete c1\n",
+		cmd_certificate_delete },
 	{ "recovery-codes", NULL, NULL, "", 0, 0, false, NULL,
 		"Get ten codes for bad days; earlier ones die", "  magotp recovery-codes\n",
 		cmd_recovery_codes },

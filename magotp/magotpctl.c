@@ -147,6 +147,12 @@ static const struct cli_opt sweep_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt certificate_opts[] = {
+	{ "--class", "CLASS", "bloa, mloa-software or mloa-hardware" },
+	{ "--label", "TEXT", "a name for it" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct verb verbs[] = {
 	{ "setup", NULL, NULL, "", 0, 0, false, NULL, "Make the master key and the store, once",
 		"  magotpctl setup\n", cmd_setup },
@@ -187,6 +193,15 @@ static const struct verb verbs[] = {
 	{ "org", NULL, "accept-terms", "ORGANISATION APPLICATION [--yes]", 2, 2, false, delete_opts,
 		"Accept the terms of an application for an organisation",
 		"  magotpctl org accept-terms \"Acme Ltd\" portal\n", cmd_org_accept },
+	{ "certificate", NULL, "list", "USER", 0, 0, true, NULL, "List somebody's certificates",
+		"  magotpctl certificate list alice\n", cmd_certificate_list },
+	{ "certificate", NULL, "add", "USER FILE --class CLASS", 1, 1, true, certificate_opts,
+		"Register a certificate for somebody",
+		"  magotpctl certificate add alice alice.pem --class mloa-hardware\n",
+		cmd_certificate_add },
+	{ "certificate", NULL, "delete", "USER ID [--yes]", 1, 1, true, delete_opts,
+		"Take a certificate away", "  magotpctl certificate delete alice c1 --yes\n",
+		cmd_certificate_delete },
 	{ "license", "licence", "issue", "--product PRODUCT [--count N]", 0, 0, false, issue_opts,
 		"Issue licence keys; each is shown once",
 		"  magotpctl license issue --product phone-us\n"

@@ -195,6 +195,16 @@ static bool take_key(struct visit *v, struct flow_params *p)
 	return true;
 }
 
+/* A key that sshd accepted before the password may have a certificate (C1). */
+static void offer_key(struct visit *v, struct flow_params *p)
+{
+	const char *info = pam_getenv(v->pamh, "SSH_AUTH_INFO_0");
+	if (!names_key(info) || strlen(info) > sizeof(((struct wire_begin_req *)0)->auth_info.data))
+		return;
+	p->auth_info = info;
+	p->auth_info_len = strlen(info);
+}
+
 /* first=stack: the administrator vouches for the modules before this line. */
 static int after_others(struct visit *v)
 {
@@ -206,6 +216,7 @@ static int after_others(struct visit *v)
 
 	fill_params(v, &p);
 	p.proof = PROOF_STACK;
+	offer_key(v, &p);
 	if (v->options.first == FIRST_PUBLICKEY && !take_key(v, &p))
 		return PAM_AUTH_ERR;
 	if (pam_get_item(v->pamh, PAM_AUTHTOK, &typed) == PAM_SUCCESS && typed) {

@@ -19,19 +19,21 @@
 #include "otpcore/wire/wire.h"
 
 struct event_base;
-struct conn;      /* listen.c */
-struct listener;  /* listen.c */
-struct ticker;    /* tick.c */
-struct dispatch;  /* dispatch.c */
-struct decoys;    /* decoy.c */
-struct twins;     /* twin.c */
-struct mails;     /* mail.c */
-struct sweeper;   /* sweep.c */
-struct passwords; /* password.c */
+struct conn;              /* listen.c */
+struct listener;          /* listen.c */
+struct ticker;            /* tick.c */
+struct dispatch;          /* dispatch.c */
+struct decoys;            /* decoy.c */
+struct twins;             /* twin.c */
+struct mails;             /* mail.c */
+struct sweeper;           /* sweep.c */
+struct certificate_trust; /* engine */
+struct passwords;         /* password.c */
 
 struct broker {
 	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
 	struct keyring *keyring;
+	struct certificate_trust *trust; /* NULL: no authorities */
 	struct store *store;
 	struct event_base *base;
 	char config[256]; /* absolute; "": the usual place */
@@ -136,6 +138,7 @@ extern const struct handler handle_connect[]; /* connect, account_connect */
 extern const struct handler handle_sweep[];   /* sweep */
 extern const struct handler handle_terms[];   /* terms_* */
 extern const struct handler handle_proofing[];
+extern const struct handler handle_certificate[];
 
 /* ---- gate.c: the only place that checks authority ---- */
 /* Declares the reads of the gate; opens the ticket. */

@@ -15,6 +15,7 @@
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/helper.h"
+#include "otpcore/broker/trust.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
 #include "otpcore/store/fault.h"
@@ -226,6 +227,7 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 	if (r)
 		return complain(r, *err ? err : b->settings->url);
 	number_warm_up();
+	(void)trust_load(b); /* without, no certificate counts */
 	return 0;
 }
 
@@ -261,6 +263,7 @@ static int serve(struct broker *b, const struct arguments *a)
 		(void)unlink(b->settings->socket);
 	store_close(&b->store);
 	keyring_free(&b->keyring);
+	certificate_trust_free(&b->trust);
 	return r;
 }
 

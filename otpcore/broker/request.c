@@ -17,6 +17,7 @@ static const struct handler *const families[] = {
 	handle_explain,
 	handle_sweep,
 	handle_terms,
+	handle_certificate,
 	handle_token,
 	handle_proofing,
 	NULL,

@@ -13,6 +13,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/broker/decoy.h"
+#include "otpcore/broker/trust.h"
 #include "otpcore/broker/twin.h"
 
 #define DRAIN_MS      5000
@@ -61,8 +62,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 /* Keys that magotp.conf knows and this version does not serve. */
 static int say_unserved(const struct opt_value *v, void *arg)
 {
-	static const char *const keys[] = { "exempt_groups", "email_login",
-		"upstream", "crl", NULL };
+	static const char *const keys[] = { "exempt_groups", "email_login", "upstream", NULL };
 
 	(void)arg;
 	for (const char *const *key = keys; *key; key++)
@@ -85,6 +85,7 @@ static void reload(struct broker *b)
 	} else {
 		settings_free(&b->settings);
 		b->settings = fresh;
+		(void)trust_load(b); /* it has told */
 		mag_log(MAG_LOG_NOTICE, "settings were read again");
 		opt_each(fresh->tree, NULL, NULL, say_unserved, NULL);
 	}
@@ -98,6 +99,7 @@ static void on_hour(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	(void)trust_load(b); /* lists of revocations are renewed */
 	/* With a tick under way the next hour will do. */
 	if (!ticker_idle(b->ticker))
 		return;

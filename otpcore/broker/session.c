@@ -104,6 +104,7 @@ void session_raise(struct request *r, const struct proof *proof)
 		s->strength = proof->strength;
 		s->phone = proof->phone;
 		s->token = proof->token;
+		s->certificate = 0;
 		s->holder = r->ticket.holder;
 	}
 	if (proof->level >= s->level)
@@ -143,7 +144,7 @@ static void spoil(struct request *r, struct session *s)
 		s->loginuid = r->peer.loginuid;
 		s->since = r->now;
 	}
-	s->account = s->login = s->phone = s->token = s->holder = 0;
+	s->account = s->login = s->phone = s->token = s->certificate = s->holder = 0;
 	s->strength = STRENGTH_NONE;
 	s->level = 0;
 	s->ended_at = r->now;
@@ -178,6 +179,7 @@ bool session_record(struct request *r, const struct aggregate *a, const struct l
 	s->level = login->level;
 	s->phone = login->phone;
 	s->token = login->token;
+	s->certificate = login->certificate;
 	s->holder = login->verified_at ? r->ticket.holder : 0;
 	s->since = r->now;
 	s->expires_at = r->now + SESSION_LIFE;
@@ -211,7 +213,8 @@ size_t session_end_resting(
 	if (own_r)
 		*own_r = false;
 	for (size_t i = 0; i < n; i++) {
-		if (s[i].ended_at || (s[i].token != credential && s[i].phone != credential))
+		if (s[i].ended_at || (s[i].token != credential && s[i].phone != credential &&
+					     s[i].certificate != credential))
 			continue;
 		s[i].ended_at = r->now;
 		store_mark_session(r->tick, r->index, &s[i], ROW_CHANGED);

@@ -189,6 +189,30 @@ struct proofings {
 	struct proofing rows[PROOFINGS_MAX]; /* the latest first */
 };
 
+/* A certificate whose key logs in over ssh (C1). PENDING: nobody has shown yet to have
+ * the key; the first login with it does. */
+enum certificate_state { CERTIFICATE_PENDING = 1, CERTIFICATE_ACTIVE };
+struct certificate {
+	struct row row;
+	int64_t account, slot; /* 1..4: the c1 of people */
+	int64_t class;         /* enum strength */
+	int64_t state;
+	struct blob key_hash; /* SHA-256 of the public key as ssh writes it */
+	char subject[257], issuer[257], serial[65];
+	int64_t not_before, not_after, created_at, last_used_at;
+	char label[65];
+};
+#define CERTIFICATES_MAX 6 /* the store loads 4 at most: room for this tick's own */
+struct certificates {
+	size_t n;
+	struct certificate rows[CERTIFICATES_MAX];
+};
+/* Who has shown to have a key: the account's name and the row; id 0: nobody. */
+struct key_holder {
+	struct certificate certificate;
+	char account[257];
+};
+
 /* Terms that an administrator accepted for an organisation (O2). */
 struct terms {
 	struct row row;
@@ -264,8 +288,9 @@ struct login {
 	int64_t account;
 	char service[65], host[65], rhost[257];
 	int64_t peer_uid, state, strength, level;
-	int64_t phone; /* that proved the second factor; */
-	int64_t token; /* or this token; 0 */
+	int64_t phone;       /* that proved the second factor; */
+	int64_t token;       /* or this token, */
+	int64_t certificate; /* or this certificate; 0 */
 	int64_t last_seq, verdict;
 	struct blob answer; /* encoded reply of last_seq (<= 256 bytes) */
 	int64_t started_at, verified_at, opened_at;
@@ -279,7 +304,7 @@ struct session {
 	int64_t account, login; /* account 0: the id was seen, no session rests on it */
 	int64_t leader_pid, leader_start;
 	char service[65], rhost[257], tty[65];
-	int64_t strength, level, phone, token;
+	int64_t strength, level, phone, token, certificate;
 	int64_t holder; /* account whose credential proved it (H11); 0: the own */
 	int64_t since, ended_at, expires_at;
 };

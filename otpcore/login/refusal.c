@@ -78,6 +78,8 @@ static const struct {
 				"The command itself may go on." },
 	{ VERDICT_NOT_ALLOWED, "You are not allowed to do this." },
 	{ VERDICT_NO_CODE_PENDING, "No code is waiting. Ask for one." },
+	{ VERDICT_CERTIFICATE_REFUSED,
+		"This certificate is not accepted. Its authority can say more." },
 	{ VERDICT_NAME_MISMATCH, "The name on the document is not the name of the account." },
 	{ VERDICT_PHONE_EXPIRED,
 		"The subscription of this phone has expired. To renew: magotp activate KEY" },

@@ -51,7 +51,7 @@ struct settings {
 	/* [mail] */
 	char mail_from[256], mail_enabled[256];
 	/* [certificates] */
-	char ca[256], crl[256];
+	char ca[256], crl[256], bloa[512], mloa_software[512], mloa_hardware[512];
 
 	struct opt_tree *tree;              /* where each value stands */
 	struct settings_verifier *verifier; /* see settings_verifier() */

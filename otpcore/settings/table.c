@@ -203,6 +203,12 @@ static const struct opt mail_opts[] = {
 static const struct opt certificates_opts[] = {
 	{ "ca", OPT_TEXT, NULL, 0, 0, NULL, AT(ca), "file with the authorities that are trusted" },
 	{ "crl", OPT_TEXT, NULL, 0, 0, NULL, AT(crl), "file with what they revoked" },
+	{ "bloa", OPT_WORDS, NULL, 0, 0, NULL, AT(bloa),
+		"policies (OIDs) whose certificates are of class bloa" },
+	{ "mloa-software", OPT_WORDS, NULL, 0, 0, NULL, AT(mloa_software),
+		"and of class mloa-software" },
+	{ "mloa-hardware", OPT_WORDS, NULL, 0, 0, NULL, AT(mloa_hardware),
+		"and of class mloa-hardware" },
 	{ 0 },
 };
 

@@ -138,6 +138,7 @@ static const struct column login_columns[] = {
 	INT(login, level),
 	INT(login, phone),
 	INT(login, token),
+	INT(login, certificate),
 	INT(login, last_seq),
 	INT(login, verdict),
 	BLOB(login, answer),
@@ -161,6 +162,7 @@ static const struct column session_columns[] = {
 	INT(session, level),
 	INT(session, phone),
 	INT(session, token),
+	INT(session, certificate),
 	INT(session, holder),
 	INT(session, since),
 	INT(session, ended_at),
@@ -192,6 +194,21 @@ static const struct column proofing_columns[] = {
 	INT(proofing, decided_at),
 	INT(proofing, expires_at),
 	INT(proofing, used_at),
+};
+static const struct column certificate_columns[] = {
+	FIXED_INT(certificate, account),
+	FIXED_INT(certificate, slot),
+	INT(certificate, class),
+	INT(certificate, state),
+	FIXED_BLOB(certificate, key_hash),
+	TEXT(certificate, subject),
+	TEXT(certificate, issuer),
+	TEXT(certificate, serial),
+	INT(certificate, not_before),
+	INT(certificate, not_after),
+	FIXED_INT(certificate, created_at),
+	INT(certificate, last_used_at),
+	TEXT(certificate, label),
 };
 static const struct column terms_columns[] = {
 	FIXED_TEXT(terms, organisation),
@@ -226,6 +243,7 @@ static const struct table tables[TABLE_COUNT] = {
 	[TABLE_SESSION] = TABLE(session),
 	[TABLE_LICENCE] = TABLE(licence),
 	[TABLE_PROOFING] = TABLE(proofing),
+	[TABLE_CERTIFICATE] = TABLE(certificate),
 	[TABLE_TERMS] = TABLE(terms),
 	[TABLE_MAIL] = TABLE(mail),
 };

@@ -89,6 +89,8 @@ int store_want_account(struct store_tick *t, const char *name);
 int store_want_account_uid(struct store_tick *t, int64_t uid);
 int store_want_proofings(struct store_tick *t, const char *account);
 int store_want_children(struct store_tick *t, const char *account);
+int store_want_certificates(struct store_tick *t, const char *account);
+int store_want_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 int store_want_terms(struct store_tick *t, const char *account, const char *application);
 int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
@@ -116,6 +118,10 @@ struct aggregate *store_parent(struct store_tick *t, const struct aggregate *a);
 struct proofings *store_proofings(struct store_tick *t, const char *account);
 /* For reading only. */
 const struct children *store_children(struct store_tick *t, const char *account);
+/* An account's certificates; who has shown to have the key of one (for reading). A key
+ * that two accounts show at once is the first one's: the other loses a race. */
+struct certificates *store_certificates(struct store_tick *t, const char *account);
+const struct key_holder *store_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 /* What was accepted for the account's organisation; row.id 0: nothing. For reading. */
 const struct terms *store_terms(struct store_tick *t, const char *account, const char *application);
 struct login *store_login(struct store_tick *t, int64_t id);
@@ -157,6 +163,8 @@ void store_mark_recovery(
 void store_mark_mail(struct store_tick *t, size_t request, struct mail *row, enum row_fate fate);
 void store_mark_proofing(
 	struct store_tick *t, size_t request, struct proofing *row, enum row_fate fate);
+void store_mark_certificate(
+	struct store_tick *t, size_t request, struct certificate *row, enum row_fate fate);
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
 void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate);
@@ -169,6 +177,7 @@ struct phone *store_add_phone(struct store_tick *t, struct aggregate *a);
 struct token *store_add_token(struct store_tick *t, struct aggregate *a); /* an app */
 struct recovery *store_add_recovery(struct store_tick *t, struct aggregate *a);
 struct proofing *store_add_proofing(struct store_tick *t, struct proofings *p);
+struct certificate *store_add_certificate(struct store_tick *t, struct certificates *p);
 struct challenge *store_add_challenge(struct store_tick *t, struct aggregate *a);
 /* Puts a token of the inventory (from store_token) beneath an account: the row
  * returned has its account set and is from now on what store_token() finds, too;

@@ -25,6 +25,8 @@ enum want_kind {
 	WANT_PROOFINGS,
 	WANT_CHILDREN,
 	WANT_TERMS,
+	WANT_CERTIFICATES,
+	WANT_KEY_HOLDER,
 	/* Nodes of the second index, made from loaded rows. */
 	NODE_SUBJECT,
 	NODE_THROTTLE,

@@ -17,6 +17,8 @@ static const size_t row_bytes[] = {
 	[WANT_PROOFINGS] = sizeof(struct proofings),
 	[WANT_CHILDREN] = sizeof(struct children),
 	[WANT_TERMS] = sizeof(struct terms),
+	[WANT_CERTIFICATES] = sizeof(struct certificates),
+	[WANT_KEY_HOLDER] = sizeof(struct key_holder),
 };
 
 size_t want_row_size(enum want_kind kind)
@@ -79,6 +81,16 @@ static int want_once(struct store_tick *t, struct want_key k, int *n)
 		return 0;
 	++*n;
 	return want(t, k);
+}
+
+int store_want_certificates(struct store_tick *t, const char *account)
+{
+	return want(t, (struct want_key){ WANT_CERTIFICATES, account, "", { 0 }, NULL });
+}
+
+int store_want_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN])
+{
+	return want(t, (struct want_key){ WANT_KEY_HOLDER, "", "", { 0 }, hash });
 }
 
 int store_want_terms(struct store_tick *t, const char *account, const char *application)
@@ -221,6 +233,16 @@ struct proofings *store_proofings(struct store_tick *t, const char *account)
 const struct children *store_children(struct store_tick *t, const char *account)
 {
 	return hand_row(t, (struct want_key){ WANT_CHILDREN, account, "", { 0 }, NULL });
+}
+
+struct certificates *store_certificates(struct store_tick *t, const char *account)
+{
+	return hand_row(t, (struct want_key){ WANT_CERTIFICATES, account, "", { 0 }, NULL });
+}
+
+const struct key_holder *store_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN])
+{
+	return hand_row(t, (struct want_key){ WANT_KEY_HOLDER, "", "", { 0 }, hash });
 }
 
 const struct terms *store_terms(struct store_tick *t, const char *account, const char *application)

@@ -3,6 +3,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/store/tick.h"
+#include "otpcore/store/work.h"
 
 /* ---- rows as they come ---- */
 
@@ -138,6 +139,25 @@ static int on_child(const struct store_cells *c, void *arg)
 	return 0;
 }
 
+static int on_certificate(const struct store_cells *c, void *arg)
+{
+	struct certificates *p = ((struct want *)arg)->row;
+
+	if (p->n == CERTIFICATES_MAX)
+		return MAG_ESTORE;
+	return row_load(TABLE_CERTIFICATE, c, &p->rows[p->n++]);
+}
+
+static int on_key_holder(const struct store_cells *c, void *arg)
+{
+	struct key_holder *p = ((struct want *)arg)->row;
+	int r = row_load(TABLE_CERTIFICATE, c, &p->certificate);
+
+	return r != 0 ? r
+		      : work_cell_text(c, (int)row_n_columns(TABLE_CERTIFICATE), p->account,
+				sizeof p->account);
+}
+
 static int on_terms(const struct store_cells *c, void *arg)
 {
 	return row_load(TABLE_TERMS, c, ((struct want *)arg)->row);
@@ -210,6 +230,8 @@ const struct want_part want_parts[] = {
 	{ WANT_TOKEN, QUERY_TOKEN, "t", on_serial },
 	{ WANT_PHONE_OWNERS, QUERY_PHONE_OWNERS, "b", on_owner },
 	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },
+	{ WANT_CERTIFICATES, QUERY_CERTIFICATES, "t", on_certificate },
+	{ WANT_KEY_HOLDER, QUERY_KEY_HOLDER, "b", on_key_holder },
 	{ WANT_TERMS, QUERY_TERMS, "tT", on_terms },
 	{ WANT_PROOFINGS, QUERY_PROOFINGS, "t", on_proofing },
 	{ WANT_CHILDREN, QUERY_CHILDREN, "t", on_child },

@@ -214,10 +214,10 @@ int store_delete_account(struct store *s, const char *name, int64_t now)
 	} steps[] = { { QUERY_DELETE_COUNTERS, 1 }, { QUERY_DELETE_CHALLENGES, 1 },
 		{ QUERY_DELETE_PHONES, 1 }, { QUERY_DELETE_APPS, 1 }, { QUERY_DELETE_TOKENS, 2 },
 		{ QUERY_DELETE_RECOVERIES, 1 }, { QUERY_DELETE_MAILS, 1 },
-		{ QUERY_DELETE_PROOFINGS, 1 }, { QUERY_DELETE_CONNECTIONS, 1 },
-		{ QUERY_DELETE_REQUESTS, 1 }, { QUERY_DELETE_SUBSCRIPTIONS, 1 },
-		{ QUERY_DELETE_LOGINS, 1 }, { QUERY_DELETE_SESSIONS, 1 },
-		{ QUERY_DELETE_ACCOUNT, 1 } };
+		{ QUERY_DELETE_CERTIFICATES, 1 }, { QUERY_DELETE_PROOFINGS, 1 },
+		{ QUERY_DELETE_CONNECTIONS, 1 }, { QUERY_DELETE_REQUESTS, 1 },
+		{ QUERY_DELETE_SUBSCRIPTIONS, 1 }, { QUERY_DELETE_LOGINS, 1 },
+		{ QUERY_DELETE_SESSIONS, 1 }, { QUERY_DELETE_ACCOUNT, 1 } };
 	enum { N = sizeof steps / sizeof steps[0] };
 	struct store_value values[] = { work_text(name), work_integer(now) };
 	struct store_call calls[N] = { 0 };

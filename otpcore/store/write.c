@@ -115,6 +115,12 @@ void store_mark_proofing(
 	mark(t, request, TABLE_PROOFING, &row->row, fate);
 }
 
+void store_mark_certificate(
+	struct store_tick *t, size_t request, struct certificate *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_CERTIFICATE, &row->row, fate);
+}
+
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate)
 {
@@ -204,6 +210,12 @@ struct proofing *store_add_proofing(struct store_tick *t, struct proofings *p)
 {
 	(void)t;
 	return p->n < PROOFINGS_MAX ? &p->rows[p->n++] : NULL;
+}
+
+struct certificate *store_add_certificate(struct store_tick *t, struct certificates *p)
+{
+	(void)t;
+	return p->n < CERTIFICATES_MAX ? &p->rows[p->n++] : NULL;
 }
 
 struct licence *store_add_licence(struct store_tick *t)

@@ -7,16 +7,20 @@
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/handle/enroll.h"
 #include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/presented.h"
 #include "otpcore/broker/handle/trial.h"
 #include "otpcore/broker/parts.h"
 #include "otpcore/broker/session.h"
+#include "otpcore/engine/certificate.h"
 
 static const char *const modes[] = { "separate", "short", "combined", "none" };
 static const char *const separators[] = { "comma", "none" };
 
 int begin_want(struct request *r)
 {
-	return session_want(r);
+	int res = session_want(r);
+
+	return res ? res : presented_want(r);
 }
 
 /* Was the password proven (security.md 8)? The account's own user has the
@@ -51,8 +55,9 @@ struct course {
 	struct aggregate *a;   /* whose credentials count (H11) */
 	struct aggregate *own; /* who logs in */
 	bool decoy;
-	bool held;                     /* refused, but not for want of any factor */
-	const struct session *session; /* that lets it pass; NULL: the password does */
+	bool held;                             /* refused, but not for want of any factor */
+	const struct session *session;         /* that lets it pass; */
+	const struct certificate *certificate; /* or this; both NULL: the password does */
 };
 
 static void set(struct course *c, enum login_decision d, enum verdict v, const char *detail)
@@ -132,6 +137,30 @@ static bool only_recovery(
 	       (codes || login_recoveries(c->a, c->own, RECOVERY_BREAK_GLASS) > 0);
 }
 
+/* A key of another account gives nothing, and is said so; a good one asks no more where
+ * its class is enough (C1, C2). False: go on without. */
+static bool by_certificate(struct request *r, const struct policy *p, struct course *c)
+{
+	const struct wire_begin_req *q = r->body;
+	struct presented keys;
+
+	if (!login_account_usable(c->own, q->uid))
+		return false;
+	keys = presented_keys(r, c->own, c->a == c->own ? NULL : c->a);
+	if (keys.certificate &&
+		strength_satisfies((enum strength)keys.certificate->class, p->require) &&
+		certificate_level((enum strength)keys.certificate->class) >= p->level) {
+		c->certificate = keys.certificate;
+		set(c, DECISION_PASS, VERDICT_OK, "");
+		return true;
+	}
+	if (!keys.certificate && keys.anothers && !password_enough(p)) {
+		set(c, DECISION_DENY, VERDICT_WRONG_CERTIFICATE, "");
+		return true;
+	}
+	return false;
+}
+
 static void choose(struct request *r, const struct service_settings *service,
 	const struct policy *p, struct course *c)
 {
@@ -167,7 +196,7 @@ static void decide_course(struct request *r, const struct service_settings *serv
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "password");
 	else if (exempt(r, q, service))
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
-	else
+	else if (!by_certificate(r, p, c))
 		choose(r, service, p, c);
 	/* Watching only: what would be asked is in the log, nobody is held up for
 	 * want of a second factor. The first one is still wanted. */
@@ -202,6 +231,12 @@ static int make_ticket(
 	if (t.account && c->a != c->own) {
 		t.holder = c->a->account.row.id;
 		mag_copy(t.parent, sizeof t.parent, c->a->account.name);
+	}
+	if (c->certificate) {
+		t.certificate = c->certificate->row.id;
+		t.has_level = (uint32_t)certificate_level((enum strength)c->certificate->class);
+		mag_copy(t.strength, sizeof t.strength,
+			strength_id((enum strength)c->certificate->class));
 	}
 	mag_copy(t.user, sizeof t.user, q->user);
 	mag_copy(t.service, sizeof t.service, q->service);
@@ -263,6 +298,11 @@ static void fill_reply(
 		mag_copy(rep->strength, sizeof rep->strength,
 			strength_id((enum strength)c->session->strength));
 		rep->has_level = (uint32_t)c->session->level;
+	} else if (c->certificate) {
+		enum strength class = (enum strength)c->certificate->class;
+
+		mag_copy(rep->strength, sizeof rep->strength, strength_id(class));
+		rep->has_level = (uint32_t)certificate_level(class);
 	}
 	mag_copy(rep->require, sizeof rep->require, strength_id(p->require));
 	rep->level = (uint32_t)p->level;

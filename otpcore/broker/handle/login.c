@@ -53,10 +53,23 @@ bool login_enrolled(const struct aggregate *a)
 	return false;
 }
 
+/* Has it shown to have a certificate's key? Asked only where there are authorities. */
+static bool certified(struct request *r, const struct aggregate *a)
+{
+	const struct certificates *list = store_certificates(r->tick, a->account.name);
+
+	for (size_t i = 0; list && i < list->n; i++)
+		if (list->rows[i].state == CERTIFICATE_ACTIVE)
+			return true;
+	return false;
+}
+
 bool login_bare(struct request *r, const struct aggregate *a)
 {
 	const struct aggregate *parent = parent_of(r, a);
 
+	if (certified(r, a))
+		return false;
 	return parent ? !login_enrolled(parent) : !login_enrolled(a) && !*a->account.parent;
 }
 

@@ -3,6 +3,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/presented.h"
 #include "otpcore/broker/handle/session.h"
 #include "otpcore/broker/handle/terms.h"
 #include "otpcore/broker/handle/token.h"
@@ -17,6 +18,10 @@ static enum strength proven(struct request *r, int64_t *level_r)
 	*level_r = 1;
 	if (!r->has_ticket)
 		return STRENGTH_PASSWORD;
+	if (r->ticket.certificate && r->ticket.decision == DECISION_PASS) {
+		*level_r = r->ticket.has_level;
+		return strength_from_id(r->ticket.strength);
+	}
 	if (r->ticket.decision == DECISION_PASS || r->ticket.decision == DECISION_EXEMPT)
 		return STRENGTH_PASSWORD;
 	if (r->ticket.account == 0)
@@ -31,7 +36,11 @@ static enum strength proven(struct request *r, int64_t *level_r)
 
 static int session_phase_want(struct request *r)
 {
-	return session_want(r);
+	int res = session_want(r);
+
+	return !res && r->has_ticket && r->ticket.certificate
+		       ? store_want_certificates(r->tick, r->ticket.user)
+		       : res;
 }
 
 static int account_want(struct request *r)
@@ -41,6 +50,8 @@ static int account_want(struct request *r)
 	int res = session_want(r);
 
 	settings_service(r->broker->settings, q->service, &service);
+	if (!res)
+		res = certificates_want(r, q->user);
 	return res ? res : terms_want(r, q->user, &service);
 }
 
@@ -178,7 +189,8 @@ static struct login *login_row(struct request *r, const struct aggregate *a, boo
 	l->state = LOGIN_ACCOUNT;
 	l->verdict = VERDICT_OK;
 	l->strength = proven(r, &level);
-	l->level = 1;
+	l->level = level;
+	l->certificate = r->ticket.certificate;
 	l->started_at = t->started_at;
 	return l;
 }
@@ -229,6 +241,21 @@ static void tell_opened(struct request *r, const struct aggregate *a, const stru
 	token_mail(r, a, "login", more);
 }
 
+/* sshd has seen the key: who has it is known from now on (C1). */
+static void certificate_used(struct request *r)
+{
+	struct certificates *list =
+		r->ticket.certificate ? store_certificates(r->tick, r->ticket.user) : NULL;
+
+	for (size_t i = 0; list && i < list->n; i++) {
+		if (list->rows[i].row.id != r->ticket.certificate)
+			continue;
+		list->rows[i].state = CERTIFICATE_ACTIVE;
+		list->rows[i].last_used_at = r->now;
+		store_mark_certificate(r->tick, r->index, &list->rows[i], ROW_CHANGED);
+	}
+}
+
 static void open_login(struct request *r, struct aggregate *a)
 {
 	const struct wire_open_req *q = r->body;
@@ -254,6 +281,7 @@ static void open_login(struct request *r, struct aggregate *a)
 	}
 	rep->recorded = session_record(r, a, l, &reason);
 	mag_copy(rep->reason, sizeof rep->reason, reason);
+	certificate_used(r);
 	l->state = LOGIN_OPEN;
 	l->opened_at = r->now;
 	store_mark_login(r->tick, r->index, l, new ? ROW_NEW : ROW_CHANGED);

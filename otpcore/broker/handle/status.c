@@ -4,14 +4,19 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/presented.h"
 #include "otpcore/broker/handle/session.h"
 #include "otpcore/broker/session.h"
+#include "otpcore/engine/certificate.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/token.h"
 
 int status_want(struct request *r)
 {
-	return session_want(r);
+	const struct wire_status_req *q = r->body;
+	int res = session_want(r);
+
+	return res ? res : certificates_want(r, q->user);
 }
 
 static void fill_factor(const struct request *r, struct aggregate *a, const struct phone *p,
@@ -50,6 +55,33 @@ static void fill_token(const struct request *r, struct aggregate *a, const struc
 		f->expires = s->expires_at;
 		mag_copy(f->product, sizeof f->product, product_id((enum product)s->product));
 	}
+}
+
+static void fill_certificate(
+	const struct request *r, const struct certificate *c, struct wire_status_factor *f)
+{
+	const char *fault = certificate_fault(r->broker->trust, c, r->now);
+
+	snprintf(f->id, sizeof f->id, "c%u", (unsigned)(c->slot & 0xff));
+	mag_copy(f->kind, sizeof f->kind, "certificate");
+	mag_clean(f->label, sizeof f->label, *c->label ? c->label : c->subject);
+	mag_clean(f->state, sizeof f->state,
+		fault                            ? fault
+		: c->state == CERTIFICATE_ACTIVE ? "active"
+						 : "pending");
+	f->level = (uint32_t)certificate_level((enum strength)c->class);
+	f->last_used = c->last_used_at;
+	f->expires = c->not_after;
+}
+
+static void fill_certificates(
+	struct request *r, const struct aggregate *a, struct wire_status_rep *rep)
+{
+	const struct certificates *list = store_certificates(r->tick, a->account.name);
+	size_t max = sizeof rep->factors / sizeof *rep->factors;
+
+	for (size_t i = 0; list && i < list->n && rep->n_factors < max; i++)
+		fill_certificate(r, &list->rows[i], &rep->factors[rep->n_factors++]);
 }
 
 /* The session of the caller, not of the account in general: who asks about
@@ -113,6 +145,7 @@ void status_decide(struct request *r)
 	for (size_t i = 0; i < creds->n_tokens; i++)
 		if (creds->tokens[i].state != TOKEN_REVOKED)
 			fill_token(r, creds, &creds->tokens[i], &rep->factors[rep->n_factors++]);
+	fill_certificates(r, a, rep);
 	rep->recovery_codes_left = (uint32_t)login_recoveries(creds, a, RECOVERY_CODE);
 	login_notices(r, creds, rep->notices, &rep->n_notices);
 	request_verdict(r, VERDICT_OK);

@@ -83,6 +83,14 @@ ORDER BY created_at DESC, id LIMIT 8;
 SELECT name, 1 FROM account WHERE parent = $1 AND parent <> ''
 UNION ALL SELECT name, 0 FROM account WHERE parent_asked = $1 AND parent_asked <> '' LIMIT 16;
 
+--: certificates t
+SELECT {certificate} FROM certificate WHERE account = {account_id} ORDER BY slot LIMIT 4;
+
+-- State 2: of one account alone.
+--: key_holder b
+SELECT {certificate}, (SELECT name FROM account WHERE account.id = certificate.account)
+FROM certificate WHERE key_hash = $1 AND state = 2;
+
 -- $2 the application.
 --: terms tt
 SELECT {terms} FROM terms WHERE application = $2

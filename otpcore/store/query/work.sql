@@ -28,6 +28,8 @@ UPDATE token SET account = 0, subscription = 0, suspended_by = 0, label = '',
 DELETE FROM recovery WHERE account = {account_id};
 --: delete_mails t
 DELETE FROM mail WHERE account = {account_id};
+--: delete_certificates t
+DELETE FROM certificate WHERE account = {account_id};
 --: delete_proofings t
 DELETE FROM proofing WHERE account = {account_id};
 -- Who logged in with its credentials has none now.
@@ -44,6 +46,7 @@ DELETE FROM login WHERE account = {account_id};
 -- The id was seen in this boot: the row stays, but no session rests on it.
 --: delete_sessions t
 UPDATE session SET account = 0, login = 0, strength = 0, level = 0, phone = 0, token = 0,
+	certificate = 0,
 	version = version + 1 WHERE account = {account_id};
 --: delete_account t
 DELETE FROM account WHERE id = {account_id};

@@ -46,3 +46,28 @@ CREATE TABLE terms (
 	accepted_by TEXT NOT NULL,
 	UNIQUE (organisation, application)
 ) /*sqlite: STRICT*/;
+
+-- C1: the key is kept as the hash of what ssh calls it. One account proves a key; others
+-- may have named it, without effect.
+CREATE TABLE certificate (
+	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),
+	version BIGINT NOT NULL,
+	account BIGINT NOT NULL CHECK (account > 0),
+	slot BIGINT NOT NULL CHECK (slot BETWEEN 1 AND 4),
+	class BIGINT NOT NULL,
+	state BIGINT NOT NULL CHECK (state BETWEEN 1 AND 2),
+	key_hash BYTEA NOT NULL CHECK (length(key_hash) = 32),
+	subject TEXT NOT NULL,
+	issuer TEXT NOT NULL,
+	serial TEXT NOT NULL,
+	not_before BIGINT NOT NULL,
+	not_after BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,
+	last_used_at BIGINT NOT NULL,
+	label TEXT NOT NULL,
+	UNIQUE (account, slot)
+) /*sqlite: STRICT*/;
+CREATE UNIQUE INDEX certificate_key ON certificate (key_hash) WHERE state = 2;
+CREATE INDEX certificate_named ON certificate (key_hash, account);
+ALTER TABLE login ADD COLUMN certificate BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN certificate BIGINT NOT NULL DEFAULT 0;

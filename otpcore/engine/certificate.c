@@ -1,0 +1,389 @@
+#include "otpcore/engine/certificate.h"
+
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include "otpcore/base/buf.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/engine/crypto.h"
+#include "otpcore/engine/ssh_key.h"
+
+struct certificate_trust {
+	X509_STORE *store;
+	STACK_OF(X509_CRL) * crls;
+	bool needs_crl;
+};
+
+/* ---- trust ---- */
+
+static int add_authorities(X509_STORE *store, const char *pem, size_t len)
+{
+	BIO *in = len > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)len);
+	int n = 0, r = in ? 0 : MAG_ENOMEM;
+	X509 *x;
+
+	while (!r && (x = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
+		if (!X509_STORE_add_cert(store, x))
+			r = MAG_ENOMEM;
+		X509_free(x);
+		n++;
+	}
+	ERR_clear_error(); /* the end of the file is one */
+	BIO_free(in);
+	return r || n ? r : MAG_EINVAL;
+}
+
+static int add_lists(struct certificate_trust *t, const char *pem, size_t len)
+{
+	BIO *in = len > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)len);
+	int r = in ? 0 : MAG_ENOMEM;
+	X509_CRL *crl;
+
+	while (!r && (crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL)))
+		if (!X509_STORE_add_crl(t->store, crl) || !sk_X509_CRL_push(t->crls, crl)) {
+			X509_CRL_free(crl);
+			r = MAG_ENOMEM;
+		}
+	ERR_clear_error();
+	BIO_free(in);
+	return r || sk_X509_CRL_num(t->crls) > 0 ? r : MAG_EINVAL;
+}
+
+int certificate_trust_new(const char *ca, size_t ca_len, const char *crl, size_t crl_len,
+	struct certificate_trust **t_r)
+{
+	struct certificate_trust *t = calloc(1, sizeof *t);
+	int r = MAG_ENOMEM;
+
+	if (!t)
+		return r;
+	t->store = X509_STORE_new();
+	t->crls = sk_X509_CRL_new_null();
+	t->needs_crl = crl != NULL;
+	if (t->store && t->crls)
+		r = add_authorities(t->store, ca, ca_len);
+	if (!r && crl)
+		r = add_lists(t, crl, crl_len);
+	if (!r)
+		*t_r = t;
+	else
+		certificate_trust_free(&t);
+	return r;
+}
+
+void certificate_trust_free(struct certificate_trust **t)
+{
+	if (!*t)
+		return;
+	sk_X509_CRL_pop_free((*t)->crls, X509_CRL_free);
+	X509_STORE_free((*t)->store);
+	free(*t);
+	*t = NULL;
+}
+
+/* ---- reading ---- */
+
+static int64_t seconds_of(const ASN1_TIME *at)
+{
+	struct tm tm;
+
+	return at && ASN1_TIME_to_tm(at, &tm) ? timegm(&tm) : 0;
+}
+
+static void put_name(const X509_NAME *name, char *out, size_t cap)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+	char text[1024];
+	int n = 0;
+
+	if (b && X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+		n = BIO_read(b, text, sizeof text - 1);
+	text[n > 0 ? n : 0] = '\0';
+	mag_clean(out, cap, text);
+	BIO_free(b);
+}
+
+static void put_serial(const ASN1_INTEGER *serial, char *out, size_t cap)
+{
+	const unsigned char *data = ASN1_STRING_get0_data(serial);
+	int len = ASN1_STRING_length(serial);
+
+	out[0] = '\0';
+	if (len > 0 && (size_t)len * 2 < cap)
+		mag_hex_encode(data, (size_t)len, out);
+}
+
+static void put_email(X509 *x, char *out, size_t cap)
+{
+	STACK_OF(OPENSSL_STRING) *mails = X509_get1_email(x);
+
+	out[0] = '\0';
+	if (mails && sk_OPENSSL_STRING_num(mails) > 0)
+		mag_clean(out, cap, sk_OPENSSL_STRING_value(mails, 0));
+	X509_email_free(mails);
+}
+
+static void put_policies(const X509 *x, char *out, size_t cap)
+{
+	CERTIFICATEPOLICIES *policies = X509_get_ext_d2i(x, NID_certificate_policies, NULL, NULL);
+	struct mag_buf b;
+
+	mag_buf_init(&b, out, cap);
+	for (int i = 0; policies && i < sk_POLICYINFO_num(policies); i++) {
+		char oid[128];
+		const POLICYINFO *p = sk_POLICYINFO_value(policies, i);
+
+		if (OBJ_obj2txt(oid, sizeof oid, p->policyid, 1) > 0)
+			mag_buf_printf(&b, "%s%s", b.len ? " " : "", oid);
+	}
+	if (mag_buf_error(&b)) /* half an OID would be another one */
+		out[0] = '\0';
+	CERTIFICATEPOLICIES_free(policies);
+}
+
+static int fill(X509 *x, struct certificate_facts *f)
+{
+	put_name(X509_get_subject_name(x), f->subject, sizeof f->subject);
+	put_name(X509_get_issuer_name(x), f->issuer, sizeof f->issuer);
+	put_serial(X509_get0_serialNumber(x), f->serial, sizeof f->serial);
+	put_email(x, f->email, sizeof f->email);
+	put_policies(x, f->policies, sizeof f->policies);
+	f->not_before = seconds_of(X509_get0_notBefore(x));
+	f->not_after = seconds_of(X509_get0_notAfter(x));
+	return ssh_key_hash(X509_get0_pubkey(x), f->key_hash);
+}
+
+static X509 *read_one(BIO *in)
+{
+	X509 *x = PEM_read_bio_X509(in, NULL, NULL, NULL);
+
+	ERR_clear_error();
+	return x;
+}
+
+/* The certificate, and those behind it. NULL: it is none. */
+static X509 *read_chain(const void *pem, size_t len, STACK_OF(X509) * between)
+{
+	BIO *in = len > CERTIFICATE_MAX ? NULL : BIO_new_mem_buf(pem, (int)len);
+	X509 *first = in ? read_one(in) : NULL, *x;
+	const unsigned char *der = pem;
+
+	if (in && !first)
+		first = d2i_X509(NULL, &der, (long)len);
+	while (first && (x = read_one(in)))
+		if (!sk_X509_push(between, x)) {
+			X509_free(x);
+			break;
+		}
+	ERR_clear_error();
+	BIO_free(in);
+	return first;
+}
+
+/* OpenSSL's many errors, in the words that people need. */
+static const char *words(int error)
+{
+	static const struct {
+		int error;
+		const char *words;
+	} known[] = {
+		{ X509_V_ERR_CERT_HAS_EXPIRED, "expired" },
+		{ X509_V_ERR_CERT_NOT_YET_VALID, "not valid yet" },
+		{ X509_V_ERR_CERT_REVOKED, "revoked" },
+		{ X509_V_ERR_UNABLE_TO_GET_CRL, "no revocation list of its authority" },
+		{ X509_V_ERR_CRL_HAS_EXPIRED, "the revocation list is too old" },
+		{ X509_V_ERR_CRL_NOT_YET_VALID, "the revocation list is not valid yet" },
+		{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "unknown authority" },
+		{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, "unknown authority" },
+		{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, "unknown authority" },
+		{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, "unknown authority" },
+		{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, "unknown authority" },
+		{ X509_V_ERR_INVALID_PURPOSE, "not made for logging in" },
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].error == error)
+			return known[i].words;
+	return "not valid";
+}
+
+/* NULL: it holds. */
+static const char *chain_fault(
+	const struct certificate_trust *t, X509 *x, STACK_OF(X509) * between, int64_t now)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	const char *why = "not valid";
+
+	if (ctx && X509_STORE_CTX_init(ctx, t->store, x, between)) {
+		X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
+
+		X509_VERIFY_PARAM_set_time(p, now);
+		X509_VERIFY_PARAM_set_flags(
+			p, X509_V_FLAG_X509_STRICT | (t->needs_crl ? X509_V_FLAG_CRL_CHECK : 0));
+		X509_VERIFY_PARAM_set_purpose(p, X509_PURPOSE_SSL_CLIENT);
+		why = X509_verify_cert(ctx) == 1 ? NULL : words(X509_STORE_CTX_get_error(ctx));
+	}
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return why;
+}
+
+enum verdict certificate_read(const struct certificate_trust *t, const void *pem, size_t len,
+	int64_t now, struct certificate_facts *facts_r, const char **why_r)
+{
+	STACK_OF(X509) *between = sk_X509_new_null();
+	X509 *x = between ? read_chain(pem, len, between) : NULL;
+	struct certificate_facts f = { .not_before = 0 };
+	enum verdict v = VERDICT_CERTIFICATE_REFUSED;
+
+	*why_r = x ? chain_fault(t, x, between, now) : "this is no certificate";
+	if (!*why_r && fill(x, &f))
+		*why_r = "ssh has no such kind of key";
+	if (!*why_r) {
+		*facts_r = f;
+		v = VERDICT_OK;
+	}
+	X509_free(x);
+	sk_X509_pop_free(between, X509_free);
+	return v;
+}
+
+/* ---- later on ---- */
+
+static bool revoked(X509_CRL *crl, const char *serial)
+{
+	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl);
+
+	for (int i = 0; list && i < sk_X509_REVOKED_num(list); i++) {
+		char hex[65];
+
+		put_serial(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(list, i)), hex,
+			sizeof hex);
+		if (mag_streq(hex, serial))
+			return true;
+	}
+	return false;
+}
+
+/* The lists were signed by somebody trusted when a chain was verified with them; here
+ * only the newest that is in date counts. */
+static const char *list_fault(
+	const struct certificate_trust *t, const struct certificate *c, int64_t now)
+{
+	const char *why = "no revocation list of its authority";
+
+	for (int i = 0; i < sk_X509_CRL_num(t->crls); i++) {
+		X509_CRL *crl = sk_X509_CRL_value(t->crls, i);
+		int64_t until = seconds_of(X509_CRL_get0_nextUpdate(crl));
+		char issuer[sizeof c->issuer];
+
+		put_name(X509_CRL_get_issuer(crl), issuer, sizeof issuer);
+		if (!mag_streq(issuer, c->issuer))
+			continue;
+		if (revoked(crl, c->serial))
+			return "revoked";
+		if (until < now || seconds_of(X509_CRL_get0_lastUpdate(crl)) > now)
+			why = "the revocation list is too old";
+		else
+			why = NULL;
+	}
+	return why;
+}
+
+const char *certificate_fault(
+	const struct certificate_trust *t, const struct certificate *c, int64_t now)
+{
+	if (!t)
+		return "no authorities are configured";
+	if (now < c->not_before)
+		return "not valid yet";
+	if (now > c->not_after)
+		return "expired";
+	return t->needs_crl ? list_fault(t, c, now) : NULL;
+}
+
+/* ---- classes ---- */
+
+bool certificate_may_be(const struct certificate_facts *f, const char *oids)
+{
+	char copy[POLICIES_MAX], *save = NULL;
+
+	if (mag_copy(copy, sizeof copy, f->policies))
+		return false;
+	for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
+		size_t len = strlen(p);
+
+		for (const char *at = oids; (at = strstr(at, p)); at += len)
+			if ((at == oids || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
+				return true;
+	}
+	return false;
+}
+
+static const struct {
+	enum strength class;
+	int64_t level; /* medium assurance has identity proofing behind it */
+} classes[] = {
+	{ STRENGTH_BLOA, 2 },
+	{ STRENGTH_MLOA_SOFTWARE, 3 },
+	{ STRENGTH_MLOA_HARDWARE, 3 },
+};
+
+int64_t certificate_level(enum strength class)
+{
+	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+		if (classes[i].class == class)
+			return classes[i].level;
+	return 0;
+}
+
+enum strength certificate_class(const char *id)
+{
+	enum strength class = strength_from_id(id);
+
+	return certificate_level(class) ? class : STRENGTH_NONE;
+}
+
+/* ---- possession ---- */
+
+char *certificate_challenge(const char *user, int64_t at, char *buf, size_t cap)
+{
+	struct mag_buf b;
+
+	mag_buf_init(&b, buf, cap);
+	mag_buf_printf(&b, "magotp certificate %s %lld", user, (long long)at);
+	return buf;
+}
+
+bool certificate_signed(
+	const void *pem, size_t len, const char *text, const void *signature, size_t signature_len)
+{
+	STACK_OF(X509) *between = sk_X509_new_null();
+	X509 *x = between ? read_chain(pem, len, between) : NULL;
+	EVP_PKEY *key = x ? X509_get0_pubkey(x) : NULL;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = false;
+
+	if (key && ctx) {
+		const char *digest = EVP_PKEY_is_a(key, "ED25519") ? NULL : "SHA2-256";
+
+		ok = EVP_DigestVerifyInit_ex(
+			     ctx, NULL, digest, NULL, crypto_properties(), key, NULL) == 1 &&
+		     EVP_DigestVerify(
+			     ctx, signature, signature_len, (const void *)text, strlen(text)) == 1;
+	}
+	EVP_MD_CTX_free(ctx);
+	X509_free(x);
+	sk_X509_pop_free(between, X509_free);
+	ERR_clear_error();
+	return ok;
+}
