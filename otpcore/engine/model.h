@@ -59,6 +59,7 @@ struct account {
 	char parent[257];       /* H11: logs in with this account's credentials; "" */
 	char parent_asked[257]; /* it asked for that one, which has not agreed yet */
 	struct blob enrol_key;  /* hash of the key typed at a first login, until it binds */
+	int64_t enrol_at;       /* when it was typed */
 	int64_t password_due;   /* enum password_due: what a revocation still owes (H8), */
 	char password_host[65]; /* and the host whose password it is */
 	int64_t created_at;

@@ -49,6 +49,7 @@ static const struct column account_columns[] = {
 	TEXT(account, parent),
 	TEXT(account, parent_asked),
 	BLOB(account, enrol_key),
+	INT(account, enrol_at),
 	INT(account, password_due),
 	TEXT(account, password_host),
 	FIXED_INT(account, created_at),

@@ -142,6 +142,22 @@ def test_O5_interrupted_it_goes_on(home):
     assert one.code(home.code(number))[0] == "ok"
 
 
+def test_threat_11_a_key_is_remembered_for_an_hour(home):
+    key, number = new_key(home), home.number()
+    one = login(home)
+    one.key(key)
+    one.phone(number)
+    home.time_travel(3500)
+    assert login(home).begin["takes"] == PHONE
+    home.time_travel(101)
+    one = login(home)
+    assert (one.begin["takes"], one.begin["factors"]) == (0, [])
+    assert one.code(home.code(number))[0] == "licence-needed"
+    assert one.key(key)[0] == "ok"
+    assert one.phone()[0] == "ok"
+    assert one.code(home.code(number))[0] == "ok"
+
+
 def test_O5_another_number_takes_the_place(home):
     one = login(home)
     one.key(new_key(home))

@@ -8,6 +8,10 @@
 #include "otpcore/broker/handle/licence.h"
 #include "otpcore/broker/handle/token.h"
 
+/* Who was cut off goes on without typing the key again, for this long: whoever has
+ * the password by then could go on, too (security.md 11). */
+#define KEY_KEPT 3600
+
 /* ---- what pays ---- */
 
 static uint32_t takes_of(int64_t product)
@@ -60,7 +64,8 @@ void enroll_find(struct request *r, struct aggregate *a, struct enroll_means *m_
 	struct blob *typed = &a->account.enrol_key;
 	struct licence *l = NULL;
 
-	if (typed->len == HASH_LEN && (l = store_licence(r->tick, typed->data)))
+	if (typed->len == HASH_LEN && r->now - a->account.enrol_at < KEY_KEPT &&
+		(l = store_licence(r->tick, typed->data)))
 		m.verdict = judge(r, a, l, &m);
 	if (m.verdict == VERDICT_OK) {
 		m.key = l;
@@ -226,6 +231,7 @@ void enroll_key_decide(struct request *r)
 	/* It binds when the code matches; until then an interrupted login goes on here. */
 	p.a->account.enrol_key.len = HASH_LEN;
 	memcpy(p.a->account.enrol_key.data, m.key->hash.data, HASH_LEN);
+	p.a->account.enrol_at = r->now;
 	store_mark_account(r->tick, r->index, &p.a->account, ROW_CHANGED);
 	key_fill(r, p.a, &m);
 }

@@ -5,6 +5,7 @@ ALTER TABLE account ADD COLUMN country TEXT NOT NULL DEFAULT '';
 ALTER TABLE account ADD COLUMN parent TEXT NOT NULL DEFAULT '';
 ALTER TABLE account ADD COLUMN parent_asked TEXT NOT NULL DEFAULT '';
 ALTER TABLE account ADD COLUMN enrol_key BYTEA NOT NULL DEFAULT /*sqlite: x*/'';
+ALTER TABLE account ADD COLUMN enrol_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE account ADD COLUMN password_due BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE account ADD COLUMN password_host TEXT NOT NULL DEFAULT '';
 CREATE INDEX account_parent ON account (parent) WHERE parent <> '';
