@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "smsd/gateway.h"
 #include "smsd/gateway/curl_loop.h"
 #include "smsd/mail_text.h"
+#include "smsd/placeholder.h"
 
 enum smtp_tls { TLS_REQUIRED, TLS_OPPORTUNISTIC, TLS_NONE };
 
@@ -18,6 +20,8 @@ struct smtp_settings {
 	int tls;
 	bool plain_smtp;
 	int64_t connect_timeout; /* seconds */
+	char to_address[128];
+	struct ph_template *address; /* made of it; NULL: no phones */
 };
 
 static const char *const tls_words[] = { "required", "opportunistic", "none", NULL };
@@ -31,6 +35,8 @@ static const struct opt smtp_opts[] = {
 	{ "connect_timeout", OPT_DURATION, "5s", 1, 60, NULL, ROW(connect_timeout),
 		"how long name, connection and TLS may take: then nothing was sent" },
 	{ "ca", OPT_TEXT, "", 0, 0, NULL, ROW(ca), "file of trusted authorities" },
+	{ "to_address", OPT_TEXT, "", 0, 0, NULL, ROW(to_address),
+		"smtp: what a carrier makes texts of: {to_digits}@sms.example.org" },
 	{ "tls", OPT_ENUM, "required", 0, 0, tls_words, ROW(tls),
 		"smtp: required, opportunistic (only where it is offered), none" },
 	{ "plain_smtp", OPT_BOOL, "no", 0, 0, NULL, ROW(plain_smtp),
@@ -43,7 +49,7 @@ static const struct opt_section smtp_section = { "gateway", 1, smtp_opts, NULL }
 struct mail_transfer {
 	struct curl_job job;
 	struct curl_slist *to;
-	struct mag_secret text;
+	struct mag_secret recipient, text;
 	size_t given; /* bytes that libcurl has taken */
 	bool all;     /* it was told the end: from here on nobody knows */
 };
@@ -55,6 +61,7 @@ static void clear(struct curl_job *job)
 	struct mail_transfer *t = (struct mail_transfer *)job;
 
 	curl_slist_free_all(t->to);
+	mag_secret_free(&t->recipient);
 	mag_secret_free(&t->text);
 }
 
@@ -136,23 +143,44 @@ static int set_mail(struct mail_transfer *t)
 	return bad;
 }
 
+/* The message's own address, or that of its number at a carrier. */
+static int find_recipient(const struct attempt *a, struct mag_secret *out)
+{
+	const struct smtp_settings *s = a->gateway->driver;
+	const struct ph_values v = { .message = a->message, .text = a->text, .from = "" };
+
+	return strcmp(a->message->channel, "email") == 0 ? mag_secret_set_text(out, a->message->to)
+							 : ph_expand(s->address, &v, out);
+}
+
+/* A text for a phone has no subject: carriers put it before the text. */
+static const char *subject_of(const struct attempt *a)
+{
+	if (strcmp(a->message->channel, "email") != 0)
+		return "";
+	return a->subject && *a->subject ? a->subject : "magotp";
+}
+
 static int prepare(struct curl_job *job)
 {
 	struct mail_transfer *t = (struct mail_transfer *)job;
 	const struct attempt *a = t->job.attempt;
 	const struct smtp_settings *s = a->gateway->driver;
-	const struct mail_text mail = { .from = attempt_from(a),
-		.to = a->message->to,
+	struct mail_text mail = { .from = attempt_from(a),
 		.id = a->message->id,
-		.subject = a->subject && *a->subject ? a->subject : "magotp",
+		.subject = subject_of(a),
 		.body = a->text,
 		.at = a->now_ms / 1000 };
-	/* [mail] from of magotp.conf comes with the message; a text of root's has none. */
-	int r = *mail.from ? mail_text_make(&mail, &t->text) : MAG_EINVAL;
+	int r = find_recipient(a, &t->recipient);
 
 	if (r < 0)
 		return r;
-	t->to = curl_slist_append(NULL, a->message->to);
+	mail.to = mag_secret_text(&t->recipient);
+	/* [mail] from of magotp.conf comes with the message; a text of root's has none. */
+	r = *mail.from ? mail_text_make(&mail, &t->text) : MAG_EINVAL;
+	if (r < 0)
+		return r;
+	t->to = curl_slist_append(NULL, mail.to);
 	return !t->to || set_security(job->easy, s) || set_mail(t) ? MAG_ENOMEM : 0;
 }
 
@@ -203,13 +231,36 @@ static const char *fault_of(const struct gateway *g, const struct smtp_settings 
 	return fault;
 }
 
+/* Phones by e-mail: carriers deliver it like a text, but whoever reads the carrier's
+ * mail reads it, too. NIST SP 800-63B takes no e-mail as a second factor. */
+static const char *read_address(const struct gateway *g, struct smtp_settings *s)
+{
+	static char err[PH_ERROR_MAX] = "out of memory";
+	const struct ph_vars none = { 0 };
+	const char *at = strchr(s->to_address, '@');
+
+	if (!sms_has_word(g->channels, "sms"))
+		return s->to_address[0] ? "to_address: is for the channel sms" : NULL;
+	if (!at || strchr(at + 1, '@') || strpbrk(s->to_address, " <>\"\r\n") || strchr(at, '{') ||
+		(!strstr(s->to_address, "{to}") && !strstr(s->to_address, "{to_digits}")))
+		return "to_address: must be like {to_digits}@sms.example.org";
+	if (ph_new(&s->address) < 0 || ph_add(s->address, s->to_address, strlen(s->to_address),
+					       ENC_HEADER, PH_RAW, &none, err) < 0)
+		return err;
+	mag_log(MAG_LOG_WARNING, "[gateway %s]: codes by e-mail to a carrier are no second factor",
+		g->name);
+	return NULL;
+}
+
 static void smtp_close(struct gateway *g)
 {
 	struct smtp_settings *s = g->driver;
 
 	g->driver = NULL;
-	if (s)
+	if (s) {
 		mag_secret_free(&s->password);
+		ph_free(&s->address);
+	}
 	free(s);
 }
 
@@ -225,6 +276,8 @@ static int smtp_open(struct gateway *g, const struct opt_tree *t, char err[OPT_E
 	if ((r = opt_fill(t, &smtp_section, g->name, s, err)) < 0)
 		return r;
 	fault = fault_of(g, s);
+	if (!fault)
+		fault = read_address(g, s);
 	if (!fault && s->ca[0] && !curl_file_is_readable(s->ca))
 		fault = "ca: cannot be read";
 	if (!fault)
@@ -244,7 +297,7 @@ static void smtp_paths(
 
 const struct gateway_ops gateway_smtp = {
 	.name = "smtp",
-	.channels = "email",
+	.channels = "email sms",
 	.opts = smtp_opts,
 	.doc = "an e-mail by a mail server",
 	.setup = curl_loop_setup,

@@ -116,3 +116,29 @@ def test_faulty_settings(smsd, lines, word):
     smsd.configure("[gateway mail]\ndriver = smtp\nchannels = email\n" + lines + "\n")
     done = smsd.check()
     assert done.returncode == 1 and word in done.stdout + done.stderr
+
+
+def test_text_by_the_mail_gateway_of_a_carrier(smsd, peer):
+    smsd.configure(peer.gateway().replace("channels = email", "channels = sms") +
+                   "to_address = {to_digits}@sms.example.net\n")
+    smsd.start()
+    reply = smsd.outcome()
+    assert (reply["outcome"], reply["gateway"]) == (ACCEPTED, "mail")
+    ((_, to, body),) = peer.mails
+    assert b"<12025550134@sms.example.net>" in to
+    mail = email.message_from_bytes(body, policy=email.policy.default)
+    assert mail["To"] == "12025550134@sms.example.net" and not mail["Subject"]
+    assert mail.get_content().startswith("483920 is your login code")
+    assert "no second factor" in smsd.log()
+    assert "483920" not in smsd.log() and "12025550134" not in smsd.log()
+
+
+@pytest.mark.parametrize("address", [
+    None, "{to_digits}", "someone@example.org", "{to}@{text}.example.org", "a b{to}@example.org",
+    "{to}@a@example.org", "{tto}{to}@example.org"])
+def test_faulty_address_of_a_carrier(smsd, peer, address):
+    smsd.configure(peer.gateway().replace("channels = email", "channels = sms") +
+                   (f"to_address = {address}\n" if address else ""))
+    done = smsd.check()
+    assert done.returncode == 1
+    assert "to_address" in done.stderr or "unknown placeholder" in done.stderr
