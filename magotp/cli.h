@@ -169,6 +169,9 @@ const char *cli_channel_word(const char *channel);
 
 /* Run a program and wait. 0 or -1; the exit status (128 + signal). */
 int cli_spawn(char *const argv[], int *status_r);
+/* Run the program at a path; what it prints (both streams, cut at cap) and its exit
+ * status (128 + signal). 0 or -1. */
+int cli_capture(char *const argv[], char *out, size_t cap, int *status_r);
 /* Where a program of ours is: beside this one, else in sbin or libexec. */
 int cli_own_program(const char *name, char *path, size_t cap);
 

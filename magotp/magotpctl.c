@@ -2,6 +2,8 @@
 #include <locale.h>
 
 #include "magotp/cmd.h"
+#include "magotp/enabled.h"
+#include "otpcore/base/text.h"
 
 #define ACCOUNT_OPTS                                                                               \
 	{ "--email", "ADDRESS", "where mail about the account goes" },                             \
@@ -135,6 +137,17 @@ static const struct cli_opt schedule_opts[] = {
 static const struct cli_opt glass_opts[] = {
 	{ "--reason", "TEXT", "what for; it is recorded" },
 	{ "--until", "DATE", "the last day it is good for, or 1y" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt enable_opts[] = {
+	{ "--observe", NULL, "only log what would be refused; refuse nobody" },
+	{ "--confirm", "TIME", "goes back after TIME unless confirmed (10m)" },
+	{ "--dry-run", NULL, "only show the lines" },
+	{ "--pam-dir", "DIR", "where PAM's files are (/etc/pam.d)" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt confirm_opts[] = {
+	{ "--overdue", NULL, "confirm nothing; undo what was not confirmed in time" },
 	{ NULL, NULL, NULL },
 };
 static const struct cli_opt end_opts[] = {
@@ -305,6 +318,17 @@ static const struct verb verbs[] = {
 		"  magotpctl explain sshd alice --from 203.0.113.7\n"
 		"  magotpctl explain --last alice\n",
 		cmd_explain },
+	{ "enable", NULL, NULL, "SERVICE [--observe|--confirm TIME]", 1, 1, false, enable_opts,
+		"Put pam_magotp into a service",
+		"  magotpctl enable sshd --dry-run\n"
+		"  magotpctl enable sshd --observe\n"
+		"  magotpctl enable sshd --confirm 10m\n",
+		cmd_enable },
+	{ "disable", NULL, NULL, "SERVICE", 1, 1, false, NULL, "Take it out again",
+		"  magotpctl disable sshd\n", cmd_disable },
+	{ "confirm", NULL, NULL, "[SERVICE]", 0, 1, false, confirm_opts,
+		"Keep what was enabled, said from a full login through it", "  magotpctl confirm\n",
+		cmd_confirm },
 	{ "session", NULL, "list", "[USER]", 0, 1, false, NULL,
 		"List who is logged in, with which strength",
 		"  magotpctl session list\n"
@@ -341,5 +365,8 @@ int main(int argc, char **argv)
 		.verbs = verbs };
 
 	setlocale(LC_CTYPE, "");
+	/* What nobody confirmed in time goes back, whoever notices. */
+	if (argc < 2 || !mag_streq(argv[1], "disable"))
+		enabled_tend("");
 	return cli_main(&c, argc, argv);
 }

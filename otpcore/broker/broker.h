@@ -140,6 +140,10 @@ extern const struct handler handle_terms[];   /* terms_* */
 extern const struct handler handle_proofing[];
 extern const struct handler handle_certificate[];
 
+/* ---- server.c: the settings again (SIGHUP, reload), between ticks ----
+ * 0, or as settings_load: then the old ones go on. */
+int server_reload(struct broker *b, char err[OPT_ERROR_MAX]);
+
 /* ---- gate.c: the only place that checks authority ---- */
 /* Declares the reads of the gate; opens the ticket. */
 int gate_want(struct request *r);

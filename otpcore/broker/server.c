@@ -74,13 +74,15 @@ static int say_unserved(const struct opt_value *v, void *arg)
 
 /* A broken file changes nothing: what was read at start or last goes on. What
  * is bound to a socket, a user or a store stays until a restart. */
-static void reload(struct broker *b)
+int server_reload(struct broker *b, char err[OPT_ERROR_MAX])
 {
-	char err[OPT_ERROR_MAX] = "";
 	struct settings *fresh = NULL;
+	int r;
 
 	tell_manager("RELOADING=1");
-	if (settings_load(*b->config ? b->config : NULL, &fresh, err)) {
+	*err = '\0';
+	r = settings_load(*b->config ? b->config : NULL, &fresh, err);
+	if (r) {
 		mag_log(MAG_LOG_ERROR, "the old settings go on: %s", err);
 	} else {
 		settings_free(&b->settings);
@@ -90,6 +92,7 @@ static void reload(struct broker *b)
 		opt_each(fresh->tree, NULL, NULL, say_unserved, NULL);
 	}
 	tell_manager("READY=1");
+	return r;
 }
 
 static void on_hour(evutil_socket_t fd, short what, void *arg)
@@ -127,6 +130,7 @@ static int turn(struct server *s)
 {
 	struct broker *b = s->broker;
 	const struct timeval soon = { 0, 100000 };
+	char err[OPT_ERROR_MAX];
 	int flags = EVLOOP_ONCE;
 
 	/* While draining the clock must be looked at. */
@@ -139,7 +143,7 @@ static int turn(struct server *s)
 	ticker_turn(b->ticker);
 	if (s->reload && ticker_idle(b->ticker)) {
 		s->reload = false;
-		reload(b);
+		(void)server_reload(b, err);
 	}
 	if (s->stop && !s->drain_until)
 		start_drain(s);

@@ -167,7 +167,7 @@ static const struct opt service_opts[] = {
 	{ "separator", OPT_ENUM, "comma", 0, 0, separators, IN_SERVICE(separator),
 		"what stands between password and code in mode combined" },
 	{ "observe", OPT_BOOL, "no", 0, 0, NULL, IN_SERVICE(observe),
-		"only note what would have been refused" },
+		"ask and refuse nobody; only note what would have been refused" },
 	{ 0 },
 };
 

@@ -1,4 +1,4 @@
-/* Accounts, as administrators make, change and delete them; and ping. */
+/* Accounts, as administrators make, change and delete them; ping and reload. */
 #include <string.h>
 
 #include "otpcore/base/text.h"
@@ -291,7 +291,21 @@ static void ping_decide(struct request *r)
 	request_verdict(r, VERDICT_OK);
 }
 
+static void reload_decide(struct request *r)
+{
+	request_verdict(r, VERDICT_OK);
+}
+
+static void reload_after(struct request *r)
+{
+	char err[OPT_ERROR_MAX];
+
+	if (server_reload(r->broker, err))
+		handle_invalid(r, err);
+}
+
 const struct handler handle_account[] = {
+	{ WIRE_MSG_RELOAD, NULL, reload_decide, NULL, NULL, reload_after },
 	{ WIRE_MSG_PING, NULL, ping_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_ADD, add_want, add_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_SET, admin_want, set_decide, NULL, NULL, NULL },

@@ -198,10 +198,10 @@ static void decide_course(struct request *r, const struct service_settings *serv
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
 	else if (!by_certificate(r, p, c))
 		choose(r, service, p, c);
-	/* Watching only: what would be asked is in the log, nobody is held up for
-	 * want of a second factor. The first one is still wanted. */
-	if (p->observe && p->known && proven(r, q) &&
-		(c->decision == DECISION_DENY || c->decision == DECISION_ENROLL || c->decoy))
+	/* Watching only: nobody is asked, or held up for want of a second factor. The
+	 * first one is still wanted. */
+	if (p->observe && p->known && proven(r, q) && c->decision != DECISION_PASS &&
+		c->decision != DECISION_EXEMPT)
 		set(c, DECISION_EXEMPT, VERDICT_OK, "observed");
 	if (c->decision == DECISION_EXEMPT)
 		c->decoy = false;

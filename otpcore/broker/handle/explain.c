@@ -174,7 +174,7 @@ static enum login_decision decision(struct explaining *x, enum verdict *why_r)
 	else
 		d = choose(x, why_r);
 	/* Watching only: the reason stays, nobody is held up. */
-	if (x->policy.observe && x->policy.known && (d == DECISION_DENY || d == DECISION_ENROLL))
+	if (x->policy.observe && x->policy.known && d != DECISION_PASS)
 		d = DECISION_EXEMPT;
 	return d;
 }

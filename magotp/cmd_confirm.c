@@ -1,0 +1,184 @@
+/* magotpctl confirm: what was enabled stays. Said from a session that came in through
+ * that very service, with the second step, after it was enabled. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "magotp/cmd.h"
+#include "magotp/enabled.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+
+struct confirming {
+	struct cli *c;
+	const char *service; /* as asked for, or NULL */
+	struct enabled e;
+	size_t waiting;
+	int64_t sid;   /* the caller's audit session, -1: none */
+	char host[65]; /* the broker's */
+	bool here;     /* the caller's session is known to the broker */
+	struct wire_live_session session;
+};
+
+static int collect(const struct enabled *e, void *arg)
+{
+	struct confirming *f = arg;
+
+	if (!e->deadline || (f->service && !mag_streq(f->service, e->service)))
+		return 0;
+	f->waiting++;
+	f->e = *e;
+	return 0;
+}
+
+static int64_t own_session(void)
+{
+	char line[32] = "";
+	int64_t sid = -1;
+	FILE *f = fopen("/proc/self/sessionid", "re");
+
+	if (f && fgets(line, sizeof line, f)) {
+		line[strcspn(line, "\n")] = 0;
+		if (mag_int_parse(line, 0, 4294967294, &sid))
+			sid = -1;
+	}
+	if (f)
+		fclose(f);
+	return sid;
+}
+
+static void look(const struct wire_live_session *s, void *arg)
+{
+	struct confirming *f = arg;
+
+	if (s->session != f->sid || !mag_streq(s->host, f->host))
+		return;
+	f->here = true;
+	f->session = *s;
+}
+
+/* su and sudo leave the caller's session as it is: there the latest login counts. */
+static int latest(struct confirming *f, bool *right_r)
+{
+	struct wire_explain_req q = { .last = 1 };
+	struct wire_explain_rep *p = calloc(1, sizeof *p);
+	struct passwd *pw = f->here ? getpwuid(f->session.loginuid) : NULL;
+	int r = CLI_DONE;
+
+	*right_r = false;
+	if (p && pw && !mag_copy(q.user, sizeof q.user, pw->pw_name)) {
+		mag_copy(q.service, sizeof q.service, f->e.service);
+		r = cli_call(f->c, WIRE_MSG_EXPLAIN, &q, p);
+		*right_r = r == CLI_DONE && f->c->result.verdict == VERDICT_OK &&
+			   mag_streq(p->last_service, f->e.service) && p->last_at > f->e.at &&
+			   mag_streq(p->last_verdict, verdict_id(VERDICT_OK)) &&
+			   strength_from_id(p->last_strength) > STRENGTH_PASSWORD;
+	}
+	free(p);
+	return r;
+}
+
+/* Why this session proves nothing; NULL: it does. */
+static const char *missing(const struct confirming *f)
+{
+	const struct wire_live_session *s = &f->session;
+
+	if (!f->here)
+		return "this session did not come through pam_magotp, or its audit id is shared";
+	if (!mag_streq(s->service, f->e.service))
+		return "this session came in through another service";
+	if (s->begun <= f->e.at)
+		return "this session is older than the change";
+	if (strength_from_id(s->proven) <= STRENGTH_PASSWORD)
+		return "this session's login had no second factor";
+	return NULL;
+}
+
+static int judge(struct confirming *f)
+{
+	struct wire_ping_rep ping = { 0 };
+	const char *why;
+	bool right = false;
+	int r = cli_call(f->c, WIRE_MSG_PING, NULL, &ping);
+
+	if (r != CLI_DONE)
+		return r;
+	f->sid = own_session();
+	mag_copy(f->host, sizeof f->host, ping.host);
+	if (f->sid >= 0)
+		r = cmd_each_session(f->c, "", look, f);
+	why = missing(f);
+	if (r == CLI_DONE && why && f->here)
+		r = latest(f, &right);
+	if (r != CLI_DONE || !why || right)
+		return r;
+	return cli_fail(f->c, CLI_REFUSED, "not-confirmed",
+		"%s is not confirmed: %s. Log in through %s in a new terminal, with the second "
+		"step, and say it there.",
+		f->e.service, why, f->e.service);
+}
+
+/* Nothing undoes it any more. It may have gone back while we asked. */
+static int keep(struct confirming *f)
+{
+	int lock = enabled_lock(f->e.config, f->e.service, "lock", true);
+	int r = lock < 0 ? MAG_ENOTFOUND : enabled_load(f->e.config, f->e.service, &f->e);
+
+	if (!r && !enabled_overdue(&f->e)) {
+		f->e.deadline = f->e.deadline_boot = 0;
+		r = enabled_save(&f->e);
+	} else {
+		r = MAG_ENOTFOUND;
+	}
+	if (lock >= 0)
+		close(lock);
+	return r ? cli_fail(f->c, CLI_REFUSED, "not-confirmed", "%s went back meanwhile.",
+			   f->e.service)
+		 : CLI_DONE;
+}
+
+static int confirm(struct cli *c, struct confirming *f)
+{
+	const char *config = c->config ? c->config : "";
+	int r = cli_settings(c);
+
+	if (r != CLI_DONE)
+		return r;
+	if (geteuid() != 0)
+		return cli_fail(c, CLI_REFUSED, "not-allowed",
+			"Say it as root, from that session: sudo magotpctl confirm");
+	(void)enabled_each(config, collect, f);
+	if (!f->waiting)
+		return cli_fail(c, CLI_REFUSED, "not-enabled", "Nothing waits to be confirmed.");
+	if (f->waiting > 1)
+		return cli_usage(c, "more than one service waits: name it");
+	r = judge(f);
+	return r == CLI_DONE ? keep(f) : r;
+}
+
+int cmd_confirm(struct cli *c)
+{
+	struct confirming f = { .c = c, .service = cli_arg(c, 0), .sid = -1 };
+	struct json_object *o;
+	int r;
+
+	if (cli_opt(c, "--overdue")) {
+		enabled_tend(c->config ? c->config : "");
+		return CLI_DONE;
+	}
+	r = confirm(c, &f);
+	if (r != CLI_DONE)
+		return r;
+	if (!c->json) {
+		cli_say(c, "%s stays as it is.", f.e.service);
+		return CLI_DONE;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "service", json_object_new_string(f.e.service));
+	json_object_object_add(o, "confirmed", json_object_new_boolean(true));
+	cli_json_print(&o);
+	return CLI_DONE;
+}

@@ -1,0 +1,176 @@
+"""A sysadmin's first hour: the shipped /etc/pam.d/sshd and sshd_config of this host, a
+real sshd, and no step that locks out."""
+
+import socket
+import subprocess
+
+import pytest
+
+from host import PASSWORD, free_port, until_end, wait_for
+
+DROPIN = "/etc/ssh/sshd_config.d/magotp.conf"
+
+
+@pytest.fixture
+def fresh(empty_host):
+    """magotp installed, alice with a phone and bob without; sshd as Debian sets it up."""
+    host = empty_host
+    host.install()
+    host.person()
+    host.person("bob", phones=())
+    host.write("/etc/sudoers.d/alice", "alice ALL=(ALL) NOPASSWD: ALL\n", 0o440)
+    host.sshd_port = free_port()
+    key = host.shared / "hostkey"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    host.write("/etc/ssh/sshd_config", f"""Include /etc/ssh/sshd_config.d/*.conf
+Port {host.sshd_port}
+ListenAddress 127.0.0.1
+HostKey {key}
+PidFile /run/sshd-test.pid
+KbdInteractiveAuthentication no
+UsePAM yes
+UseDNS no
+PrintMotd no
+""")
+    host.daemon("/usr/sbin/sshd", "-D", "-e", log=host.shared / "sshd.log")
+    wait_for("sshd", lambda: answers(host))
+    host.pam_before = host.run("cat", "/etc/pam.d/sshd").stdout
+    return host
+
+
+def answers(host):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", host.sshd_port)) == 0
+
+
+def both(*command):
+    """ssh with whatever sshd offers for a password."""
+    return ("-o", "PreferredAuthentications=keyboard-interactive,password", *command)
+
+
+def password_login(host, user):
+    child = host.ssh(user, "echo in as $(id -un)", options=both())
+    child.expect("assword:")
+    child.sendline(PASSWORD)
+    return child
+
+
+def full_login(host, user="alice"):
+    before = len(host.messages())
+    child = host.ssh(user)
+    child.expect("Password:")
+    child.sendline(PASSWORD)
+    child.expect("Enter for 1:")
+    child.sendline("")
+    child.expect("Code: ")
+    child.sendline(host.code(host.message(after=before)))
+    child.expect(r"\$ ")
+    return child
+
+
+def say(child, command):
+    """What a command prints in the shell, and its exit code at the end."""
+    child.sendline("stty -echo; " + command + "; echo rc=$?=")
+    child.expect(r"rc=(\d+)=")
+    return int(child.match.group(1)), child.before
+
+
+def as_before(host):
+    return (host.run("cat", "/etc/pam.d/sshd").stdout == host.pam_before
+            and host.run("test", "-e", DROPIN, check=False).returncode == 1
+            and host.run("sh", "-c", "ls /etc/magotp/enabled/*.state", check=False).returncode != 0)
+
+
+def test_first_hour(fresh):
+    host = fresh
+    assert "in as bob" in until_end(password_login(host, "bob"))
+    p = host.run("magotpctl", "enable", "sshd", "--observe")
+    assert "was told to read its files again" in p.stderr, p.stderr
+    wait_for("sshd again", lambda: answers(host))
+    # Nobody is refused or asked; also not while the broker is down.
+    assert "in as bob" in until_end(password_login(host, "bob"))
+    sent = len(host.messages())
+    assert "in as alice" in until_end(password_login(host, "alice"))
+    assert len(host.messages()) == sent
+    host.kill_broker()
+    assert "in as bob" in until_end(password_login(host, "bob"))
+    host.start_broker()
+
+    host.run("magotpctl", "enable", "sshd", "--confirm", "5m")
+    wait_for("sshd again", lambda: answers(host))
+    # From where it was enabled it can't be confirmed.
+    p = host.run("magotpctl", "confirm", check=False)
+    assert p.returncode == 1 and "is not confirmed" in p.stderr
+    child = full_login(host)
+    assert say(child, "/usr/sbin/magotpctl confirm")[0] == 1  # not root
+    rc, said = say(child, "sudo magotpctl confirm")
+    assert rc == 0 and "sshd stays as it is" in said, said
+    child.close()
+    assert "not-enabled" in host.run("magotpctl", "confirm", check=False).stderr
+    # bob has no second factor.
+    child = password_login(host, "bob")
+    child.expect(["Login refused", "Enter for 1:", "denied"])
+    child.close()
+
+    host.run("magotpctl", "disable", "sshd")
+    assert as_before(host)
+    wait_for("sshd again", lambda: answers(host))
+    assert "in as bob" in until_end(password_login(host, "bob"))
+
+
+def test_a_session_older_than_the_change_confirms_nothing(fresh):
+    host = fresh
+    host.run("magotpctl", "enable", "sshd")
+    wait_for("sshd again", lambda: answers(host))
+    child = full_login(host)
+    host.run("magotpctl", "enable", "sshd", "--confirm", "5m")
+    rc, said = say(child, "sudo magotpctl confirm")
+    assert rc == 1 and "older than the change" in said, said
+    child.close()
+    host.run("magotpctl", "disable", "sshd")
+    assert as_before(host)
+
+
+def test_goes_back_by_itself_and_logins_work_again(fresh):
+    host = fresh
+    host.run("magotpctl", "enable", "sshd", "--confirm", "3s")
+    assert not as_before(host)
+    wait_for("back", lambda: as_before(host), 20)
+    wait_for("sshd again", lambda: answers(host))
+    assert "in as bob" in until_end(password_login(host, "bob"))
+
+
+def test_goes_back_also_when_both_watchers_are_killed(fresh):
+    """The next magotpctl of root's sees it."""
+    host = fresh
+    host.run("magotpctl", "enable", "sshd", "--confirm", "3s")
+    pids = host.run("sh", "-c", "for p in /proc/[0-9]*; do case $(readlink $p/exe) in "
+                    "*/enable-watch) [ $(readlink $p/ns/mnt) = $(readlink /proc/self/ns/mnt) ] && "
+                    "echo ${p#/proc/};; esac; done; true").stdout.split()
+    assert len(pids) == 2, pids
+    host.run("kill", "-9", *pids)
+    wait_for("overdue", lambda: host.run("magotpctl", "account", "list", check=False).returncode == 0
+             and as_before(host), 20)
+
+
+def test_sshd_files_that_say_otherwise_are_left_alone(fresh):
+    host = fresh
+    host.write("/etc/ssh/sshd_config.d/10-site.conf", "# ours\nKbdInteractiveAuthentication no\n")
+    p = host.run("magotpctl", "enable", "sshd", check=False)
+    assert p.returncode == 1
+    assert "/etc/ssh/sshd_config.d/10-site.conf:2 comes before" in p.stderr, p.stderr
+    assert as_before(host)
+    host.run("sh", "-c", "rm /etc/ssh/sshd_config.d/10-site.conf; sed -i /Include/d /etc/ssh/sshd_config")
+    p = host.run("magotpctl", "enable", "sshd", check=False)
+    assert p.returncode == 1 and as_before(host)
+    assert "Include /etc/ssh/sshd_config.d/*.conf" in p.stderr or "comes before" in p.stderr, p.stderr
+
+
+def test_disable_undoes_what_failed_halfway(fresh):
+    """sshd -t refuses its files: nothing stays behind."""
+    host = fresh
+    host.run("sh", "-c", "echo Nonsense yes >> /etc/ssh/sshd_config")
+    p = host.run("magotpctl", "enable", "sshd", check=False)
+    assert p.returncode == 1 and "sshd -t" in p.stderr
+    assert as_before(host)
+    assert "in as bob" in until_end(password_login(host, "bob"))
