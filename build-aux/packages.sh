@@ -26,7 +26,7 @@ packages_test=(
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
 	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron
-	i3lock xvfb xdotool
+	i3lock xvfb xdotool cockpit-ws cockpit-bridge chromium chromium-driver python3-selenium
 )
 
 # What `make lint`, `make format` and `make coverage` need besides.
@@ -36,7 +36,7 @@ packages_lint=(clang clang-format clang-tidy cppcheck gcovr)
 packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:opensmtpd.service
 	gammu-smsd:gammu-smsd.service smstools:smstools.service
 	nginx:nginx.service postgresql:postgresql.service
-	dovecot-imapd:dovecot.service vsftpd:vsftpd.service cron:cron.service)
+	dovecot-imapd:dovecot.service vsftpd:vsftpd.service cron:cron.service cockpit-ws:cockpit.socket)
 
 # Prints those of its arguments that are not installed.
 packages_missing()
