@@ -4,8 +4,6 @@ import base64
 import http.client
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 import apps
 from host import PASSWORD, free_port, wait_for
@@ -106,6 +104,8 @@ def test_broker_down(host):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
     options = webdriver.ChromeOptions()
     for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                    f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
