@@ -77,6 +77,7 @@ int cmd_explain(struct cli *c);
 int cmd_enable(struct cli *c);
 int cmd_disable(struct cli *c);
 int cmd_confirm(struct cli *c);
+int cmd_report(struct cli *c);
 int cmd_session_list(struct cli *c);
 int cmd_session_end(struct cli *c);
 int cmd_config_show(struct cli *c);

@@ -146,6 +146,12 @@ static const struct cli_opt enable_opts[] = {
 	{ "--pam-dir", "DIR", "where PAM's files are (/etc/pam.d)" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt report_opts[] = {
+	{ "--csv", NULL, "as CSV with a header" },
+	{ "--html", "FILE", "as a page" },
+	{ "--would-refuse", "SERVICE", "whom a watched service would have refused" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt confirm_opts[] = {
 	{ "--overdue", NULL, "confirm nothing; undo what was not confirmed in time" },
 	{ NULL, NULL, NULL },
@@ -329,6 +335,12 @@ static const struct verb verbs[] = {
 	{ "confirm", NULL, NULL, "[SERVICE]", 0, 1, false, confirm_opts,
 		"Keep what was enabled, said from a full login through it", "  magotpctl confirm\n",
 		cmd_confirm },
+	{ "report", NULL, NULL, "[--would-refuse SERVICE]", 0, 0, false, report_opts,
+		"Who has which credential; whom a watched service would refuse",
+		"  magotpctl report --csv > credentials.csv\n"
+		"  magotpctl report --html credentials.html\n"
+		"  magotpctl report --would-refuse sshd\n",
+		cmd_report },
 	{ "session", NULL, "list", "[USER]", 0, 1, false, NULL,
 		"List who is logged in, with which strength",
 		"  magotpctl session list\n"

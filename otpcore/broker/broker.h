@@ -128,6 +128,7 @@ struct handler {
 /* Tables of handle/<family>.c, ended by message 0. */
 extern const struct handler handle_login[];        /* begin send verify skip */
 extern const struct handler handle_session[];      /* account open close status */
+extern const struct handler handle_observe[];      /* observed overview */
 extern const struct handler handle_session_list[]; /* session_list session_end */
 extern const struct handler handle_phone[];
 extern const struct handler handle_account[]; /* account_*, ping */

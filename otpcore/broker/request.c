@@ -10,6 +10,7 @@ static const struct handler *const families[] = {
 	handle_login,
 	handle_session,
 	handle_session_list,
+	handle_observe,
 	handle_phone,
 	handle_account,
 	handle_connect,

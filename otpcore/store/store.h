@@ -264,6 +264,22 @@ typedef int store_session_fn(const struct store_session_row *row, void *arg);
 int store_list_sessions(struct store *s, int64_t after_id, const char *account, int64_t now,
 	size_t limit, store_session_fn *fn, void *arg);
 
+/* What a watched service would have refused: one row for a name and reason. */
+struct store_observed {
+	char account[257], reason[65], from[257], organisation[65];
+	int64_t times, first_at, last_at;
+};
+typedef int store_observed_fn(const struct store_observed *row, void *arg);
+int store_observe(
+	struct store *s, const char *service, const struct store_observed *o, int64_t now);
+/* In order of account and reason, after `after`. */
+int store_list_observed(struct store *s, const char *service, const struct store_observed *after,
+	size_t limit, store_observed_fn *fn, void *arg);
+struct store_overview {
+	int64_t accounts, bare /* no second factor */, break_glass /* codes that are good */;
+};
+int store_overview(struct store *s, int64_t now, struct store_overview *o_r);
+
 /* ---- for the calendar, outside ticks; a fn must not use the store ---- */
 typedef int store_name_fn(const char *name, void *arg);
 typedef int store_mail_fn(const struct mail *row, const char *account, void *arg);

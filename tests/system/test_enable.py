@@ -92,6 +92,8 @@ def test_first_hour(fresh):
     sent = len(host.messages())
     assert "in as alice" in until_end(password_login(host, "alice"))
     assert len(host.messages()) == sent
+    said = host.run("magotpctl", "report", "--would-refuse", "sshd").stdout
+    assert [line.split("\t")[:3] for line in said.splitlines()] == [["bob", "no-account", "1"]], said
     host.kill_broker()
     assert "in as bob" in until_end(password_login(host, "bob"))
     host.start_broker()

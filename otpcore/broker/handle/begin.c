@@ -183,6 +183,14 @@ static void choose(struct request *r, const struct service_settings *service,
 		without_factor(r, p, c);
 }
 
+/* Why this course ends in a refusal (observe.h); NULL: it does not. */
+static const char *would_refuse(const struct course *c)
+{
+	if (c->decoy)
+		return c->own->exists ? "no-factor" : "no-account";
+	return c->decision == DECISION_DENY ? verdict_id(c->verdict) : NULL;
+}
+
 static void decide_course(struct request *r, const struct service_settings *service,
 	const struct policy *p, struct course *c)
 {
@@ -201,8 +209,10 @@ static void decide_course(struct request *r, const struct service_settings *serv
 	/* Watching only: nobody is asked, or held up for want of a second factor. The
 	 * first one is still wanted. */
 	if (p->observe && p->known && proven(r, q) && c->decision != DECISION_PASS &&
-		c->decision != DECISION_EXEMPT)
+		c->decision != DECISION_EXEMPT) {
+		r->state.p = (void *)would_refuse(c);
 		set(c, DECISION_EXEMPT, VERDICT_OK, "observed");
+	}
 	if (c->decision == DECISION_EXEMPT)
 		c->decoy = false;
 	if (c->decoy)

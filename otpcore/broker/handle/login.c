@@ -1,6 +1,7 @@
 /* What the messages of a login share, and skip. */
 #include "otpcore/broker/handle/enroll.h"
 #include "otpcore/broker/handle/login.h"
+#include "otpcore/broker/handle/observe.h"
 #include "otpcore/broker/handle/trial.h"
 
 #include <string.h>
@@ -268,7 +269,7 @@ void skip_settle(struct request *r)
 }
 
 const struct handler handle_login[] = {
-	{ WIRE_MSG_BEGIN, begin_want, begin_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_BEGIN, begin_want, begin_decide, NULL, NULL, observe_after },
 	{ WIRE_MSG_SEND, party_want, login_send_decide, login_send_settle, login_send_delivered,
 		NULL },
 	{ WIRE_MSG_VERIFY, verify_want, verify_decide, verify_settle, NULL, verify_after },

@@ -4,6 +4,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/presented.h"
+#include "otpcore/broker/handle/observe.h"
 #include "otpcore/broker/handle/session.h"
 #include "otpcore/broker/handle/terms.h"
 #include "otpcore/broker/handle/token.h"
@@ -117,8 +118,12 @@ static void judge(struct request *r, const struct service_settings *service, con
 	else
 		set(j, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET,
 			r->has_ticket ? "" : "key-alone");
-	if (p->observe && j->decision == DECISION_DENY && p->known)
+	if (p->observe && j->decision == DECISION_DENY && p->known) {
+		/* What begin let pass is noted already. */
+		if (!r->has_ticket || r->ticket.decision != DECISION_EXEMPT)
+			r->state.p = (void *)(r->has_ticket ? verdict_id(j->verdict) : "key-alone");
 		set(j, DECISION_EXEMPT, VERDICT_OK, "observed");
+	}
 }
 
 static void account_fill(struct request *r, const struct policy *p, const struct judgement *j)
@@ -341,7 +346,7 @@ static void close_decide(struct request *r)
 }
 
 const struct handler handle_session[] = {
-	{ WIRE_MSG_ACCOUNT, account_want, account_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_ACCOUNT, account_want, account_decide, NULL, NULL, observe_after },
 	{ WIRE_MSG_OPEN, session_phase_want, open_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_CLOSE, session_phase_want, close_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_STRENGTH, NULL, strength_decide, NULL, NULL, NULL },

@@ -66,3 +66,24 @@ LEFT JOIN proofing ON proofing.id = (SELECT p.id FROM proofing AS p
 WHERE account.id IN (SELECT account FROM subscription WHERE proofing IN (1, 2))
 	AND account.name > $1 AND ($2 = '' OR account.organisation = $2)
 ORDER BY account.name LIMIT $4;
+
+-- $1 service; $2, $3 after this account and reason; $4 limit.
+--: list_observed ttti
+SELECT account, reason, rhost, times, first_at, last_at,
+	coalesce((SELECT organisation FROM account AS a WHERE a.name = observed.account), '')
+		AS organisation
+FROM observed WHERE service = $1 AND (account > $2 OR (account = $2 AND reason > $3))
+ORDER BY account, reason LIMIT $4;
+
+-- $1 now. Accounts; those that nothing but the password is known of; break-glass codes.
+--: overview i
+SELECT (SELECT count(*) FROM account) AS accounts,
+	(SELECT count(*) FROM account WHERE parent = ''
+		AND NOT EXISTS (SELECT 1 FROM phone WHERE phone.account = account.id
+			AND phone.state = 2)
+		AND NOT EXISTS (SELECT 1 FROM token WHERE token.account = account.id
+			AND token.state BETWEEN 5 AND 7 AND token.account > 0)
+		AND NOT EXISTS (SELECT 1 FROM certificate WHERE certificate.account = account.id
+			AND certificate.state = 2)) AS bare,
+	(SELECT count(*) FROM recovery WHERE kind = 2 AND used_at = 0
+		AND (expires_at = 0 OR expires_at > $1)) AS break_glass;

@@ -83,3 +83,13 @@ VALUES ($1, 1, $2, $3, $4, $5, $6)
 ON CONFLICT (organisation, application) DO UPDATE SET edition = excluded.edition,
 	accepted_at = excluded.accepted_at, accepted_by = excluded.accepted_by,
 	version = terms.version + 1;
+
+-- $1 service, $2 account, $3 reason, $4 from, $5 now.
+--: observe tttti
+INSERT INTO observed (service, account, reason, rhost, times, first_at, last_at)
+VALUES ($1, $2, $3, $4, 1, $5, $5)
+ON CONFLICT (service, account, reason) DO UPDATE SET rhost = excluded.rhost,
+	last_at = excluded.last_at, times = observed.times + 1;
+-- $1 31 days ago.
+--: purge_observed i
+DELETE FROM observed WHERE last_at < $1;

@@ -72,3 +72,16 @@ CREATE UNIQUE INDEX certificate_key ON certificate (key_hash) WHERE state = 2;
 CREATE INDEX certificate_named ON certificate (key_hash, account);
 ALTER TABLE login ADD COLUMN certificate BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN certificate BIGINT NOT NULL DEFAULT 0;
+
+-- What a service that only watches would have refused; one row for each name and
+-- reason, not one for each login.
+CREATE TABLE observed (
+	service TEXT NOT NULL,
+	account TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	rhost TEXT NOT NULL,
+	times BIGINT NOT NULL,
+	first_at BIGINT NOT NULL,
+	last_at BIGINT NOT NULL,
+	PRIMARY KEY (service, account, reason)
+) /*sqlite: STRICT*/;
