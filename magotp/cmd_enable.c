@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "magotp/cmd.h"
@@ -399,6 +400,21 @@ static int put_all(struct work *w)
 	return r;
 }
 
+/* Only logins that begin from now on count as confirming: times are whole seconds, so
+ * this one is waited for. */
+static int mark_time(struct work *w)
+{
+	struct timespec now, rest = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	w->e.at = now.tv_sec;
+	if (enabled_save(&w->e))
+		return failed(w->c, "the state of what is enabled");
+	rest.tv_nsec = w->e.deadline ? 999999999 - now.tv_nsec : 0;
+	nanosleep(&rest, NULL);
+	return CLI_DONE;
+}
+
 static int enable(struct work *w)
 {
 	const char *confirm = cli_opt(w->c, "--confirm");
@@ -430,6 +446,8 @@ static int enable(struct work *w)
 	if (seconds)
 		enabled_set_deadline(&w->e, seconds);
 	r = put_all(w);
+	if (r == CLI_DONE)
+		r = mark_time(w);
 	if (r != CLI_DONE) {
 		cli_note(w->c, "Undoing what was done:");
 		(void)undo(w);
