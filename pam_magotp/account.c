@@ -85,7 +85,9 @@ int phase_account(struct visit *v)
 
 	if (!q || !a)
 		goto out;
-	code = txn_take(v, &txn);
+	code = visit_is_callers(v) ? visit_take_caller(v) : PAM_SUCCESS;
+	if (code == PAM_SUCCESS)
+		code = txn_take(v, &txn);
 	if (code != PAM_SUCCESS || visit_needs_no_broker(v, &txn))
 		goto out;
 	fill(v, &txn, q);

@@ -74,6 +74,20 @@ static int leave(struct visit *v, const struct flow_result *out)
 	return r;
 }
 
+/* su_target = caller: all over again for who typed "su". */
+static int again_for_caller(struct visit *v, const struct flow_params *p, const struct flow_io *io,
+	struct flow_result *out_r)
+{
+	struct flow_params caller = *p;
+	int r = visit_take_caller(v);
+
+	if (r != PAM_SUCCESS)
+		return r;
+	caller.user = v->user;
+	caller.uid = v->uid;
+	return flow_run(&v->client, io, &caller, out_r) ? PAM_BUF_ERR : PAM_SUCCESS;
+}
+
 static int converse(struct visit *v, const struct flow_params *p, bool quiet, enum flow_end *end_r)
 {
 	const struct flow_io io = { io_pam_ask, io_pam_tell, v };
@@ -85,6 +99,12 @@ static int converse(struct visit *v, const struct flow_params *p, bool quiet, en
 	if (flow_run(&v->client, &io, p, &out)) {
 		code = PAM_BUF_ERR;
 		goto out;
+	}
+	if (out.end == FLOW_CALLER) {
+		flow_result_clear(&out);
+		code = again_for_caller(v, p, &io, &out);
+		if (code != PAM_SUCCESS)
+			goto out;
 	}
 	*end_r = out.end;
 	if (out.end == FLOW_UNAVAILABLE) {

@@ -17,6 +17,7 @@
 
 #define LISTED_FILE SYSCONFDIR "/magotp/listed"
 #define LISTED_MAX  16384
+#define CALLER_DATA "magotp-caller"
 
 void visit_log(const struct visit *v, int priority, const char *fmt, ...)
 {
@@ -130,6 +131,30 @@ int visit_who(struct visit *v)
 	v->client.timeout_ms = (v->options.timeout ? v->options.timeout : 10) * 1000;
 	v->client.server_uid = client_server_uid(v->client.socket);
 	return take_user(v);
+}
+
+int visit_take_caller(struct visit *v)
+{
+	static char yes[] = "yes";
+	uint32_t uid = uid_of(v, v->ruser);
+	uid_t real = getuid();
+
+	/* su keeps its caller's real uid; sudo does not, and has checked the name. */
+	if (!mag_streq(v->ruser, item(v, PAM_RUSER)) || uid == WIRE_UID_UNKNOWN ||
+		(real != 0 && real != uid)) {
+		visit_log(v, LOG_ERR, "service %s: its caller %s is no user of this host",
+			v->service, v->ruser);
+		return PAM_USER_UNKNOWN;
+	}
+	mag_copy(v->user, sizeof v->user, v->ruser);
+	v->uid = uid;
+	return pam_set_data(v->pamh, CALLER_DATA, yes, NULL);
+}
+
+bool visit_is_callers(const struct visit *v)
+{
+	const void *data = NULL;
+	return pam_get_data(v->pamh, CALLER_DATA, &data) == PAM_SUCCESS && data;
 }
 
 bool visit_needs_no_broker(const struct visit *v, const struct mag_secret *txn)

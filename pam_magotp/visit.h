@@ -30,6 +30,12 @@ int visit_line(pam_handle_t *pamh, int flags, int argc, const char **argv, struc
 /* User, places and broker. PAM_SUCCESS, or what the call has to return. */
 int visit_who(struct visit *v);
 
+/* su_target = caller: from now on this visit is PAM_RUSER's. PAM_SUCCESS, or what
+ * the call has to return. */
+int visit_take_caller(struct visit *v);
+/* Has an earlier call of this login taken the caller? */
+bool visit_is_callers(const struct visit *v);
+
 /* Is `service` in the root-owned file `path`, one name a line? true also when
  * there is no such file or it cannot be trusted: then every service is. */
 bool visit_listed(const char *path, const char *service);

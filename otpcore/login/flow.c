@@ -199,6 +199,9 @@ static enum step decided(struct flow *f, const struct wire_result *result)
 	switch (f->login->decision) {
 	case DECISION_ASK:
 		return start_asking(f);
+	case DECISION_CALLER:
+		f->out->end = FLOW_CALLER;
+		return STEP_END;
 	case DECISION_ENROLL:
 		f->brief = mag_streq(f->login->mode, "short");
 		return flow_enroll(f);

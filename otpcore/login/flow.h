@@ -39,6 +39,7 @@ enum flow_end {
 	FLOW_SKIPPED,        /* the person skipped and may */
 	FLOW_UNAVAILABLE,    /* no broker; error says which way */
 	FLOW_BROKEN,         /* the conversation failed (no conv, hung up) */
+	FLOW_CALLER,         /* ruser's factor is wanted: call again for that user */
 	FLOW_PASSWORD_FIRST, /* the service is in combined mode: call again with the
 				password proven and `combined` */
 };

@@ -20,6 +20,7 @@ enum login_decision {
 	DECISION_EXEMPT = 3, /* policy asks nothing of this user here */
 	DECISION_DENY = 4,   /* the verdict says why */
 	DECISION_ENROLL = 5, /* O5: a first credential is set up in the conversation */
+	DECISION_CALLER = 6, /* su_target: ruser's factor is wanted: begin for that user */
 };
 
 /* What an enrolment may set up: bits. */

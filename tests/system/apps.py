@@ -46,10 +46,10 @@ def give_token(host):
     alice(host, "magotp", "token", "add", SERIAL, host.token.next(), host.token.next())
 
 
-def give_phone(host, number="+12025550134"):
-    host.run("magotpctl", "enroll", "alice", "--phone", number)
+def give_phone(host, user="alice", number="+12025550134"):
+    host.run("magotpctl", "enroll", user, "--phone", number)
     code = host.code(host.message(number))
-    host.run("magotpctl", "phone", "verify", "alice", "p1", "-", input=code + "\n")
+    host.run("magotpctl", "phone", "verify", user, "p1", "-", input=code + "\n")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ ENTER = {"su": (*AS_BOB, "su", "alice", "-c", "id -un"), "login": ("login", "ali
 
 @pytest.fixture(scope="module")
 def host(stage):
-    with apps.app_host(stage) as host:
+    with apps.app_host(stage, "[service su-caller]\nsu_target = caller\n") as host:
         host.run("useradd", "-m", "bob")
         apps.profile(host, "su")
         apps.profile(host, "login")
@@ -58,3 +58,38 @@ def test_broker_down(host, program):
     child = to_choice(host, program)
     child.sendline(host.token.next())
     assert is_in(child, program)
+
+
+def test_su_target_caller_asks_for_the_callers_factor(host):
+    """The password is alice's, the code bob's; the account line knows whose login it is."""
+    host.write("/etc/pam.d/su-l", "auth requisite pam_unix.so\n"
+               "auth required pam_magotp.so service=su-caller\n"
+               "account required pam_unix.so\n"
+               "account required pam_magotp.so service=su-caller\n"
+               "session required pam_unix.so\n"
+               "session required pam_magotp.so service=su-caller\n")
+    enter = (*AS_BOB, "su", "-l", "alice", "-c", "id -un")
+    child = host.spawn(*enter)
+    child.expect("Password: ")
+    child.sendline(PASSWORD)
+    # Without a factor of his own he gets a made-up one (L10), never hers.
+    child.expect("Second step for bob")
+    child.expect("Enter for 1: ")
+    assert "0134" not in child.before and "oken ending" not in child.before
+    child.sendline(host.token.next())
+    child.expect("Enter for 1: |Code: |tries left|refused")
+    child.close(force=True)
+    apps.give_phone(host, "bob", "+12025550177")
+    before = len(host.messages())
+    child = host.spawn(*enter)
+    child.expect("Password: ")
+    child.sendline(PASSWORD)
+    child.expect("Second step for bob")
+    child.expect("Enter for 1: ")
+    child.sendline("")
+    child.expect("Code: ")
+    message = host.message(after=before)
+    assert message["to"] == "+12025550177"
+    child.sendline(host.code(message))
+    assert "alice" in until_end(child)
+    assert child.exitstatus == 0

@@ -951,12 +951,23 @@ static void test_combined_wants_the_password_first(void **state)
 	assert_int_equal(fake.sends, 0);
 }
 
+/* su_target: nothing is asked of the target, and nothing is granted. */
+static void test_su_target_is_the_callers_turn(void **state)
+{
+	(void)state;
+	fake.login.decision = DECISION_CALLER;
+	struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+	assert_int_equal(r.end, FLOW_CALLER);
+	assert_int_equal(fake.sends, 0);
+}
+
 #define T(f) cmocka_unit_test_setup(f, two_phones)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_L2_choice_code_in),
+		T(test_su_target_is_the_callers_turn),
 		T(test_L2_enter_takes_the_default),
 		T(test_L2_a_token_is_listed_and_its_code_taken_at_once),
 		T(test_P5_resend_voice_wrong_expired),

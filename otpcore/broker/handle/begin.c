@@ -191,6 +191,15 @@ static const char *would_refuse(const struct course *c)
 	return c->decision == DECISION_DENY ? verdict_id(c->verdict) : NULL;
 }
 
+/* su_target: root's su says who calls it. A name that came over the network is
+ * nobody on this host. */
+static bool wants_caller(const struct request *r, const struct wire_begin_req *q,
+	const struct service_settings *service)
+{
+	return service->su_target && r->standing.root && *q->ruser && !*q->rhost &&
+	       !mag_streq(q->ruser, q->user);
+}
+
 static void decide_course(struct request *r, const struct service_settings *service,
 	const struct policy *p, struct course *c)
 {
@@ -202,7 +211,10 @@ static void decide_course(struct request *r, const struct service_settings *serv
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, p->bad);
 	else if (!proven(r, q))
 		set(c, DECISION_DENY, VERDICT_REQUIREMENTS_NOT_MET, "password");
-	else if (exempt(r, q, service))
+	else if (wants_caller(r, q, service)) {
+		set(c, DECISION_CALLER, VERDICT_OK, "caller");
+		return;
+	} else if (exempt(r, q, service))
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
 	else if (!by_certificate(r, p, c))
 		choose(r, service, p, c);
@@ -367,8 +379,8 @@ void begin_decide(struct request *r)
 	res = make_ticket(r, &p, &c, &t);
 	if (!res && c.decoy)
 		res = use_decoy(r, &t, &p, &c);
-	/* Who is refused gets nothing to go on with. */
-	if (!res && c.decision != DECISION_DENY)
+	/* Who is refused, or is not who has to prove it, gets nothing to go on with. */
+	if (!res && c.decision != DECISION_DENY && c.decision != DECISION_CALLER)
 		res = ticket_seal(r, &t, &rep->txn);
 	if (res) {
 		request_error(r, res);
