@@ -72,8 +72,7 @@ const struct session *session_satisfies(
 	const char *reason;
 	const struct session *s = session_sound(r, a, &reason);
 
-	if (!s || !p->known || !strength_satisfies((enum strength)s->strength, p->require) ||
-		s->level < p->level)
+	if (!s || !policy_satisfied(p, (enum strength)s->strength, s->level))
 		return NULL;
 	return p->mode == MODE_NONE || r->now - s->since < reuse ? s : NULL;
 }

@@ -79,8 +79,13 @@ void policy_make(const struct settings *s, const struct service_settings *servic
 		not_understood(&p, "level", number);
 	}
 	/* "s" is offered only where the password alone would be enough (L3). */
-	p.skip = service->skip && p.level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p.require);
+	p.skip = service->skip && policy_satisfied(&p, STRENGTH_PASSWORD, 1);
 	*p_r = p;
+}
+
+bool policy_satisfied(const struct policy *p, enum strength strength, int64_t level)
+{
+	return p->known && strength_satisfies(strength, p->require) && level >= p->level;
 }
 
 /* ---- exemptions ---- */
@@ -243,8 +248,7 @@ static const char *why_excluded(
 		return "phone-expired";
 	if (proofing_waits(s))
 		return verdict_id(VERDICT_PROOFING_PENDING);
-	if (!p->known || !strength_satisfies(phone_strength(phone), p->require) ||
-		phone_level(a, phone) < p->level)
+	if (!policy_satisfied(p, phone_strength(phone), phone_level(a, phone)))
 		return "requirements-not-met";
 	return NULL;
 }

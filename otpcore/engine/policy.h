@@ -24,6 +24,10 @@ struct policy_line {
 void policy_make(const struct settings *s, const struct service_settings *service,
 	const struct policy_line *line, struct policy *p_r);
 
+/* Is a login (or a session) of this strength and level enough? requirement.def is the
+ * whole table. */
+bool policy_satisfied(const struct policy *p, enum strength strength, int64_t level);
+
 /* Is this user or this address exempt? Addresses are literals only; v4-mapped
  * ones are folded; NULL, "" and names never match. */
 bool policy_exempt_user(const struct service_settings *service, const char *user);

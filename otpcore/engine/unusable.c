@@ -24,7 +24,7 @@ bool policy_token_fits(const struct policy *p, const struct token *t, int64_t le
 	enum strength gives =
 		t->kind == TOKEN_HARDWARE ? STRENGTH_HARDWARE_OTP : STRENGTH_MOBILE_ID;
 
-	return p->known && strength_satisfies(gives, p->require) && level >= p->level;
+	return policy_satisfied(p, gives, level);
 }
 
 /* One that was revoked matters until another one is there. */

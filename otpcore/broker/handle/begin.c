@@ -96,7 +96,7 @@ static void without_factor(struct request *r, const struct policy *p, struct cou
 /* Where the password is enough: asked only where the person may also skip. */
 static bool password_enough(const struct policy *p)
 {
-	return p->level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p->require);
+	return policy_satisfied(p, STRENGTH_PASSWORD, 1);
 }
 
 /* What this login may use; those that two codes put right come last, and are
@@ -130,7 +130,7 @@ static bool only_recovery(
 	const struct request *r, const struct course *c, const struct policy *p, size_t n_offers)
 {
 	bool codes = login_recoveries(c->a, c->own, RECOVERY_CODE) > 0 &&
-		     strength_satisfies(STRENGTH_PHONE_OTP, p->require) && p->level <= 2;
+		     policy_satisfied(p, STRENGTH_PHONE_OTP, 2);
 
 	return n_offers == 0 && p->mode != MODE_NONE &&
 	       strstr(r->broker->settings->factors, "recovery") &&
@@ -148,8 +148,8 @@ static bool by_certificate(struct request *r, const struct policy *p, struct cou
 		return false;
 	keys = presented_keys(r, c->own, c->a == c->own ? NULL : c->a);
 	if (keys.certificate &&
-		strength_satisfies((enum strength)keys.certificate->class, p->require) &&
-		certificate_level((enum strength)keys.certificate->class) >= p->level) {
+		policy_satisfied(p, (enum strength)keys.certificate->class,
+			certificate_level((enum strength)keys.certificate->class))) {
 		c->certificate = keys.certificate;
 		set(c, DECISION_PASS, VERDICT_OK, "");
 		return true;

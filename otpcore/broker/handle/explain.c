@@ -152,8 +152,7 @@ static enum login_decision choose(const struct explaining *x, enum verdict *why_
 		*why_r = VERDICT_NOT_ALLOWED;
 		return DECISION_DENY;
 	}
-	if (p->level <= 1 && strength_satisfies(STRENGTH_PASSWORD, p->require) &&
-		!(p->skip && x->offered))
+	if (policy_satisfied(p, STRENGTH_PASSWORD, 1) && !(p->skip && x->offered))
 		return DECISION_PASS;
 	if (p->mode == MODE_NONE) {
 		*why_r = VERDICT_REQUIREMENTS_NOT_MET;

@@ -10,16 +10,38 @@
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/session.h"
 
-/* What this login has proven so far; NONE: nothing. Without a ticket the auth
- * stack was not run: sshd took a key, and that is as good as a password. */
+/* The certificate that let this login pass, the own one or the parent's (H11): it may
+ * be deleted meanwhile. */
+static struct certificate *certificate_of_ticket(struct request *r)
+{
+	const char *const names[] = { r->ticket.user, r->ticket.parent };
+
+	for (size_t k = 0; k < 2 && r->has_ticket && r->ticket.certificate; k++) {
+		struct certificates *list =
+			*names[k] ? store_certificates(r->tick, names[k]) : NULL;
+
+		for (size_t i = 0; list && i < list->n; i++)
+			if (list->rows[i].row.id == r->ticket.certificate &&
+				list->rows[i].row.fate != ROW_DELETED)
+				return &list->rows[i];
+	}
+	return NULL;
+}
+
+/* What this login has proven so far; NONE: nothing. Without a ticket the auth stack
+ * was not run: sshd took a key, and that is as good as a password. So is what rested
+ * on a phone, a token or a certificate that is gone by now. */
 static enum strength proven(struct request *r, int64_t *level_r)
 {
 	const struct login *l;
+	struct proof proof;
 
 	*level_r = 1;
 	if (!r->has_ticket)
 		return STRENGTH_PASSWORD;
 	if (r->ticket.certificate && r->ticket.decision == DECISION_PASS) {
+		if (!certificate_of_ticket(r))
+			return STRENGTH_PASSWORD;
 		*level_r = r->ticket.has_level;
 		return strength_from_id(r->ticket.strength);
 	}
@@ -30,6 +52,10 @@ static enum strength proven(struct request *r, int64_t *level_r)
 	l = store_login(r->tick, r->ticket.login);
 	if (!l->row.id || l->account != r->ticket.account)
 		return STRENGTH_NONE;
+	proof = (struct proof){ .phone = l->phone, .token = l->token };
+	if (l->strength > STRENGTH_PASSWORD &&
+		!session_proof_holds(r, request_account(r), r->ticket.holder, &proof))
+		return STRENGTH_PASSWORD;
 	if (l->level > 1)
 		*level_r = l->level;
 	return (enum strength)l->strength;
@@ -39,16 +65,18 @@ static int session_phase_want(struct request *r)
 {
 	int res = session_want(r);
 
-	return !res && r->has_ticket && r->ticket.certificate
-		       ? store_want_certificates(r->tick, r->ticket.user)
-		       : res;
+	if (!res && r->has_ticket && r->ticket.certificate)
+		res = store_want_certificates(r->tick, r->ticket.user);
+	if (!res && r->has_ticket && r->ticket.certificate && *r->ticket.parent)
+		res = store_want_certificates(r->tick, r->ticket.parent);
+	return res;
 }
 
 static int account_want(struct request *r)
 {
 	const struct wire_account_req *q = r->body;
 	struct service_settings service;
-	int res = session_want(r);
+	int res = session_phase_want(r);
 
 	settings_service(r->broker->settings, q->service, &service);
 	if (!res)
@@ -81,7 +109,7 @@ static bool exempt(const struct request *r, const struct wire_account_req *q,
 static bool satisfied(struct request *r, const struct aggregate *a, const struct policy *p,
 	const struct service_settings *service, const struct judgement *j)
 {
-	if (strength_satisfies(j->strength, p->require) && j->level >= p->level)
+	if (policy_satisfied(p, j->strength, j->level))
 		return true;
 	/* The session that begin let pass, or one that may stand for this service. */
 	return j->strength != STRENGTH_NONE && session_satisfies(r, a, p, service->reuse);
@@ -249,16 +277,13 @@ static void tell_opened(struct request *r, const struct aggregate *a, const stru
 /* sshd has seen the key: who has it is known from now on (C1). */
 static void certificate_used(struct request *r)
 {
-	struct certificates *list =
-		r->ticket.certificate ? store_certificates(r->tick, r->ticket.user) : NULL;
+	struct certificate *c = certificate_of_ticket(r);
 
-	for (size_t i = 0; list && i < list->n; i++) {
-		if (list->rows[i].row.id != r->ticket.certificate)
-			continue;
-		list->rows[i].state = CERTIFICATE_ACTIVE;
-		list->rows[i].last_used_at = r->now;
-		store_mark_certificate(r->tick, r->index, &list->rows[i], ROW_CHANGED);
-	}
+	if (!c)
+		return;
+	c->state = CERTIFICATE_ACTIVE;
+	c->last_used_at = r->now;
+	store_mark_certificate(r->tick, r->index, c, ROW_CHANGED);
 }
 
 static void open_login(struct request *r, struct aggregate *a)
@@ -349,7 +374,7 @@ const struct handler handle_session[] = {
 	{ WIRE_MSG_ACCOUNT, account_want, account_decide, NULL, NULL, observe_after },
 	{ WIRE_MSG_OPEN, session_phase_want, open_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_CLOSE, session_phase_want, close_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_STRENGTH, NULL, strength_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_STRENGTH, session_phase_want, strength_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_STATUS, status_want, status_decide, NULL, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

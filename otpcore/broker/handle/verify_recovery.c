@@ -46,8 +46,7 @@ static bool enough(const struct party *p, const struct recovery *c)
 		return false;
 	party_policy(p, &policy);
 	worth(p, c, &proof);
-	return policy.known && strength_satisfies(proof.strength, policy.require) &&
-	       proof.level >= policy.level;
+	return policy_satisfied(&policy, proof.strength, proof.level);
 }
 
 /* One that is not enough for this service stays unused, and counts as wrong. */
