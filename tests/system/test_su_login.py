@@ -1,4 +1,4 @@
-"""su, login, cron and sudo in the private host."""
+"""su and login in the private host, and magotp elevate."""
 
 import pexpect
 
@@ -39,13 +39,6 @@ def test_login_on_a_terminal(host):
     child.sendline("magotp status; exit")
     seen = until_end(child)
     assert "Phone OTP (phone-otp)" in seen, seen
-
-
-def test_threat_17_cron_needs_no_broker_and_no_conversation(host):
-    host.write("/etc/pam.d/cron", (ROOT / "conf/examples/cron").read_text())
-    host.stop(host.broker)
-    done = host.run("pamtester", "cron", "alice", "acct_mgmt", check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_elevate_raises_a_session_that_skipped(empty_host):
