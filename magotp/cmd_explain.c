@@ -236,6 +236,17 @@ static int read_pam(struct cli *c, const char *service, struct explained *e)
 	return CLI_DONE;
 }
 
+/* su_target: whose factor it is that the rest speaks of. */
+static void note_caller(struct cli *c, const struct explained *e)
+{
+	for (size_t i = 0; i < e->p.n_trace; i++)
+		if (mag_streq(e->p.trace[i].effect, "su_target = caller"))
+			cli_note(c,
+				"Note: %s asks for the second factor of who calls it; this is what "
+				"holds when %s does.",
+				e->q.service, c->user);
+}
+
 static int explain(struct cli *c, struct explained *e)
 {
 	const char *from = cli_opt(c, "--from"), *last = cli_opt(c, "--last");
@@ -258,6 +269,7 @@ static int explain(struct cli *c, struct explained *e)
 		return r;
 	if (last)
 		return say_last(c, &e->p);
+	note_caller(c, e);
 	if (c->json)
 		print_json(e);
 	else

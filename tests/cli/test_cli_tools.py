@@ -126,6 +126,15 @@ def test_O5_explain_who_would_be_led_through(make_desk):
                      pam_dir(desk))["decision"] == "deny"
 
 
+def test_explain_says_whose_factor_su_wants(make_desk):
+    desk = make_desk(**{"service su": {"su_target": "caller"}})
+    desk.with_phone("games")
+    assert "of who calls it" in desk.ctl("explain", "su", "games").stderr
+    assert "of who calls it" not in desk.ctl("explain", "sshd", "games").stderr
+    effects = [t["effect"] for t in desk.json("explain", "su", "games")["trace"]]
+    assert "su_target = caller" in effects
+
+
 def test_explain_exempt_unknown_and_profiles(make_desk):
     desk = make_desk(**{
         "service sshd": {"require": "strong", "exempt_users": "news",

@@ -22,7 +22,7 @@ struct explaining {
 
 /* The options that decide, in the order in which they do. */
 static const char *const traced[] = { "require", "level", "unenrolled", "publickey_alone",
-	"exempt_users", "exempt_groups", "exempt_networks", "skip", "observe" };
+	"exempt_users", "exempt_groups", "exempt_networks", "skip", "su_target", "observe" };
 
 static bool on_line(const struct explaining *x, const char *key)
 {
@@ -69,6 +69,8 @@ static void value_text(const struct explaining *x, const char *key, struct mag_b
 		mag_buf_puts(b, x->service.exempt_networks);
 	else if (mag_streq(key, "skip"))
 		mag_buf_puts(b, p->skip ? "yes" : "no");
+	else if (mag_streq(key, "su_target"))
+		mag_buf_puts(b, x->service.su_target ? "caller" : "target");
 	else
 		mag_buf_puts(b, p->observe ? "yes" : "no");
 }
