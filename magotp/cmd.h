@@ -78,6 +78,7 @@ int cmd_enable(struct cli *c);
 int cmd_disable(struct cli *c);
 int cmd_confirm(struct cli *c);
 int cmd_report(struct cli *c);
+int cmd_doctor(struct cli *c);
 int cmd_session_list(struct cli *c);
 int cmd_session_end(struct cli *c);
 int cmd_config_show(struct cli *c);

@@ -146,6 +146,13 @@ static const struct cli_opt enable_opts[] = {
 	{ "--pam-dir", "DIR", "where PAM's files are (/etc/pam.d)" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt doctor_opts[] = {
+	{ "--service", "SERVICE", "this one; else all that have pam_magotp" },
+	{ "--user", "USER", "also whether this one gets in" },
+	{ "--strict", NULL, "a warning is a failure, too" },
+	{ "--pam-dir", "DIR", "where PAM's files are (/etc/pam.d)" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt report_opts[] = {
 	{ "--csv", NULL, "as CSV with a header" },
 	{ "--html", "FILE", "as a page" },
@@ -335,6 +342,12 @@ static const struct verb verbs[] = {
 	{ "confirm", NULL, NULL, "[SERVICE]", 0, 1, false, confirm_opts,
 		"Keep what was enabled, said from a full login through it", "  magotpctl confirm\n",
 		cmd_confirm },
+	{ "doctor", NULL, NULL, "[--service SERVICE] [--user USER]", 0, 0, false, doctor_opts,
+		"Look for what is wrong, and say how to put it right",
+		"  magotpctl doctor\n"
+		"  magotpctl doctor --service sshd --user alice\n"
+		"  magotpctl doctor --strict --json\n",
+		cmd_doctor },
 	{ "report", NULL, NULL, "[--would-refuse SERVICE]", 0, 0, false, report_opts,
 		"Who has which credential; whom a watched service would refuse",
 		"  magotpctl report --csv > credentials.csv\n"

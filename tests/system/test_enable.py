@@ -1,6 +1,7 @@
 """A sysadmin's first hour: the shipped /etc/pam.d/sshd and sshd_config of this host, a
 real sshd, and no step that locks out."""
 
+import json
 import socket
 import subprocess
 
@@ -81,9 +82,20 @@ def as_before(host):
             and host.run("sh", "-c", "ls /etc/magotp/enabled/*.state", check=False).returncode != 0)
 
 
+def doctor(host):
+    """Severity, fix and message of the worst row of each id."""
+    rows = json.loads(host.run("magotpctl", "--json", "doctor", "--service", "sshd", check=False).stdout)
+    rows.sort(key=lambda r: ("ok", "warning", "error").index(r["severity"]))
+    return {r["id"]: (r["severity"], r["fix"], r["message"]) for r in rows}
+
+
 def test_first_hour(fresh):
     host = fresh
     assert "in as bob" in until_end(password_login(host, "bob"))
+    found = doctor(host)
+    assert found["sshd-kbdint"][:2] == ("error", "magotpctl enable sshd"), found
+    assert found["pam-auth"][:2] == ("error", "magotpctl enable sshd")
+    assert found["sshd-kbdint"][2].startswith("/etc/ssh/sshd_config: KbdInteractiveAuthentication no"), found
     p = host.run("magotpctl", "enable", "sshd", "--observe")
     assert "was told to read its files again" in p.stderr, p.stderr
     wait_for("sshd again", lambda: answers(host))
@@ -108,6 +120,8 @@ def test_first_hour(fresh):
     rc, said = say(child, "sudo magotpctl confirm")
     assert rc == 0 and "sshd stays as it is" in said, said
     child.close()
+    found = doctor(host)
+    assert [i for i, row in found.items() if row[0] == "error"] == [], found
     assert "not-enabled" in host.run("magotpctl", "confirm", check=False).stderr
     # bob has no second factor.
     child = password_login(host, "bob")

@@ -1,0 +1,294 @@
+/* doctor: the daemons, the files that must be root's, the clock, the way in when
+ * nothing else works. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include "magotp/doctor.h"
+#include "magotp/enabled.h"
+#include "magotp/replace.h"
+#include "otpcore/base/clock.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+
+#define GROUPS  SYSCONFDIR "/magotp/groups"
+#define LISTED  SYSCONFDIR "/magotp/listed"
+#define KEY_FIX "Fix owner and mode: root's, 0600"
+
+static void error(struct doctor *d, const char *id, const char *fix, const char *message)
+{
+	const struct finding f = { .id = id, .severity = DOCTOR_ERROR, .fix = fix };
+
+	doctor_found(d, &f, "%s", message);
+}
+
+static void warning(struct doctor *d, const char *id, const char *fix, const char *message)
+{
+	const struct finding f = { .id = id, .severity = DOCTOR_WARNING, .fix = fix };
+
+	doctor_found(d, &f, "%s", message);
+}
+
+/* ---- the daemons ---- */
+static void check_broker(struct doctor *d)
+{
+	struct wire_ping_rep p = { 0 };
+	int64_t before = mag_ticks_ms();
+	int r = client_call(&d->c->client, WIRE_MSG_PING, NULL, &d->c->result, &p);
+	char text[300];
+
+	if (!r)
+		r = d->c->result.error;
+	if (r) {
+		snprintf(text, sizeof text, "no answer on %s: %s", d->c->client.socket,
+			mag_strerror(r));
+		error(d, "broker", "otpcored", text);
+		return;
+	}
+	d->broker = true;
+	doctor_ok(d, "broker", "answers in %lld ms, %s, schema %u",
+		(long long)(mag_ticks_ms() - before), p.store, p.schema);
+	if (!mag_streq(p.version, PACKAGE_VERSION)) {
+		snprintf(text, sizeof text, "otpcored is version %s, this is %s", p.version,
+			PACKAGE_VERSION);
+		warning(d, "version", "Start otpcored again", text);
+	}
+}
+
+static void check_smsd(struct doctor *d)
+{
+	static const char *const channels[] = { "sms", "voice", "email" };
+	static struct wire_gateway_list_rep p;
+	struct wire_gateway_list_req q = { 0 };
+	struct client client = d->c->client;
+	char text[300];
+	int r;
+
+	memset(&p, 0, sizeof p);
+	client.socket = d->c->settings && *d->c->settings->smsd_socket ? d->c->settings->smsd_socket
+								       : SMSD_SOCKET;
+	client.server_uid = client_server_uid(client.socket);
+	r = client_call(&client, WIRE_MSG_GATEWAY_LIST, &q, &d->c->result, &p);
+	if (!r)
+		r = d->c->result.error;
+	if (r) {
+		snprintf(text, sizeof text, "no answer on %s: %s", client.socket, mag_strerror(r));
+		error(d, "smsd", "magotp-smsd", text);
+		return;
+	}
+	doctor_ok(d, "smsd", "answers, %zu gateways", p.n_gateways);
+	for (size_t i = 0; i < 3; i++) {
+		const struct finding f = { .id = "gateway",
+			.severity = i ? DOCTOR_WARNING : DOCTOR_ERROR,
+			.subject = channels[i],
+			.fix = "A section in /etc/magotp/gateways.d, see smsd.conf(5)" };
+		size_t n = 0;
+
+		for (size_t k = 0; k < p.n_gateways; k++)
+			n += strstr(p.gateways[k].channels, channels[i]) != NULL;
+		if (n)
+			doctor_ok(d, "gateway", "%zu for %s", n, channels[i]);
+		else
+			doctor_found(d, &f, "none takes %s", channels[i]);
+	}
+}
+
+static void check_break_glass(struct doctor *d)
+{
+	struct wire_overview_rep p = { 0 };
+
+	if (!d->broker)
+		return;
+	if (client_call(&d->c->client, WIRE_MSG_OVERVIEW, NULL, &d->c->result, &p) ||
+		d->c->result.error)
+		return; /* not root: it is not for everybody */
+	if (p.break_glass)
+		doctor_ok(d, "break-glass", "%lld code%s", (long long)p.break_glass,
+			p.break_glass == 1 ? "" : "s");
+	else
+		warning(d, "break-glass", "magotpctl break-glass root --reason setup --until 1y",
+			"no way in if the gateways or your phone are gone");
+}
+
+const struct doctor_check doctor_daemons[] = {
+	{ "broker", check_broker },
+	{ "smsd", check_smsd },
+	{ "break-glass", check_break_glass },
+	{ NULL, NULL },
+};
+
+/* ---- the host ---- */
+static void check_clock(struct doctor *d)
+{
+	struct timex t = { 0 };
+	int state = adjtimex(&t);
+	long offset = t.status & STA_NANO ? t.offset / 1000000 : t.offset / 1000;
+
+	if (state < 0 || state == TIME_ERROR || t.status & STA_UNSYNC)
+		warning(d, "clock", "Run chrony or systemd-timesyncd",
+			"nothing keeps it right; codes of tokens and apps depend on it");
+	else
+		doctor_ok(d, "clock", "kept right, offset %ld ms", offset);
+}
+
+static void check_master_key(struct doctor *d)
+{
+	const char *key = d->c->settings->master_key;
+	char text[700];
+
+	if (!mag_has_prefix(key, "file:")) {
+		doctor_ok(d, "master-key", "from %.*s", (int)strcspn(key, ":"), key);
+		return;
+	}
+	key += strlen("file:");
+	if (doctor_safe(key, true)) {
+		doctor_ok(d, "master-key", "%s is private", key);
+		return;
+	}
+	snprintf(text, sizeof text,
+		access(key, F_OK) ? "%s is not there" : "%s can be read or written by others", key);
+	error(d, "master-key", access(key, F_OK) ? "magotpctl setup" : KEY_FIX, text);
+}
+
+static void check_store(struct doctor *d)
+{
+	const char *url = d->c->settings->url;
+	char text[700];
+	struct stat st;
+
+	if (!mag_has_prefix(url, "sqlite:"))
+		return;
+	url += strlen("sqlite:");
+	if (stat(url, &st)) {
+		snprintf(text, sizeof text, "%s: %s", url, strerror(errno));
+		error(d, "store", errno == ENOENT ? "magotpctl setup" : NULL, text);
+	} else if (st.st_mode & 077) {
+		snprintf(text, sizeof text, "%s can be read or written by others", url);
+		error(d, "store", "chmod 600 on it", text);
+	} else {
+		doctor_ok(d, "store", "%s is private", url);
+	}
+}
+
+/* Who may write in the folder of a socket can put an own one there. */
+static void check_sockets(struct doctor *d)
+{
+	const char *paths[] = { d->c->client.socket, d->c->settings->smsd_socket };
+	char folder[200], text[300];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct stat st;
+		char *slash;
+
+		if (mag_copy(folder, sizeof folder, paths[i]) || !(slash = strrchr(folder, '/')))
+			continue;
+		*slash = 0;
+		if (stat(folder, &st)) /* the daemon's own check tells more */
+			continue;
+		if (st.st_mode & 022) {
+			snprintf(text, sizeof text, "others may write in %s", folder);
+			error(d, "socket", "systemd-tmpfiles --create", text);
+		} else {
+			doctor_ok(d, "socket", "%s is nobody else's to write", folder);
+		}
+	}
+}
+
+static void check_module(struct doctor *d)
+{
+	const char *path = PAMDIR "/pam_magotp.so";
+	char text[300];
+
+	if (!d->ours)
+		return;
+	if (doctor_safe(path, false)) {
+		doctor_ok(d, "module", "%s", path);
+		return;
+	}
+	snprintf(text, sizeof text,
+		access(path, F_OK) ? "%s is not there" : "%s may be written by others", path);
+	error(d, "module", access(path, F_OK) ? "Install it" : "Make it root's, 0644", text);
+}
+
+/* A member of a strength group could leave a setgid file behind (security.md 15). */
+static void check_groups(struct doctor *d)
+{
+	static const char *const places[] = { "/home", "/tmp", "/var/tmp" };
+	char *nss, *line;
+	struct statvfs v;
+	char text[200];
+
+	if (!d->ours || access(GROUPS, F_OK))
+		return;
+	if (doctor_safe(GROUPS, false))
+		doctor_ok(d, "groups", GROUPS " is root's");
+	else
+		error(d, "groups", "chown root " GROUPS "; chmod 644 " GROUPS,
+			GROUPS " may be written by others");
+	for (size_t i = 0; i < 3; i++) {
+		if (statvfs(places[i], &v) || v.f_flag & ST_NOSUID)
+			continue;
+		snprintf(text, sizeof text,
+			"%s is not mounted nosuid: a setgid file keeps a "
+			"strength group for others",
+			places[i]);
+		warning(d, "nosuid", "Mount it with nosuid", text);
+	}
+	nss = file_read("/etc/nsswitch.conf", NULL);
+	line = nss ? strstr(nss, "\ngroup:") : NULL;
+	if (line)
+		line[1 + strcspn(line + 1, "\n")] = 0;
+	if (!line || !strstr(line, "magotp"))
+		warning(d, "nsswitch", "Add magotp to the group line of /etc/nsswitch.conf",
+			"strength groups have numbers only");
+	else
+		doctor_ok(d, "nsswitch", "strength groups have names");
+	free(nss);
+}
+
+static void check_listed(struct doctor *d)
+{
+	if (!d->ours || access(LISTED, F_OK))
+		return;
+	if (doctor_safe(LISTED, false))
+		doctor_ok(d, "listed", LISTED " is root's");
+	else
+		error(d, "listed", "chown root " LISTED "; chmod 644 " LISTED,
+			LISTED
+			" may be written by others; the module takes all services for listed");
+}
+
+static int pending(const struct enabled *e, void *arg)
+{
+	struct doctor *d = arg;
+	char text[300], at[32];
+
+	if (!e->deadline)
+		return 0;
+	snprintf(text, sizeof text, "%s goes back at %s unless confirmed", e->service,
+		mag_time_minute(e->deadline, at, sizeof at));
+	warning(d, "unconfirmed", "Log in through it, then there: magotpctl confirm", text);
+	return 0;
+}
+
+static void check_enabled(struct doctor *d)
+{
+	(void)enabled_each(d->c->config ? d->c->config : "", pending, d);
+}
+
+const struct doctor_check doctor_host[] = {
+	{ "clock", check_clock },
+	{ "master-key", check_master_key },
+	{ "store", check_store },
+	{ "socket", check_sockets },
+	{ "module", check_module },
+	{ "groups", check_groups },
+	{ "listed", check_listed },
+	{ "unconfirmed", check_enabled },
+	{ NULL, NULL },
+};

@@ -1,0 +1,312 @@
+/* doctor: a service. Its stack, the options on our line, sshd's own settings, and who
+ * could not get in. */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "magotp/doctor.h"
+#include "magotp/pamfile.h"
+#include "magotp/pamstack.h"
+#include "magotp/recipe.h"
+#include "magotp/sshd.h"
+#include "otpcore/base/strength.h"
+#include "otpcore/base/text.h"
+
+static void found(
+	struct doctor *d, const char *id, enum severity s, const char *fix, const char *text)
+{
+	const struct finding f = { .id = id, .severity = s, .subject = d->service, .fix = fix };
+
+	doctor_found(d, &f, "%s", text);
+}
+
+/* ---- the stack ---- */
+static bool judge(struct doctor *d, enum pam_phase phase, const char *id)
+{
+	struct pam_stack *s = calloc(1, sizeof *s);
+	char why[RECIPE_ERROR_MAX] = "", fix[128];
+	struct pam_finding f = { 0 };
+	const struct pam_rule *at = NULL;
+	bool right = false;
+
+	if (s && pam_stack_read(d->pam_dir, d->service, NULL, phase, s)) {
+		snprintf(why, sizeof why, "%s/%s is not there, or not understood", d->pam_dir,
+			d->service);
+	} else if (s) {
+		pam_stack_judge(s, &f);
+		recipe_fault(s, &f, why, sizeof why);
+		at = f.way_round ? f.way_round
+		     : f.no_stop ? f.no_stop
+		     : f.found   ? &s->rules[f.magotp]
+				 : NULL;
+		right = !*why;
+	}
+	snprintf(fix, sizeof fix, "magotpctl enable %s", d->service);
+	if (right) {
+		doctor_ok(d, id, "%s",
+			phase == PAM_AUTH ? "the password is required before the code"
+					  : "a key alone meets the requirement, too");
+	} else {
+		const struct finding g = { .id = id,
+			.severity = DOCTOR_ERROR,
+			.subject = d->service,
+			.file = at ? at->file : NULL,
+			.line = at ? at->line : 0,
+			.fix = f.found ? "See pam_magotp(8) for whole stacks" : fix };
+
+		doctor_found(d, &g, "%s", why);
+	}
+	free(s);
+	return right;
+}
+
+static void check_stack(struct doctor *d)
+{
+	(void)judge(d, PAM_AUTH, "pam-auth");
+	if (recipe_for(d->service)->account)
+		(void)judge(d, PAM_ACCOUNT, "pam-account");
+}
+
+/* ---- the options on our line ---- */
+static void weaker(struct doctor *d, const struct pam_line *l, const char *key, const char *line,
+	const char *conf)
+{
+	const struct finding f = { .id = "weaker",
+		.severity = DOCTOR_WARNING,
+		.subject = d->service,
+		.file = l->file,
+		.line = l->line,
+		.fix = "Take it off the line" };
+
+	doctor_found(d, &f, "%s:%d: %s=%s is weaker than %s in magotp.conf", l->file, l->line, key,
+		line, conf);
+}
+
+static void check_line(struct doctor *d)
+{
+	const struct settings *s = d->c->settings;
+	struct service_settings set;
+	struct pam_line l;
+	struct finding f = { .subject = d->service };
+	char levels[2][8];
+
+	if (pam_read(d->pam_dir, d->service, &l) || !l.found)
+		return;
+	f.file = l.file;
+	f.line = l.line;
+	settings_service(s, *l.service ? l.service : d->service, &set);
+	if (*l.wrong) {
+		f.id = "pam-options";
+		f.severity = DOCTOR_ERROR;
+		f.fix = "See pam_magotp(8)";
+		doctor_found(d, &f, "%s:%d: everybody is refused: %s", l.file, l.line, l.wrong);
+		return;
+	}
+	if (*l.require && settings_strength(s, l.require) < settings_strength(s, set.require))
+		weaker(d, &l, "require", l.require, set.require);
+	snprintf(levels[0], sizeof levels[0], "%d", (int)l.level);
+	snprintf(levels[1], sizeof levels[1], "%d", (int)set.level);
+	if (l.level && l.level < set.level)
+		weaker(d, &l, "level", levels[0], levels[1]);
+	if (mag_streq(l.unenrolled, "allow") && set.unenrolled != UNENROLLED_ALLOW)
+		weaker(d, &l, "unenrolled", "allow",
+			set.unenrolled == UNENROLLED_DENY ? "deny" : "enroll");
+	if (l.broker_down_allow) {
+		f.id = "broker-down";
+		f.severity = DOCTOR_WARNING;
+		f.fix = set.observe ? "magotpctl enable takes it off the line"
+				    : "Take it off the line";
+		doctor_found(d, &f,
+			"%s:%d: broker_down=allow: who keeps otpcored from answering needs no code",
+			l.file, l.line);
+	} else {
+		doctor_ok(d, "broker-down", "without otpcored nobody gets in");
+	}
+}
+
+/* ---- magotp.conf ---- */
+static void check_policy(struct doctor *d)
+{
+	static const char *const shells[] = { "sshd", "su", "sudo", "login" };
+	struct service_settings set;
+	char source[256], fix[128];
+
+	settings_service(d->c->settings, d->service, &set);
+	if (set.observe) {
+		snprintf(fix, sizeof fix, "magotpctl enable %s --confirm 10m", d->service);
+		found(d, "observe", DOCTOR_WARNING, fix,
+			"it is only watched: nobody is asked or refused");
+	}
+	for (size_t i = 0; i < 4; i++)
+		if (set.skip && mag_streq(d->service, shells[i])) {
+			const struct finding f = { .id = "skip",
+				.severity = DOCTOR_WARNING,
+				.subject = d->service,
+				.file = settings_source(
+					d->c->settings, d->service, "skip", source, sizeof source),
+				.fix = "skip = no" };
+
+			doctor_found(d, &f,
+				"skip = yes: whoever has the password enters the owner's "
+				"account and waits there");
+		}
+	if (set.skip && set.reuse)
+		found(d, "skip-reuse", DOCTOR_ERROR, "skip = no, or reuse = 0",
+			"skip and reuse together are no second factor");
+}
+
+/* Who has nothing to be asked for would be refused. */
+static void check_accounts(struct doctor *d)
+{
+	struct wire_overview_rep p = { 0 };
+	struct service_settings set;
+	const struct finding f = { .id = "unenrolled",
+		.severity = DOCTOR_WARNING,
+		.fix = "magotpctl account list --state pending" };
+
+	settings_service(d->c->settings, d->service, &set);
+	if (!d->broker || d->bare_asked || set.unenrolled != UNENROLLED_DENY ||
+		client_call(&d->c->client, WIRE_MSG_OVERVIEW, NULL, &d->c->result, &p) ||
+		d->c->result.error)
+		return;
+	d->bare_asked = true;
+	if (p.bare)
+		doctor_found(d, &f, "%lld of %lld account%s without a second factor: refused",
+			(long long)p.bare, (long long)p.accounts, p.accounts == 1 ? "" : "s");
+	else
+		doctor_ok(d, "unenrolled", "each of %lld accounts has a second factor",
+			(long long)p.accounts);
+}
+
+static void check_user(struct doctor *d)
+{
+	struct wire_explain_req q = { 0 };
+	struct wire_explain_rep *p = d->user && d->broker ? calloc(1, sizeof *p) : NULL;
+	char text[200], fix[400];
+	struct pam_line l = { 0 };
+
+	if (!p)
+		return;
+	(void)pam_read(d->pam_dir, d->service, &l);
+	mag_copy(q.user, sizeof q.user, d->user);
+	mag_copy(q.service, sizeof q.service, *l.service ? l.service : d->service);
+	mag_copy(q.require, sizeof q.require, l.require);
+	mag_copy(q.mode, sizeof q.mode, l.mode);
+	mag_copy(q.unenrolled, sizeof q.unenrolled, l.unenrolled);
+	q.level = (uint32_t)l.level;
+	if (!client_call(&d->c->client, WIRE_MSG_EXPLAIN, &q, &d->c->result, p) &&
+		!d->c->result.error) {
+		snprintf(fix, sizeof fix, "magotpctl explain %s %s", d->service, d->user);
+		snprintf(text, sizeof text, "%.100s would be refused (%s)", d->user, p->reason);
+		if (p->decision == DECISION_DENY || p->decision == DECISION_NONE)
+			found(d, "user", DOCTOR_ERROR, fix, text);
+		else if (!getpwnam(d->user))
+			found(d, "user", DOCTOR_WARNING, NULL, "this host does not know that user");
+		else
+			doctor_ok(d, "user", "%s would be let in", d->user);
+	}
+	free(p);
+}
+
+/* ---- sshd ---- */
+struct wish {
+	const char *keyword, *shown, *value;
+	enum severity severity;
+	const char *id, *why;
+};
+
+static const struct wish wishes[] = {
+	{ "usepam", "UsePAM", "yes", DOCTOR_ERROR, "sshd-usepam", "PAM is not asked at all" },
+	{ "kbdinteractiveauthentication", "KbdInteractiveAuthentication", "yes", DOCTOR_ERROR,
+		"sshd-kbdint", "there is no way to ask for a code" },
+	{ "passwordauthentication", "PasswordAuthentication", "no", DOCTOR_WARNING, "sshd-password",
+		"that way has no place for a code and is refused" },
+	{ "permitemptypasswords", "PermitEmptyPasswords", "no", DOCTOR_WARNING, "sshd-empty",
+		"an empty password is no first factor" },
+	{ "permituserenvironment", "PermitUserEnvironment", "no", DOCTOR_WARNING,
+		"sshd-environment", "people could set the variables that sshd hands on" },
+};
+
+static void check_wish(struct doctor *d, const struct sshd_settings *s, const struct wish *w)
+{
+	char value[64], place[300];
+	struct finding f = { .id = w->id,
+		.severity = w->severity,
+		.subject = w->shown,
+		.fix = "magotpctl enable sshd" };
+
+	sshd_value(s, w->keyword, value, sizeof value);
+	if (!*value || mag_streq(value, w->value)) {
+		doctor_ok(d, w->id, "%s %s", w->shown, w->value);
+		return;
+	}
+	sshd_place(w->keyword, place, sizeof place);
+	if (*place) {
+		char *colon = strrchr(place, ':');
+		int64_t line = 0;
+
+		if (colon && !mag_int_parse(colon + 1, 1, 1000000, &line)) {
+			*colon = 0;
+			f.line = (int)line;
+		}
+		f.file = place;
+	}
+	doctor_found(
+		d, &f, "%s: %s %s: %s", *place ? place : "sshd's default", w->shown, value, w->why);
+}
+
+/* "publickey,keyboard-interactive:pam any": each way is a word. */
+static void check_methods(struct doctor *d, const struct sshd_settings *s)
+{
+	char value[512], *save = NULL;
+	struct service_settings set;
+	size_t key = 0, asked = 0;
+
+	sshd_value(s, "authenticationmethods", value, sizeof value);
+	settings_service(d->c->settings, d->service, &set);
+	for (char *w = strtok_r(value, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		asked += mag_streq(w, "any") || strstr(w, "keyboard-interactive") != NULL;
+		key += mag_streq(w, "publickey");
+	}
+	if (!asked && (asked || key))
+		found(d, "sshd-methods", DOCTOR_ERROR,
+			"AuthenticationMethods publickey,keyboard-interactive:pam",
+			"AuthenticationMethods has no way that asks for a code");
+	else if (key && !set.publickey_alone)
+		found(d, "sshd-methods", DOCTOR_WARNING,
+			"AuthenticationMethods publickey,keyboard-interactive:pam",
+			"a key alone is taken by sshd and refused by the account line");
+	else
+		doctor_ok(d, "sshd-methods", "sshd can ask for a code");
+}
+
+static void check_sshd(struct doctor *d)
+{
+	struct sshd_settings *s;
+	char said[600] = "";
+
+	if (!d->ours || !mag_streq(d->service, "sshd"))
+		return;
+	s = calloc(1, sizeof *s);
+	if (s && sshd_settings(s, said, sizeof said)) {
+		found(d, "sshd", DOCTOR_ERROR, "sshd -t says what is wrong",
+			*said ? said : "/usr/sbin/sshd cannot be run");
+	} else if (s) {
+		for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
+			check_wish(d, s, &wishes[i]);
+		check_methods(d, s);
+	}
+	free(s);
+}
+
+const struct doctor_check doctor_service[] = {
+	{ "pam-auth", check_stack },
+	{ "pam-options", check_line },
+	{ "sshd", check_sshd },
+	{ "observe", check_policy },
+	{ "unenrolled", check_accounts },
+	{ "user", check_user },
+	{ NULL, NULL },
+};

@@ -1,0 +1,204 @@
+"""doctor: each check finds what is wrong, and says so only then."""
+
+import glob
+import json
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from desk import ENV
+
+TOP = Path(__file__).resolve().parents[2]
+GOOD = """auth requisite pam_unix.so
+auth required pam_magotp.so
+account required pam_magotp.so
+account required pam_unix.so
+"""
+
+
+@pytest.fixture
+def pam(desk):
+    path = os.path.join(desk.dir, "pam.d")
+    os.mkdir(path)
+
+    def put(text, name="ftp"):
+        with open(os.path.join(path, name), "w") as f:
+            f.write(text)
+    put(GOOD)
+    put("auth required pam_permit.so\n", "quiet")
+    put.dir = path
+    return put
+
+
+def doctor(desk, pam, *args):
+    """Rows by id; several of one id are several entries."""
+    p = subprocess.run(desk._argv("magotpctl", ("--json", "doctor", "--pam-dir", pam.dir, *args)),
+                       capture_output=True, text=True, env=ENV, cwd="/", timeout=60)
+    rows = {}
+    for row in json.loads(p.stdout):
+        rows.setdefault(row["id"], []).append(row)
+    assert p.returncode == any(r["severity"] == "error" for rs in rows.values() for r in rs)
+    return rows
+
+
+def severities(rows, name):
+    return [r["severity"] for r in rows.get(name, [])]
+
+
+def test_all_is_well(desk, pam):
+    desk.with_phone("games")
+    desk.ctl("break-glass", "games", "--reason", "setup", "--until", "1y")
+    rows = doctor(desk, pam)
+    for name in ("config", "broker", "smsd", "break-glass", "master-key", "store", "socket",
+                 "pam-auth", "pam-account", "broker-down", "unenrolled"):
+        assert set(severities(rows, name)) == {"ok"}, (name, rows.get(name))
+    assert not [r for rs in rows.values() for r in rs if r["severity"] == "error"], rows
+    assert [r["subject"] for r in rows["gateway"]] == ["", "", ""]
+    assert {r["service"] for rs in rows.values() for r in rs} == {"", "ftp"}  # not "quiet"
+    assert set(rows["broker"][0]) == {"id", "severity", "service", "subject", "file", "line",
+                                      "message", "fix", "command"}
+
+
+def test_exit_codes_and_the_form_for_pipes(desk, pam):
+    desk.with_phone("games")
+    p = desk.ctl("doctor", "--pam-dir", pam.dir)  # no break-glass code: a warning only
+    line = next(x for x in p.stdout.splitlines() if x.startswith("break-glass"))
+    assert line.split("\t")[:2] == ["break-glass", "warning"]
+    assert "magotpctl break-glass root" in line
+    assert re.search(r"^0 errors, \d+ warnings?, \d+ ok\. Man page: magotp-doctor\(7\)$", p.stderr, re.M)
+    desk.ctl("doctor", "--strict", "--pam-dir", pam.dir, code=1)
+    pam(GOOD.replace("requisite", "required"))
+    desk.ctl("doctor", "--pam-dir", pam.dir, code=1)
+
+
+def test_on_a_terminal_it_reads_as_in_the_manual(desk, pam):
+    child = desk.terminal("magotpctl", "doctor", "--pam-dir", pam.dir)
+    child.expect(r"ok +broker +answers in \d+ ms, sqlite, schema 3\r\n")
+    child.expect(r"warning +break-glass +no way in[^\r]*\r\n +Fix: magotpctl break-glass root")
+    child.expect(r"\d+ ok\. Man page: magotp-doctor\(7\)")
+
+
+def test_a_daemon_that_does_not_answer(desk, pam):
+    desk.stop("smsd")
+    rows = doctor(desk, pam)
+    assert severities(rows, "smsd") == ["error"] and rows["smsd"][0]["command"] == "magotp-smsd"
+    desk.stop("broker")
+    rows = doctor(desk, pam)
+    assert severities(rows, "broker") == ["error"] and "gateway" not in rows
+
+
+def test_a_configuration_with_a_mistake(desk, pam):
+    with open(desk.conf_file, "a") as f:
+        f.write("[service ftp]\nrequre = phone-otp\n")
+    rows = doctor(desk, pam)
+    assert list(rows) == ["config"] and severities(rows, "config") == ["error"]
+    assert "requre" in rows["config"][0]["message"]
+
+
+def test_no_gateway_for_a_channel(desk, pam):
+    desk.smsd_conf(**{"gateway outbox": {"channels": "voice"}})
+    desk.stop("smsd")
+    desk.start_smsd()
+    rows = doctor(desk, pam)
+    assert {(r["subject"], r["severity"]) for r in rows["gateway"]} == {
+        ("sms", "error"), ("", "ok"), ("email", "warning")}
+
+
+@pytest.mark.parametrize("name,path", [("master-key", "master.key"), ("store", "db/otpcore.db")])
+def test_files_that_others_may_read(desk, pam, name, path):
+    path = os.path.join(desk.dir, path)
+    assert severities(doctor(desk, pam), name) == ["ok"]
+    os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o040)
+    assert severities(doctor(desk, pam), name) == ["error"]
+
+
+@pytest.mark.parametrize("text,name,line", [
+    (GOOD.replace("requisite", "required"), "pam-auth", 1),
+    ("auth sufficient pam_fprintd.so\n" + GOOD, "pam-auth", 1),
+    (GOOD.replace("auth required pam_magotp", "auth optional pam_magotp"), "pam-auth", 2),
+    (GOOD.replace("account required pam_magotp.so\n", ""), "pam-account", 0),
+    (GOOD.replace("pam_magotp.so", "pam_magotp.so requires=x", 1), "pam-options", 2),
+])
+def test_stacks_with_a_fault(desk, pam, text, name, line):
+    assert severities(doctor(desk, pam), name) in (["ok"], [])
+    pam(text)
+    rows = doctor(desk, pam)
+    assert severities(rows, name) == ["error"]
+    assert rows[name][0]["line"] == line and (not line or rows[name][0]["file"].endswith("/ftp"))
+
+
+def test_options_that_weaken(make_desk):
+    desk = make_desk(**{"service ftp": {"require": "hardware-otp", "level": "3", "skip": "no"}})
+    directory = os.path.join(desk.dir, "pam.d")
+    os.mkdir(directory)
+
+    def put(options):
+        with open(os.path.join(directory, "ftp"), "w") as f:
+            f.write(GOOD.replace("auth required pam_magotp.so", "auth required pam_magotp.so" + options))
+    put.dir = directory
+    put(" require=mloa-hardware level=3")
+    rows = doctor(desk, put)
+    assert "weaker" not in rows and severities(rows, "broker-down") == ["ok"]
+    put(" require=phone-otp level=2 nullok broker_down=allow")
+    rows = doctor(desk, put)
+    assert severities(rows, "weaker") == ["warning"] * 3
+    assert severities(rows, "broker-down") == ["warning"]
+    assert rows["weaker"][0]["file"] == directory + "/ftp" and rows["weaker"][0]["line"] == 2
+
+
+def test_settings_that_are_no_second_factor(make_desk):
+    desk = make_desk(**{"service su": {"require": "password", "skip": "yes", "reuse": "8h",
+                                       "observe": "yes"}})
+    directory = os.path.join(desk.dir, "pam.d")
+    os.mkdir(directory)
+    with open(os.path.join(directory, "su"), "w") as f:
+        f.write(GOOD)
+
+    class Pam:
+        dir = directory
+    rows = doctor(desk, Pam)
+    assert (severities(rows, "skip"), severities(rows, "skip-reuse"), severities(rows, "observe")) == (
+        ["warning"], ["error"], ["warning"])
+
+
+def test_people_without_a_second_factor(desk, pam):
+    desk.with_phone("games")
+    desk.person("news")
+    rows = doctor(desk, pam, "--user", "games")
+    assert severities(rows, "unenrolled") == ["warning"]
+    assert "1 of 2 accounts" in rows["unenrolled"][0]["message"]
+    assert severities(rows, "user") == ["ok"]
+    rows = doctor(desk, pam, "--user", "news", "--service", "ftp")
+    assert severities(rows, "user") == ["error"]
+    assert rows["user"][0]["command"] == "magotpctl explain ftp news"
+
+
+def test_a_service_that_is_not_enabled(desk, pam):
+    rows = doctor(desk, pam, "--service", "quiet")
+    assert severities(rows, "pam-auth") == ["error"]
+    assert rows["pam-auth"][0]["command"] == "magotpctl enable quiet"
+
+
+def test_what_waits_to_be_confirmed(desk, pam):
+    with open(os.path.join(pam.dir, "ftp"), "w") as f:
+        f.write("auth requisite pam_unix.so\naccount required pam_unix.so\n"
+                "session required pam_unix.so\n")
+    assert "unconfirmed" not in doctor(desk, pam)
+    desk.ctl("enable", "ftp", "--confirm", "1h", "--pam-dir", pam.dir)
+    assert severities(doctor(desk, pam), "unconfirmed") == ["warning"]
+    desk.ctl("disable", "ftp")
+
+
+def test_every_id_stands_in_the_manual():
+    text = "".join(Path(f).read_text() for f in glob.glob(str(TOP / "magotp/*doctor*.c")))
+    ids = set(re.findall(r'\.id = "([a-z-]+)"', text))
+    ids |= set(re.findall(r'(?:doctor_ok|warning|error|found|judge)\(d, (?:PAM_\w+, )?"([a-z-]+)"', text))
+    ids |= set(re.findall(r'"(sshd-[a-z]+)"', text))
+    assert len(ids) > 25, ids
+    manual = (TOP / "docs/magotp-doctor.7").read_text()
+    listed = {w for line in re.findall(r"^\.It Li (.*)$", manual, re.M) for w in line.split(" , ")}
+    assert ids == listed
