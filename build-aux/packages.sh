@@ -10,7 +10,7 @@ packages_build=(
 	gcc g++ make libc6-dev autoconf automake libtool pkg-config mawk
 	libpam0g-dev libssl-dev libsqlite3-dev libevent-dev libjson-c-dev
 	libcurl4-openssl-dev libphonenumber-dev libprotobuf-dev libsystemd-dev libseccomp-dev
-	libqrencode-dev libpskc-dev libxml2-dev
+	libqrencode-dev libpskc-dev libxml2-dev libpq-dev
 )
 
 # What ./demo needs besides: a real sshd, a client that types, a token.

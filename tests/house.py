@@ -43,7 +43,7 @@ class Login:
     """One login from begin on; `seq` counts by itself."""
 
     def __init__(self, house, user, service, uid=None, **fields):
-        self.house, self.uid, self.seq = house, uid, 0
+        self.house, self.uid, self.seq, self.ref = house, uid, 0, 1
         fields = {"user": user, "service": service, "uid": UID_UNKNOWN, "proof": 1, **fields}
         self.user, self.service = user, service
         self.result, self.begin = house.call("begin", fields, uid=uid)
@@ -165,7 +165,10 @@ class House:
                               capture_output=True, text=True)
 
     def setup(self):
-        if not os.path.exists(os.path.join(self.dir, "db", "otpcore.db")):
+        made = (os.path.join(self.dir, "db", "otpcore.db")
+                if self.sections["store"]["url"].startswith("sqlite:")
+                else os.path.join(self.dir, "master.key"))
+        if not os.path.exists(made):
             done = self.run("otpcored", "--config", self.conf_file, "--setup", check=False)
             assert done.returncode == 0, done.stderr
 

@@ -72,25 +72,32 @@ int setup_run(const struct settings *s)
 	bool has_key;
 	int r;
 
-	if (!db || *db != '/')
+	/* A server's database is its administrator's to make. */
+	if (db ? *db != '/' : !path_of(s->url, "postgresql:"))
 		return fail(MAG_EUNSUPPORTED, "[store] url:", s->url);
 	if (uid == 0 && priv_user(s->user, &uid, &gid))
 		return fail(MAG_ENOTFOUND, "user", s->user);
 	/* A key without a store is half a setup, and may be finished. The other way
 	 * round everything in the store would be lost to a new key. */
 	has_key = !key || access(key, F_OK) == 0;
-	if (access(db, F_OK) == 0)
+	if (db && access(db, F_OK) == 0)
 		return fail(MAG_EEXISTS, "nothing was changed: store", db);
 	if (has_key)
 		say("kept", s->master_key);
 	else if ((r = make_key(key)))
 		return r;
-	if ((r = make_directory(db, uid, gid)) || (r = priv_drop(s->user)))
+	if ((db && (r = make_directory(db, uid, gid))) || (r = priv_drop(s->user)))
 		return r;
 	if ((r = store_create(s->url, err))) {
 		fprintf(stderr, "otpcored: %s\n", *err ? err : mag_strerror(r));
+		/* What is in it opens with the key that made it. */
+		if (r == MAG_EEXISTS && !has_key)
+			fprintf(stderr,
+				"otpcored: this host needs the master key of the others in place "
+				"of the new %s\n",
+				key);
 		return r;
 	}
-	say("made", db);
+	say("made", db ? db : "the tables of the store");
 	return 0;
 }

@@ -71,6 +71,7 @@ struct backend_ops {
 };
 
 extern const struct backend_ops backend_sqlite;
+extern const struct backend_ops backend_postgresql; /* HAVE_POSTGRESQL */
 
 struct store {
 	const struct backend_ops *ops;

@@ -17,7 +17,12 @@ static const char *const schemas[] = {
 _Static_assert(sizeof schemas / sizeof schemas[0] == STORE_SCHEMA,
 	"one file in schema/ per step up to STORE_SCHEMA");
 
-static const struct backend_ops *const backends[] = { &backend_sqlite };
+static const struct backend_ops *const backends[] = {
+	&backend_sqlite,
+#ifdef HAVE_POSTGRESQL
+	&backend_postgresql,
+#endif
+};
 
 /* "kind:where". 0 or MAG_EINVAL. */
 static int parse(const char *url, const struct backend_ops **ops_r, const char **where_r,
@@ -36,8 +41,13 @@ static int parse(const char *url, const struct backend_ops **ops_r, const char *
 		*where_r = colon + 1;
 		return 0;
 	}
-	snprintf(err, STORE_ERROR_MAX,
-		"\"%s\": expected sqlite:/absolute/path or sqlite::memory:", url);
+	snprintf(err, STORE_ERROR_MAX, "\"%s\": expected sqlite:/absolute/path, sqlite::memory:%s",
+		url,
+#ifdef HAVE_POSTGRESQL
+		" or postgresql://HOST/DATABASE");
+#else
+		" (this program was built without PostgreSQL)");
+#endif
 	return MAG_EINVAL;
 }
 

@@ -1,9 +1,38 @@
 #include "tests/store/common.h"
 
 #include <dirent.h>
+#ifdef HAVE_POSTGRESQL
+#include <libpq-fe.h>
+#endif
 #include <unistd.h>
 
 /* ---- a store ---- */
+
+/* Where postgresql.sh has made a server: the tests "in memory" run in a schema of it, a
+ * new one each. NULL: in memory. */
+static const char *server(void)
+{
+	return getenv("MAGOTP_TEST_POSTGRESQL");
+}
+
+static int empty_schema(const char *url)
+{
+#ifdef HAVE_POSTGRESQL
+	PGconn *conn = PQconnectdb(url);
+	PGresult *result = PQexec(conn, "SET client_min_messages = warning;"
+					"DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+	bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+
+	if (!ok)
+		print_error("%s", PQerrorMessage(conn));
+	PQclear(result);
+	PQfinish(conn);
+	return ok ? 0 : -1;
+#else
+	print_error("%s: built without PostgreSQL\n", url);
+	return -1;
+#endif
+}
 
 static int setup(void **state, bool file)
 {
@@ -18,7 +47,9 @@ static int setup(void **state, bool file)
 	if (file)
 		snprintf(f->url, sizeof f->url, "sqlite:%s", f->path);
 	else
-		strcpy(f->url, "sqlite::memory:");
+		snprintf(f->url, sizeof f->url, "%s", server() ? server() : "sqlite::memory:");
+	if (!file && server() && empty_schema(server()) != 0)
+		return -1;
 	if (store_create(f->url, err) != 0 || store_open(f->url, &f->s, err) != 0) {
 		print_error("%s\n", err);
 		return -1;

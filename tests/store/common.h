@@ -21,7 +21,7 @@
 
 struct fixture {
 	bool file;
-	char dir[64], path[96], url[112];
+	char dir[64], path[96], url[256];
 	struct store *s;
 };
 

@@ -1,0 +1,285 @@
+/* The connection to PostgreSQL: made, checked, made again after it was lost. One, with
+ * durable commits; what waits too long for the server is given up. */
+#include "otpcore/store/pg.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+
+#define SCHEME      "postgresql:"
+#define ANSWER_MS   8000 /* above the server's own deadlines */
+#define CONNECT_SEC "3"
+
+/* Durable whatever the server's default; nothing of ours waits longer than a login may. */
+static const char settings_sql[] =
+	"SET synchronous_commit = on; SET statement_timeout = '5s'; SET lock_timeout = '3s';"
+	"SET idle_in_transaction_session_timeout = '10s'; SET client_encoding = 'UTF8';"
+	"SET standard_conforming_strings = on; SET DateStyle = 'ISO'; SET bytea_output = 'hex'";
+
+static int64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* libpq's messages end in a newline and may have several lines. */
+static void tell(char err[STORE_ERROR_MAX], const char *what, const char *message)
+{
+	snprintf(err, STORE_ERROR_MAX, "%s: %s", what, message);
+	err[strcspn(err, "\n")] = '\0';
+}
+
+void pg_lost(struct pg *q, const char *what)
+{
+	char err[STORE_ERROR_MAX];
+
+	if (q->conn == NULL)
+		return;
+	tell(err, what, PQerrorMessage(q->conn));
+	mag_log(MAG_LOG_ERROR, "store: %s", err);
+	PQfinish(q->conn);
+	q->conn = NULL;
+	memset(q->prepared, 0, sizeof q->prepared);
+}
+
+/* ---- waiting ---- */
+
+static int wait_for(struct pg *q, short events, int64_t until)
+{
+	struct pollfd p = { PQsocket(q->conn), events, 0 };
+	int64_t left = until - clock_ms();
+	int n = left > 0 ? poll(&p, 1, (int)left) : 0;
+
+	if (n < 0 && errno == EINTR)
+		return 0;
+	return n > 0 ? p.revents : MAG_ETIMEOUT;
+}
+
+/* All that was asked is on its way, and an answer is there. */
+static int ready(struct pg *q, int64_t until)
+{
+	int pending = PQflush(q->conn);
+
+	while (pending == 1 || (pending == 0 && PQisBusy(q->conn))) {
+		int got = wait_for(q, pending == 1 ? POLLIN | POLLOUT : POLLIN, until);
+
+		if (got < 0)
+			return got;
+		if (got & (POLLIN | POLLERR | POLLHUP) && !PQconsumeInput(q->conn))
+			return MAG_ESTORE;
+		pending = PQflush(q->conn);
+	}
+	return pending < 0 ? MAG_ESTORE : 0;
+}
+
+int pg_result(struct pg *q, PGresult **result_r)
+{
+	int r = q->conn != NULL ? ready(q, clock_ms() + ANSWER_MS) : MAG_ESTORE;
+
+	if (r != 0) {
+		pg_lost(q, r == MAG_ETIMEOUT ? "PostgreSQL does not answer" : "PostgreSQL is gone");
+		return MAG_ESTORE;
+	}
+	*result_r = PQgetResult(q->conn);
+	return 0;
+}
+
+/* ---- faults ---- */
+
+int pg_fault(const PGresult *result, const char *what)
+{
+	/* SQLSTATE: "Appendix A. PostgreSQL Error Codes". */
+	static const struct {
+		const char *state;
+		int r;
+	} known[] = {
+		{ "40001", MAG_EBUSY },     /* serialization_failure */
+		{ "40P01", MAG_EBUSY },     /* deadlock_detected */
+		{ "55P03", MAG_EBUSY },     /* lock_not_available */
+		{ "57014", MAG_EBUSY },     /* query_canceled: a deadline */
+		{ "23505", MAG_ECONFLICT }, /* unique_violation */
+		{ "53200", MAG_ENOMEM },    /* out_of_memory */
+	};
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	char err[STORE_ERROR_MAX];
+	int r = MAG_ESTORE;
+
+	for (size_t i = 0; state != NULL && i < sizeof known / sizeof known[0]; i++)
+		if (strcmp(state, known[i].state) == 0)
+			r = known[i].r;
+	if (r != MAG_ECONFLICT) {
+		tell(err, what, PQresultErrorMessage(result));
+		mag_log(MAG_LOG_ERROR, "store: %s (%s)", err, state != NULL ? state : "no state");
+	}
+	return r;
+}
+
+int pg_say(struct pg *q, const char *sql)
+{
+	PGresult *result = NULL;
+	int r = 0, last = MAG_ESTORE;
+
+	if (q->conn == NULL || !PQsendQuery(q->conn, sql)) {
+		pg_lost(q, sql);
+		return MAG_ESTORE;
+	}
+	while (r == 0 && (r = pg_result(q, &result)) == 0 && result != NULL) {
+		ExecStatusType status = PQresultStatus(result);
+
+		last = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK
+			       ? 0
+			       : pg_fault(result, sql);
+		PQclear(result);
+		if (last != 0)
+			r = last;
+	}
+	/* What is left of a failed one. */
+	while (q->conn != NULL && pg_result(q, &result) == 0 && result != NULL)
+		PQclear(result);
+	return r != 0 ? r : last;
+}
+
+/* ---- connecting ---- */
+
+/* libpq takes from its environment what nobody says; what it does is ours to say. */
+static void forget_environment(void)
+{
+	static const char *const names[] = { "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE",
+		"PGUSER", "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGOPTIONS",
+		"PGAPPNAME", "PGSSLMODE", "PGREQUIRESSL", "PGSSLCOMPRESSION", "PGSSLCERT",
+		"PGSSLKEY", "PGSSLROOTCERT", "PGSSLCRL", "PGSSLCRLDIR", "PGSSLSNI", "PGREQUIREPEER",
+		"PGSSLMINPROTOCOLVERSION", "PGSSLMAXPROTOCOLVERSION", "PGGSSENCMODE",
+		"PGKRBSRVNAME", "PGGSSLIB", "PGCONNECT_TIMEOUT", "PGCLIENTENCODING",
+		"PGTARGETSESSIONATTRS", "PGDATESTYLE", "PGTZ", "PGGEQO", "PGSYSCONFDIR",
+		"PGLOCALEDIR", "PGCHANNELBINDING" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		unsetenv(names[i]);
+}
+
+/* Across a network only with TLS. */
+static bool safe(PGconn *conn)
+{
+	const char *host = PQhost(conn);
+
+	return PQsslInUse(conn) || host == NULL || *host == '\0' || *host == '/';
+}
+
+/* What the URL says comes last and wins; of several hosts the one that takes writes. */
+static PGconn *dial(const char *url)
+{
+	const char *const keys[] = { "connect_timeout", "application_name", "target_session_attrs",
+		"sslmode", "ssl_min_protocol_version", "keepalives_idle", "tcp_user_timeout",
+		"dbname", NULL };
+	const char *const values[] = { CONNECT_SEC, "otpcored", "read-write", "verify-full",
+		"TLSv1.2", "10", "8000", url, NULL };
+
+	return PQconnectdbParams(keys, values, 1);
+}
+
+static int connect_to(struct pg *q, char err[STORE_ERROR_MAX])
+{
+	int r = MAG_ESTORE;
+
+	q->conn = dial(q->url);
+	if (q->conn == NULL) {
+		tell(err, "store", mag_strerror(MAG_ENOMEM));
+		return MAG_ENOMEM;
+	}
+	if (PQstatus(q->conn) != CONNECTION_OK)
+		tell(err, "PostgreSQL", PQerrorMessage(q->conn));
+	else if (!safe(q->conn))
+		tell(err, "PostgreSQL",
+			"without TLS only by a local socket: take sslmode out of "
+			"the url");
+	else if (PQserverVersion(q->conn) < 120000)
+		tell(err, "PostgreSQL", "version 12 or newer is needed");
+	else
+		r = pg_say(q, settings_sql);
+	if (r == 0 && PQsetnonblocking(q->conn, 1) != 0)
+		r = MAG_ESTORE;
+	if (r != 0 && q->conn != NULL) {
+		PQfinish(q->conn);
+		q->conn = NULL;
+	}
+	memset(q->prepared, 0, sizeof q->prepared);
+	return r;
+}
+
+int pg_usable(struct pg *q)
+{
+	char err[STORE_ERROR_MAX] = "";
+	int r = 0;
+
+	/* A server that restarted tells so only when one reads. */
+	if (q->conn != NULL && (!PQconsumeInput(q->conn) || PQstatus(q->conn) != CONNECTION_OK))
+		pg_lost(q, "PostgreSQL");
+	if (q->conn == NULL)
+		r = connect_to(q, err);
+	if (r != 0)
+		mag_log(MAG_LOG_ERROR, "store: %s", err);
+	return r;
+}
+
+void pg_close(void *backend)
+{
+	struct pg *q = backend;
+
+	if (q == NULL)
+		return;
+	PQfinish(q->conn);
+	free(q->url);
+	free(q);
+}
+
+int pg_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX])
+{
+	struct pg *q = calloc(1, sizeof *q);
+	int r = MAG_ENOMEM;
+
+	forget_environment();
+	if (q == NULL || asprintf(&q->url, SCHEME "%s", where) < 0) {
+		snprintf(err, STORE_ERROR_MAX, "%s", mag_strerror(r));
+		free(q);
+		return r;
+	}
+	r = connect_to(q, err);
+	if (r != 0)
+		pg_close(q);
+	else
+		*backend_r = q;
+	return r;
+}
+
+/* The database is its administrator's to make; here it is looked at whether there is a
+ * store in it already. */
+int pg_create(const char *where, char err[STORE_ERROR_MAX])
+{
+	void *backend = NULL;
+	struct pg *q = NULL;
+	PGresult *result = NULL;
+	int r = pg_open(where, &backend, err);
+
+	if (r != 0)
+		return r;
+	q = backend;
+	result = PQexec(q->conn, "SELECT to_regclass('meta') IS NOT NULL");
+	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+		tell(err, "PostgreSQL", PQerrorMessage(q->conn));
+		r = MAG_ESTORE;
+	} else if (*PQgetvalue(result, 0, 0) == 't') {
+		tell(err, where, "there is a store already");
+		r = MAG_EEXISTS;
+	}
+	PQclear(result);
+	pg_close(q);
+	return r;
+}

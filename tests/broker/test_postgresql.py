@@ -1,0 +1,153 @@
+"""The broker with its store in a real PostgreSQL: logins, two brokers, a server that dies."""
+
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+import oath
+import postgres
+from house import Neighbour, needs_root, wrong
+
+ROUNDS = 200 if os.environ.get("MAGOTP_LONG") else 2
+
+pytestmark = [needs_root,
+              pytest.mark.skipif(not postgres.available(), reason="postgresql is not there")]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgres.Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def house(house, server):
+    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    house.conf(store={"url": server.url})
+    if subprocess.run([house.program("otpcored"), "--config", house.conf_file, "-t"],
+                      capture_output=True).returncode:
+        pytest.skip("built without PostgreSQL")
+    house.start()
+    house.account("anna", uid=12001)
+    house.number_of = {"anna": house.phone("anna")}
+    return house
+
+
+def test_the_store_is_in_the_server(house, server):
+    assert house.ok("ping")["store"] == "postgresql"
+    assert server.sql("SELECT name FROM account") == "anna"
+    assert not os.path.exists(os.path.join(house.dir, "db"))
+
+
+def test_L1_a_login_and_P4_once(house):
+    login = house.login("anna")
+    login.send()
+    code = house.code(house.number_of["anna"])
+    result, reply = login.verify(wrong(code))
+    assert (result.verdict, reply["tries_left"]) == ("code-wrong", 2)
+    result, reply = login.verify(code)
+    assert (result.verdict, reply["strength"]) == ("ok", "phone-otp")
+    assert house.login("anna").verify(code)[0].verdict == "code-used"
+
+
+def patiently(login, code, until):
+    """The same request until it is answered: somebody else may hold the rows."""
+    login.seq += 1
+    while True:
+        result, _ = login.verify(code, ref=login.ref, seq=login.seq)
+        if not result.error or time.monotonic() > until:
+            return result.error or result.verdict
+        time.sleep(0.02)
+
+
+def token(house, user, serial):
+    """An account with an active HOTP token; the code at a counter."""
+    seed = oath.seed(serial)
+    house.account(user)
+    oath.stock(house, seed)
+    codes = [oath.hotp(seed["secret"], n) for n in range(8)]
+    house.ok("token_add", {"user": user, "serial": serial, "code1": codes[0], "code2": codes[1]})
+    return lambda n: codes[n]
+
+
+def factor4(logins):
+    """Their codes are the token's."""
+    logins = list(logins)
+    for login in logins:
+        login.ref = 4
+    return logins
+
+
+def at_once(logins, codes):
+    """Each login verifies its code in a thread of its own; the verdicts."""
+    verdicts, barrier = [None] * len(logins), threading.Barrier(len(logins))
+    until = time.monotonic() + 30
+
+    def client(i):
+        barrier.wait()
+        verdicts[i] = patiently(logins[i], codes[i], until)
+
+    threads = [threading.Thread(target=client, args=(i,)) for i in range(len(logins))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return verdicts
+
+
+@pytest.fixture
+def two(house, open_dir):
+    """A second broker, as on another host, on the same server."""
+    os.mkdir(os.path.join(open_dir, "second"))
+    with Neighbour(os.path.join(open_dir, "second"), house, "second") as other:
+        other.start_broker()
+        yield [house, other]
+
+
+def test_threat_04_two_brokers_one_code(two):
+    """64 clients over two hosts: the code is accepted once."""
+    for round in range(ROUNDS):
+        user = "user%d" % round
+        two[0].account(user)
+        number = two[0].phone(user)
+        # A chain is of one host: codes are good where they were asked for.
+        logins = [two[0].login(user) for _ in range(32)]
+        logins[0].send()
+        code = two[0].code(number)
+        got = at_once(logins, [code] * len(logins))
+        assert got.count("ok") == 1, (round, got)
+        assert set(got) <= {"ok", "code-used"}, (round, got)
+
+
+def test_H6_two_brokers_one_token_code(two):
+    for round in range(ROUNDS):
+        user = "owner%d" % round
+        secret = token(two[0], user, "T%05d" % round)
+        logins = factor4(two[i % 2].login(user) for i in range(64))
+        got = at_once(logins, [secret(2)] * 64)
+        assert got.count("ok") == 1, (round, got)
+
+
+def test_threat_05_two_brokers_share_the_cap(two):
+    """64 wrong codes at once over both: at most the cap is evaluated."""
+    user = "victim"
+    secret = token(two[0], user, "V1")
+    logins = factor4(two[i % 2].login(user) for i in range(64))
+    got = at_once(logins, [wrong(secret(2))] * 64)
+    assert "ok" not in got
+    assert got.count("code-wrong") <= 5, got
+
+
+def test_a_server_that_dies_denies_and_comes_back(house, server):
+    login = house.login("anna")
+    login.send()
+    code = house.code(house.number_of["anna"])
+    server.kill()
+    result, _ = login.verify(code)
+    assert result.error
+    server.start()
+    assert patiently(login, code, time.monotonic() + 5) == "ok"
+    assert house.login("anna").verify(code)[0].verdict == "code-used"

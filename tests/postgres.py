@@ -1,0 +1,81 @@
+"""A PostgreSQL server of the test's own: a private folder, a socket there, no network."""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+
+
+def available():
+    return bool(BIN)
+
+
+class Postgres:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="magotp-pg-")
+        os.chmod(self.dir, 0o755)  # whoever runs the broker reaches the socket
+        self.log = os.path.join(self.dir, "log")
+        self.server = None
+        self.who = []
+        if os.geteuid() == 0:  # the server refuses to be root
+            shutil.chown(self.dir, "postgres", "postgres")
+            self.who = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--"]
+        self.run("initdb", "-D", self.data, "-U", "magotp", "-A", "trust", "-E", "UTF8",
+                 "--locale=C", "-N")
+        self.start()
+
+    @property
+    def data(self):
+        return os.path.join(self.dir, "data")
+
+    @property
+    def url(self):
+        return "postgresql:///postgres?host=%s&user=magotp" % self.dir
+
+    def run(self, name, *args, check=True):
+        return subprocess.run([*self.who, os.path.join(BIN[-1], name), *args], cwd=self.dir,
+                              check=check, capture_output=True, text=True)
+
+    def start(self):
+        self.server = subprocess.Popen(
+            [*self.who, os.path.join(BIN[-1], "postgres"), "-D", self.data, "-k", self.dir,
+             "-c", "listen_addresses=", "-c", "autovacuum=off"],
+            cwd=self.dir, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT)
+        end = time.monotonic() + 20
+        while self.run("pg_isready", "-q", "-h", self.dir, "-U", "magotp", "-d", "postgres",
+                       check=False).returncode:
+            assert self.server.poll() is None and time.monotonic() < end, open(self.log).read()
+            time.sleep(0.05)
+
+    def sql(self, text):
+        return self.run("psql", "-h", self.dir, "-U", "magotp", "-d", "postgres", "-Atqc",
+                        text).stdout.strip()
+
+    def kill(self):
+        """As kill -9 on the server and all that belongs to it."""
+        children = subprocess.run(["pgrep", "-P", str(self.server.pid)], capture_output=True,
+                                  text=True).stdout.split()
+        os.kill(self.server.pid, signal.SIGKILL)
+        for child in children:
+            try:
+                os.kill(int(child), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.server.wait()
+
+    def stop(self):
+        if self.server.poll() is None:
+            self.server.send_signal(signal.SIGINT)
+            self.server.wait(20)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+        shutil.rmtree(self.dir)
