@@ -317,9 +317,9 @@ def test_socket_activation(house):
 
 
 def test_settings_that_are_not_served_are_named(house):
-    house.conf(**{"service sshd": {"application": "payroll"}})
+    house.conf(**{"service sshd": {"email_login": "yes"}})
     house.start_broker()
-    wait_log(house, "application is not served by this version")
+    wait_log(house, "email_login is not served by this version")
     assert house.conf_file in house.log()
 
 
