@@ -79,6 +79,7 @@ int cmd_disable(struct cli *c);
 int cmd_confirm(struct cli *c);
 int cmd_report(struct cli *c);
 int cmd_doctor(struct cli *c);
+int cmd_try(struct cli *c);
 int cmd_session_list(struct cli *c);
 int cmd_session_end(struct cli *c);
 int cmd_config_show(struct cli *c);
@@ -103,6 +104,8 @@ int token_pair(const struct cli *c, const char *first, const char *second, struc
 /* cli_call_grant; on a terminal a missing licence is asked for first. */
 int token_licensed(
 	struct cli *c, uint16_t message, void *request, struct mag_secret *grant, void *reply);
+/* What a login would meet, without the headline (cmd_explain.c). */
+void explain_reasons(struct cli *c, const char *service, const char *user);
 /* Every live session of the account ("": of all). An exit code, told. */
 struct wire_live_session;
 typedef void cmd_session_fn(const struct wire_live_session *s, void *arg);

@@ -46,7 +46,13 @@ static void headline(const struct cli *c, const struct explained *e)
 		"would be led through enrolment" };
 	uint32_t d = e->p.decision < sizeof lines / sizeof *lines ? e->p.decision : 0;
 
-	if (d == DECISION_DENY || d == DECISION_NONE)
+	if (d == DECISION_EXEMPT && !e->p.exempt)
+		cli_say(c, "%s would be LET IN: the service is only watched (observe).%s%s%s",
+			e->q.user,
+			mag_streq(e->p.reason, verdict_id(VERDICT_OK)) ? "" : " Else REFUSED (",
+			mag_streq(e->p.reason, verdict_id(VERDICT_OK)) ? "" : e->p.reason,
+			mag_streq(e->p.reason, verdict_id(VERDICT_OK)) ? "" : ").");
+	else if (d == DECISION_DENY || d == DECISION_NONE)
 		cli_say(c, "%s %s (%s).", e->q.user, lines[d], e->p.reason);
 	else
 		cli_say(c, "%s %s.", e->q.user, lines[d]);
@@ -77,13 +83,12 @@ static const char *sends(const struct wire_explain_rep *p)
 	return "";
 }
 
-static void say_people(const struct cli *c, const struct explained *e)
+static void say_reasons(const struct cli *c, const struct explained *e)
 {
 	char source[600] = "", needs[64] = "";
 	struct mag_buf b = MAG_BUF(source), n = MAG_BUF(needs);
 	const struct wire_explain_rep *p = &e->p;
 
-	headline(c, e);
 	place(e, p->source, &b);
 	mag_buf_printf(&n, "%s, level %u", p->require, p->level);
 	cli_say(c, "Needs     %-22s %s", needs, source);
@@ -91,7 +96,9 @@ static void say_people(const struct cli *c, const struct explained *e)
 	cli_say(c, "Sends     %s%u of %u left this hour", sends(p), p->sends_left,
 		p->sends_per_hour);
 	cli_say(c, "Exempt    %s", p->exempt ? "yes" : "no");
-	cli_say(c, "Key only  %-22s %s", p->publickey, p->publickey_source);
+	/* "magotp.conf:44 [service sshd]": the key says more than the section. */
+	cli_say(c, "Key only  %-22s %.*s publickey_alone", p->publickey,
+		(int)strcspn(p->publickey_source, " "), p->publickey_source);
 	if (!e->has_pam)
 		cli_say(c, "No broker %-22s no file for %s", "-", e->q.service);
 	else if (!e->pam.found)
@@ -270,11 +277,26 @@ static int explain(struct cli *c, struct explained *e)
 	if (last)
 		return say_last(c, &e->p);
 	note_caller(c, e);
-	if (c->json)
+	if (c->json) {
 		print_json(e);
-	else
-		say_people(c, e);
+	} else {
+		headline(c, e);
+		say_reasons(c, e);
+	}
 	return CLI_DONE;
+}
+
+void explain_reasons(struct cli *c, const char *service, const char *user)
+{
+	struct explained *e = calloc(1, sizeof *e);
+	const char *from = cli_opt(c, "--from");
+
+	if (e && !mag_copy(e->q.user, sizeof e->q.user, user) &&
+		!mag_copy(e->q.rhost, sizeof e->q.rhost, from ? from : "") &&
+		read_pam(c, service, e) == CLI_DONE &&
+		cli_request(c, WIRE_MSG_EXPLAIN, &e->q, &e->p) == CLI_DONE)
+		say_reasons(c, e);
+	free(e);
 }
 
 int cmd_explain(struct cli *c)

@@ -146,6 +146,11 @@ static const struct cli_opt enable_opts[] = {
 	{ "--pam-dir", "DIR", "where PAM's files are (/etc/pam.d)" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt try_opts[] = {
+	{ "--from", "ADDR", "as if coming from this address" },
+	{ "--pam-dir", "DIR", "where PAM's files are (/etc/pam.d)" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt doctor_opts[] = {
 	{ "--service", "SERVICE", "this one; else all that have pam_magotp" },
 	{ "--user", "USER", "also whether this one gets in" },
@@ -342,6 +347,11 @@ static const struct verb verbs[] = {
 	{ "confirm", NULL, NULL, "[SERVICE]", 0, 1, false, confirm_opts,
 		"Keep what was enabled, said from a full login through it", "  magotpctl confirm\n",
 		cmd_confirm },
+	{ "try", NULL, NULL, "SERVICE USER", 2, 2, false, try_opts,
+		"Log in here through a service's stack, before it is enabled",
+		"  magotpctl try sshd alice\n"
+		"  magotpctl try sshd alice --from 203.0.113.7\n",
+		cmd_try },
 	{ "doctor", NULL, NULL, "[--service SERVICE] [--user USER]", 0, 0, false, doctor_opts,
 		"Look for what is wrong, and say how to put it right",
 		"  magotpctl doctor\n"

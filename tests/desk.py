@@ -23,7 +23,7 @@ class Desk(House):
         os.chmod(directory, 0o755)
         self.bin = os.path.join(directory, "bin")
         os.mkdir(self.bin)
-        for name in ("magotp/magotp", "magotpctl", "pskc-import", "enable-watch"):
+        for name in ("magotp/magotp", "magotpctl", "pskc-import", "enable-watch", "pam-try"):
             shutil.copy(self.program(name), self.bin)
 
     def _argv(self, tool, args):

@@ -190,3 +190,65 @@ def test_disable_undoes_what_failed_halfway(fresh):
     assert p.returncode == 1 and "sshd -t" in p.stderr
     assert as_before(host)
     assert "in as bob" in until_end(password_login(host, "bob"))
+
+
+def try_login(host, code=None, *options):
+    before = len(host.messages())
+    child = host.spawn("magotpctl", "try", "sshd", "alice", *options)
+    child.expect("Password: ")
+    child.sendline(PASSWORD)
+    child.expect("Enter for 1: ")
+    child.sendline("")
+    child.expect("Code: ")
+    child.sendline(code or host.code(host.message(after=before)))
+    return child
+
+
+def test_try_before_anything_is_enabled(fresh):
+    host = fresh
+    seen = until_end(child := try_login(host))
+    assert child.exitstatus == 0, seen
+    assert "alice would be LET IN: phone-otp." in seen and "nothing was enabled" in seen, seen
+    assert "Needs     phone-otp, level 1" in seen
+    assert as_before(host)
+    assert host.run("sh", "-c", "ls -d /run/magotp-try-*", check=False).returncode != 0
+    assert json.loads(host.run("magotpctl", "--json", "session", "list").stdout) == []
+
+
+def test_try_refuses_as_the_login_would(fresh):
+    host = fresh
+    child = host.spawn("magotpctl", "try", "sshd", "alice")
+    child.expect("Password: ")
+    child.sendline("not the password")
+    seen = until_end(child)
+    assert child.exitstatus == 1 and "alice would be REFUSED in the auth phase" in seen, seen
+    child = try_login(host, "000000")
+    for _ in range(2):
+        child.expect("Wrong code")
+        child.expect("Code: ")
+        child.sendline("000000")
+    seen = until_end(child)
+    assert child.exitstatus == 1 and "Verdict   tries-exceeded" in seen, seen
+    # The stack that is in place, once it is.
+    host.run("magotpctl", "enable", "sshd")
+    seen = until_end(try_login(host))
+    assert "would be LET IN" in seen and "nothing was enabled" not in seen, seen
+    # The echo comes back when it is interrupted.
+    child = host.spawn("bash", "--norc")
+    child.expect("# ")
+    child.sendline("magotpctl try sshd alice")
+    child.expect("Password: ")
+    child.sendcontrol("c")
+    child.expect("# ")
+    child.sendline("stty -a | grep -o '[-]*echo '; ls -d /run/magotp-try-*")
+    child.expect(r"\becho \r\n")
+    child.expect("No such file")
+
+
+def test_try_needs_a_terminal_and_a_stack(fresh):
+    host = fresh
+    assert host.run("magotpctl", "try", "sshd", "alice", check=False).returncode == 2
+    host.write("/etc/pam.d/odd", "auth required pam_permit.so\n")
+    child = host.spawn("magotpctl", "try", "odd", "alice")
+    assert "cannot be tried" in until_end(child)
+    assert child.exitstatus == 1
