@@ -39,55 +39,34 @@ int wire_get_number(struct wire_reader *r, unsigned bytes, uint64_t *v_r)
 	return 0;
 }
 
-static int put_u32(struct wire_writer *w, const struct wire_field *f, const unsigned char *p,
+static int put_integer(struct wire_writer *w, const struct wire_field *f, const unsigned char *p,
 	const unsigned char *object)
 {
-	uint32_t v;
+	uint64_t v8;
+	uint32_t v4;
 
-	(void)f;
 	(void)object;
-	memcpy(&v, p, sizeof v);
-	return wire_put_number(w, v, 4);
+	if (f->type == WIRE_U32) {
+		memcpy(&v4, p, sizeof v4);
+		return wire_put_number(w, v4, sizeof v4);
+	}
+	memcpy(&v8, p, sizeof v8);
+	return wire_put_number(w, v8, sizeof v8);
 }
 
-static int get_u32(
+static int get_integer(
 	struct wire_reader *r, const struct wire_field *f, unsigned char *p, unsigned char *object)
 {
-	uint64_t v;
-	uint32_t v32;
-	int e = wire_get_number(r, 4, &v);
+	unsigned bytes = f->type == WIRE_U32 ? 4 : 8;
+	uint64_t v8;
+	uint32_t v4;
+	int e = wire_get_number(r, bytes, &v8);
 
-	(void)f;
 	(void)object;
 	if (e < 0)
 		return e;
-	v32 = (uint32_t)v;
-	memcpy(p, &v32, sizeof v32);
-	return 0;
-}
-
-static int put_i64(struct wire_writer *w, const struct wire_field *f, const unsigned char *p,
-	const unsigned char *object)
-{
-	uint64_t v;
-
-	(void)f;
-	(void)object;
-	memcpy(&v, p, sizeof v);
-	return wire_put_number(w, v, 8);
-}
-
-static int get_i64(
-	struct wire_reader *r, const struct wire_field *f, unsigned char *p, unsigned char *object)
-{
-	uint64_t v;
-	int e = wire_get_number(r, 8, &v);
-
-	(void)f;
-	(void)object;
-	if (e < 0)
-		return e;
-	memcpy(p, &v, sizeof v);
+	v4 = (uint32_t)v8;
+	memcpy(p, bytes == 4 ? (const void *)&v4 : &v8, bytes);
 	return 0;
 }
 
@@ -269,8 +248,8 @@ static int get_list(
 }
 
 static const struct codec codecs[] = {
-	[WIRE_U32] = { put_u32, get_u32 },
-	[WIRE_I64] = { put_i64, get_i64 },
+	[WIRE_U32] = { put_integer, get_integer },
+	[WIRE_I64] = { put_integer, get_integer },
 	[WIRE_TEXT] = { put_text, get_text },
 	[WIRE_BYTES] = { put_bytes, get_bytes },
 	[WIRE_SECRET] = { put_secret, get_secret },
