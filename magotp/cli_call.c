@@ -226,7 +226,7 @@ static int flow_exit(struct cli *c, struct flow_result *f)
 
 int cli_elevate(struct cli *c, const char *require)
 {
-	struct flow_io io = { io_ask, io_tell, c };
+	struct flow_io io = { .ask = io_ask, .tell = io_tell, .arg = c };
 	struct flow_params p = { .service = "elevate",
 		.uid = getuid(),
 		.require = require,

@@ -1,5 +1,7 @@
 /* magotpctl explain: what would happen at a service, and what did. */
+#include <grp.h>
 #include <json-c/json.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,6 +256,26 @@ static void note_caller(struct cli *c, const struct explained *e)
 				e->q.service, c->user);
 }
 
+/* What the module would find out: the user's groups on this host. */
+static void read_groups(const char *user, char *groups, size_t cap)
+{
+	const struct passwd *pw = getpwnam(user);
+	gid_t gids[256];
+	int n = sizeof gids / sizeof *gids;
+	struct mag_buf b;
+
+	mag_buf_init(&b, groups, cap);
+	if (!pw || getgrouplist(user, pw->pw_gid, gids, &n) < 0)
+		return;
+	for (int i = 0; i < n; i++) {
+		const struct group *g = getgrgid(gids[i]);
+
+		/* A name that would be cut is left out. */
+		if (g && b.len + strlen(g->gr_name) + 2 < cap)
+			mag_buf_printf(&b, "%s%s", b.len ? " " : "", g->gr_name);
+	}
+}
+
 static int explain(struct cli *c, struct explained *e)
 {
 	const char *from = cli_opt(c, "--from"), *last = cli_opt(c, "--last");
@@ -266,6 +288,7 @@ static int explain(struct cli *c, struct explained *e)
 		return cli_usage(c, "that is too long");
 	mag_copy(e->q.user, sizeof e->q.user, c->user);
 	e->q.last = last != NULL;
+	read_groups(c->user, e->q.groups, sizeof e->q.groups);
 	if (!last)
 		r = read_pam(c, cli_arg(c, 0), e);
 	if (r == CLI_DONE)

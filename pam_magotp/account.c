@@ -7,6 +7,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/base/verdict.h"
 #include "pam_magotp/io_pam.h"
+#include "pam_magotp/member.h"
 #include "pam_magotp/nested.h"
 #include "pam_magotp/phases.h"
 #include "pam_magotp/txn.h"
@@ -22,6 +23,24 @@ static void fill(const struct visit *v, const struct mag_secret *txn, struct wir
 	mag_clean(q->unenrolled, sizeof q->unenrolled, v->options.unenrolled);
 	q->uid = v->uid;
 	q->level = (uint32_t)v->options.level;
+	q->tells_groups = TELLS_ASK;
+}
+
+/* Asks the broker, and once more when it wants to know the user's groups. */
+static int ask_broker(struct visit *v, struct wire_account_req *q, bool *answered_r,
+	struct wire_result *result_r, struct wire_account_rep *a)
+{
+	int r;
+
+	*answered_r = q->txn.len > 0;
+	r = flow_request(&v->client, *answered_r, WIRE_MSG_ACCOUNT, q, result_r, a);
+	if (r || result_r->error || a->decision != DECISION_GROUPS)
+		return r;
+	*answered_r = true;
+	member_of(v, a->groups, q->groups, sizeof q->groups);
+	q->tells_groups = TELLS_TOLD;
+	wire_clear(&wire_account_rep, a);
+	return flow_request(&v->client, true, WIRE_MSG_ACCOUNT, q, result_r, a);
 }
 
 static void tell(struct visit *v, const struct flow_refusal *refusal)
@@ -82,6 +101,7 @@ int phase_account(struct visit *v)
 	struct wire_result result = { .error = MAG_ESYS };
 	struct mag_secret txn = { 0 };
 	int code = PAM_BUF_ERR, r;
+	bool answered;
 
 	if (!q || !a)
 		goto out;
@@ -91,11 +111,11 @@ int phase_account(struct visit *v)
 	if (code != PAM_SUCCESS || visit_needs_no_broker(v, &txn))
 		goto out;
 	fill(v, &txn, q);
-	r = flow_request(&v->client, txn.len > 0, WIRE_MSG_ACCOUNT, q, &result, a);
+	r = ask_broker(v, q, &answered, &result, a);
 	if (r == MAG_ENOMEM)
 		code = PAM_BUF_ERR;
 	else if (r)
-		code = visit_broker_down_allows(v, r, txn.len > 0) ? PAM_SUCCESS : failed(v, r, "");
+		code = visit_broker_down_allows(v, r, answered) ? PAM_SUCCESS : failed(v, r, "");
 	else if (result.error)
 		code = failed(v, result.error, result.detail);
 	else if (a->decision == DECISION_PASS || a->decision == DECISION_EXEMPT)

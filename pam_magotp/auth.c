@@ -7,6 +7,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/base/verdict.h"
 #include "pam_magotp/io_pam.h"
+#include "pam_magotp/member.h"
 #include "pam_magotp/nested.h"
 #include "pam_magotp/phases.h"
 #include "pam_magotp/txn.h"
@@ -90,7 +91,7 @@ static int again_for_caller(struct visit *v, const struct flow_params *p, const 
 
 static int converse(struct visit *v, const struct flow_params *p, bool quiet, enum flow_end *end_r)
 {
-	const struct flow_io io = { io_pam_ask, io_pam_tell, v };
+	const struct flow_io io = { io_pam_ask, io_pam_tell, v, member_of };
 	/* Nothing before us has succeeded unless modules before us did. */
 	bool alone = p->proof != PROOF_STACK;
 	struct flow_result out;

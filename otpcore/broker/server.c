@@ -62,7 +62,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 /* Keys that magotp.conf knows and this version does not serve. */
 static int say_unserved(const struct opt_value *v, void *arg)
 {
-	static const char *const keys[] = { "exempt_groups", "email_login", "upstream", NULL };
+	static const char *const keys[] = { "email_login", "upstream", NULL };
 
 	(void)arg;
 	for (const char *const *key = keys; *key; key++)

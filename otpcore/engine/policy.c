@@ -106,15 +106,29 @@ static bool next_word(const char **list, char *word, size_t cap)
 	return **list || len > 0;
 }
 
-bool policy_exempt_user(const struct service_settings *service, const char *user)
+static bool list_has(const char *list, const char *name)
 {
-	const char *list = service->exempt_users;
 	char word[257];
 
-	if (!given(user))
+	if (!given(name))
 		return false;
 	while (next_word(&list, word, sizeof(word)))
-		if (mag_streq(word, user))
+		if (mag_streq(word, name))
+			return true;
+	return false;
+}
+
+bool policy_exempt_user(const struct service_settings *service, const char *user)
+{
+	return list_has(service->exempt_users, user);
+}
+
+bool policy_exempt_groups(const struct service_settings *service, const char *groups)
+{
+	char word[257];
+
+	while (next_word(&groups, word, sizeof(word)))
+		if (list_has(service->exempt_groups, word))
 			return true;
 	return false;
 }

@@ -31,6 +31,8 @@ bool policy_satisfied(const struct policy *p, enum strength strength, int64_t le
 /* Is this user or this address exempt? Addresses are literals only; v4-mapped
  * ones are folded; NULL, "" and names never match. */
 bool policy_exempt_user(const struct service_settings *service, const char *user);
+/* Is one of these groups, as words, exempt? */
+bool policy_exempt_groups(const struct service_settings *service, const char *groups);
 bool policy_exempt_address(const struct service_settings *service, const char *rhost);
 
 /* Which factors are offered, in order, and why others are not. */

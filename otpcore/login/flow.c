@@ -229,7 +229,14 @@ static int begin(struct flow *f, enum step *next_r)
 		flow_refuse_mute(f, VERDICT_ACCOUNT_UNKNOWN);
 		goto out;
 	}
+	q->tells_groups = f->io->groups ? TELLS_ASK : TELLS_NOTHING;
 	r = flow_call(f, WIRE_MSG_BEGIN, q, &result, f->login);
+	if (!r && f->login->decision == DECISION_GROUPS && f->io->groups) {
+		f->io->groups(f->io->arg, f->login->groups, q->groups, sizeof q->groups);
+		q->tells_groups = TELLS_TOLD;
+		wire_clear(&wire_begin_rep, f->login);
+		r = flow_call(f, WIRE_MSG_BEGIN, q, &result, f->login);
+	}
 	if (r)
 		goto out;
 	r = mag_secret_set(&f->out->txn, f->login->txn.data, f->login->txn.len);

@@ -15,6 +15,9 @@ struct flow_io {
 	/* Show a message; it may arrive late (OpenSSH before 10.3). error: a refusal. */
 	int (*tell)(void *arg, const char *message, bool error);
 	void *arg;
+	/* Which of these groups (words) is the user in? Into buf, as words; what cannot be
+	 * found out is not. NULL: nobody can tell. */
+	void (*groups)(void *arg, const char *asked, char *buf, size_t cap);
 };
 
 struct flow_params {

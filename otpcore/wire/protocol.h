@@ -21,6 +21,14 @@ enum login_decision {
 	DECISION_DENY = 4,   /* the verdict says why */
 	DECISION_ENROLL = 5, /* O5: a first credential is set up in the conversation */
 	DECISION_CALLER = 6, /* su_target: ruser's factor is wanted: begin for that user */
+	DECISION_GROUPS = 7, /* in which of `groups` is the user? Ask again with these */
+};
+
+/* exempt_groups: what begin and account are told of the user's groups. */
+enum tells_groups {
+	TELLS_NOTHING = 0, /* and nobody is there to be asked */
+	TELLS_ASK = 1,     /* the answer may be DECISION_GROUPS */
+	TELLS_TOLD = 2,    /* `groups` are those of them that the user is in */
 };
 
 /* What an enrolment may set up: bits. */

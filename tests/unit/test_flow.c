@@ -961,6 +961,43 @@ static void test_su_target_is_the_callers_turn(void **state)
 	assert_int_equal(fake.sends, 0);
 }
 
+static void in_wheel(void *arg, const char *asked, char *buf, size_t cap)
+{
+	(void)arg;
+	assert_string_equal(asked, "wheel backup");
+	mag_copy(buf, cap, "wheel");
+}
+
+/* exempt_groups: who can tell is asked once, and begins again with the answer. */
+static void test_groups_are_told_when_asked(void **state)
+{
+	static const struct client client = { .timeout_ms = 1000 };
+	const struct flow_io io = { fake_ask, fake_tell, NULL, in_wheel };
+	struct flow_params p = STACK;
+	struct flow_result r;
+
+	(void)state;
+	fake.login.decision = DECISION_EXEMPT;
+	mag_copy(fake.asks_groups, sizeof fake.asks_groups, "wheel backup");
+	assert_int_equal(flow_run(&client, &io, &p, &r), 0);
+	assert_int_equal(r.end, FLOW_EXEMPT);
+	assert_int_equal(fake.begins, 2);
+	assert_int_equal(fake.tells_groups[0], TELLS_ASK);
+	assert_int_equal(fake.tells_groups[1], TELLS_TOLD);
+	assert_string_equal(fake.last_groups, "wheel");
+	flow_result_clear(&r);
+}
+
+static void test_groups_are_not_asked_where_nobody_can_tell(void **state)
+{
+	(void)state;
+	fake.login.decision = DECISION_GROUPS;
+	struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_int_equal(fake.begins, 1);
+	assert_int_equal(fake.tells_groups[0], TELLS_NOTHING);
+}
+
 #define T(f) cmocka_unit_test_setup(f, two_phones)
 
 int main(void)
@@ -968,6 +1005,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_L2_choice_code_in),
 		T(test_su_target_is_the_callers_turn),
+		T(test_groups_are_told_when_asked),
+		T(test_groups_are_not_asked_where_nobody_can_tell),
 		T(test_L2_enter_takes_the_default),
 		T(test_L2_a_token_is_listed_and_its_code_taken_at_once),
 		T(test_P5_resend_voice_wrong_expired),

@@ -210,6 +210,21 @@ static void test_exempt_users_match_whole_names(void **state)
 	assert_false(policy_exempt_user(&s, ""));
 }
 
+static void test_exempt_groups_are_whole_words_of_both_lists(void **state)
+{
+	struct service_settings s = { .exempt_groups = "backup, wheel" };
+
+	(void)state;
+	assert_true(policy_exempt_groups(&s, "wheel"));
+	assert_true(policy_exempt_groups(&s, "users games backup"));
+	assert_false(policy_exempt_groups(&s, "whee back wheels Wheel"));
+	assert_false(policy_exempt_groups(&s, ""));
+	assert_false(policy_exempt_groups(&s, "  ,"));
+	s.exempt_groups[0] = '\0';
+	assert_false(policy_exempt_groups(&s, "wheel"));
+	assert_false(policy_exempt_groups(&s, ""));
+}
+
 static void test_exempt_user_names_that_are_too_long_never_match(void **state)
 {
 	struct service_settings s = { 0 };
@@ -786,6 +801,7 @@ int main(void)
 		cmocka_unit_test(test_L2_autosend_and_the_rest_come_along),
 		cmocka_unit_test(test_exempt_users_match_whole_names),
 		cmocka_unit_test(test_exempt_user_names_that_are_too_long_never_match),
+		cmocka_unit_test(test_exempt_groups_are_whole_words_of_both_lists),
 		cmocka_unit_test(test_exempt_networks),
 		cmocka_unit_test(test_L2_phones_are_offered_by_slot_default_marked),
 		cmocka_unit_test(test_L2_without_a_usable_default_the_first_is_taken),

@@ -6,6 +6,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/handle/enroll.h"
+#include "otpcore/broker/handle/exempt.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/presented.h"
 #include "otpcore/broker/handle/trial.h"
@@ -38,13 +39,6 @@ static bool proven(const struct request *r, const struct wire_begin_req *q)
 	default:
 		return false;
 	}
-}
-
-static bool exempt(const struct request *r, const struct wire_begin_req *q,
-	const struct service_settings *service)
-{
-	return policy_exempt_user(service, q->user) ||
-	       (r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
 }
 
 /* What was decided, and for whom the ticket is. */
@@ -204,6 +198,8 @@ static void decide_course(struct request *r, const struct service_settings *serv
 	const struct policy *p, struct course *c)
 {
 	const struct wire_begin_req *q = r->body;
+	const struct exempt_input in = { q->user, q->rhost, q->tells_groups, q->groups };
+	enum exempting exempt = exempt_judge(r, service, &in);
 
 	c->own = request_account(r);
 	c->a = request_credentials(r);
@@ -214,7 +210,12 @@ static void decide_course(struct request *r, const struct service_settings *serv
 	else if (wants_caller(r, q, service)) {
 		set(c, DECISION_CALLER, VERDICT_OK, "caller");
 		return;
-	} else if (exempt(r, q, service))
+	} else if (exempt == EXEMPT_ASK) {
+		set(c, DECISION_GROUPS, VERDICT_OK, "groups");
+		mag_copy(((struct wire_begin_rep *)r->reply)->groups, sizeof q->groups,
+			service->exempt_groups);
+		return;
+	} else if (exempt == EXEMPT_YES)
 		set(c, DECISION_EXEMPT, VERDICT_OK, "");
 	else if (!by_certificate(r, p, c))
 		choose(r, service, p, c);
@@ -350,7 +351,7 @@ static void fill_reply(
  * whatever stands in [service *]. */
 static void elevating(struct policy *p, struct service_settings *service)
 {
-	service->exempt_users[0] = service->exempt_networks[0] = '\0';
+	service->exempt_users[0] = service->exempt_groups[0] = service->exempt_networks[0] = '\0';
 	service->reuse = 0;
 	p->observe = p->skip = false;
 	p->unenrolled = UNENROLLED_DENY;
@@ -380,7 +381,7 @@ void begin_decide(struct request *r)
 	if (!res && c.decoy)
 		res = use_decoy(r, &t, &p, &c);
 	/* Who is refused, or is not who has to prove it, gets nothing to go on with. */
-	if (!res && c.decision != DECISION_DENY && c.decision != DECISION_CALLER)
+	if (!res && c.decision != DECISION_DENY && c.decision < DECISION_CALLER)
 		res = ticket_seal(r, &t, &rep->txn);
 	if (res) {
 		request_error(r, res);

@@ -223,7 +223,8 @@ static void explain_policy(struct request *r, struct explaining *x)
 	if (*q->require)
 		mag_copy(x->p->source, sizeof x->p->source, "pam");
 	x->p->exempt = policy_exempt_user(&x->service, q->user) ||
-		       policy_exempt_address(&x->service, q->rhost);
+		       policy_exempt_address(&x->service, q->rhost) ||
+		       policy_exempt_groups(&x->service, q->groups);
 	if (x->a->exists) {
 		fill_offers(r, x);
 		x->fault = policy_why(x->a, &x->policy, s, r->now);

@@ -2,6 +2,7 @@
  * of the service maybe. */
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/exempt.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/presented.h"
 #include "otpcore/broker/handle/observe.h"
@@ -99,13 +100,6 @@ static void set(struct judgement *j, enum login_decision d, enum verdict v, cons
 	j->detail = detail;
 }
 
-static bool exempt(const struct request *r, const struct wire_account_req *q,
-	const struct service_settings *service)
-{
-	return policy_exempt_user(service, q->user) ||
-	       (r->peer.uid == 0 && policy_exempt_address(service, q->rhost));
-}
-
 static bool satisfied(struct request *r, const struct aggregate *a, const struct policy *p,
 	const struct service_settings *service, const struct judgement *j)
 {
@@ -120,6 +114,8 @@ static void judge(struct request *r, const struct service_settings *service, con
 {
 	const struct wire_account_req *q = r->body;
 	const struct aggregate *a = request_account(r);
+	const struct exempt_input in = { q->user, q->rhost, q->tells_groups, q->groups };
+	enum exempting exempt = exempt_judge(r, service, &in);
 	/* Not enrolled is who never had a factor, not who lost it. */
 	bool unenrolled = !a->exists || (login_account_usable(a, q->uid) && login_bare(r, a));
 
@@ -130,7 +126,9 @@ static void judge(struct request *r, const struct service_settings *service, con
 		set(j, DECISION_DENY, VERDICT_ACCOUNT_MISMATCH, "");
 	else if (a->exists && a->account.state != ACCOUNT_ACTIVE)
 		set(j, DECISION_DENY, VERDICT_NOT_ALLOWED, "account");
-	else if (j->strength != STRENGTH_NONE && exempt(r, q, service))
+	else if (j->strength != STRENGTH_NONE && exempt == EXEMPT_ASK)
+		set(j, DECISION_GROUPS, VERDICT_OK, "groups");
+	else if (j->strength != STRENGTH_NONE && exempt == EXEMPT_YES)
 		set(j, DECISION_EXEMPT, VERDICT_OK, "");
 	else if (j->strength != STRENGTH_NONE && terms_of(r, a, service) == TERMS_PENDING)
 		set(j, DECISION_DENY, VERDICT_TERMS_PENDING, service->application);
@@ -177,6 +175,7 @@ static void account_decide(struct request *r)
 {
 	const struct wire_account_req *q = r->body;
 	const struct policy_line line = { q->require, "", q->unenrolled, q->level };
+	struct wire_account_rep *rep = r->reply;
 	struct service_settings service;
 	struct judgement j = { .decision = DECISION_DENY };
 	struct login *l = r->has_ticket ? store_login(r->tick, r->ticket.login) : NULL;
@@ -194,8 +193,14 @@ static void account_decide(struct request *r)
 	judge(r, &service, &p, &j);
 	request_verdict(r, j.verdict);
 	mag_clean(r->result.detail, sizeof r->result.detail, j.detail);
+	if (j.decision == DECISION_GROUPS) {
+		rep->decision = j.decision;
+		mag_copy(rep->groups, sizeof rep->groups, service.exempt_groups);
+		return;
+	}
 	account_fill(r, &p, &j);
-	if (l && l->row.id && l->state == LOGIN_AUTH && j.decision != DECISION_DENY) {
+	if (l && l->row.id && l->state == LOGIN_AUTH &&
+		(j.decision == DECISION_PASS || j.decision == DECISION_EXEMPT)) {
 		l->state = LOGIN_ACCOUNT;
 		store_mark_login(r->tick, r->index, l, ROW_CHANGED);
 	}
