@@ -98,7 +98,9 @@ class Host:
         self.work.rmdir()
 
     def inside(self, *command):
-        return ["nsenter", f"--target={self.holder.pid}", "--mount", "--root", "--", *map(str, command)]
+        # In a chroot the "/" that is worked in is not yet that of the new root.
+        return ["nsenter", f"--target={self.holder.pid}", "--mount", "--root", "--",
+                "env", "--chdir=/", *map(str, command)]
 
     def run(self, *command, check=True, **how):
         """Run to the end; returns the CompletedProcess (text)."""
