@@ -41,6 +41,7 @@ int cmd_certificate_delete(struct cli *c);
 
 /* magotpctl */
 int cmd_setup(struct cli *c);
+int cmd_migrate(struct cli *c);
 int cmd_account_add(struct cli *c);
 int cmd_account_set(struct cli *c);
 int cmd_account_show(struct cli *c);

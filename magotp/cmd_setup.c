@@ -19,17 +19,18 @@ static const char *conf_file(const struct cli *c)
 	return c->config ? c->config : MAGOTP_CONF;
 }
 
-/* Key and store. Exit code; what was made is told by otpcored. */
-static int make_store(struct cli *c)
+/* otpcored does it, in this terminal: `option`, and its value or NULL. */
+static int run_otpcored(struct cli *c, char *option, const char *value, const char *refusal)
 {
-	char path[600];
-	char setup[] = "--setup", config[] = "--config";
-	char *argv[] = { path, setup, NULL, NULL, NULL };
-	int status;
+	char path[600], config[] = "--config";
+	char *argv[6] = { path, option };
+	int status, n = 2;
 
+	if (value)
+		argv[n++] = (char *)value;
 	if (c->config) {
-		argv[2] = config;
-		argv[3] = (char *)c->config;
+		argv[n++] = config;
+		argv[n] = (char *)c->config;
 	}
 	if (cli_own_program("otpcored", path, sizeof path))
 		return cli_fail(c, CLI_REFUSED, "failed",
@@ -37,8 +38,25 @@ static int make_store(struct cli *c)
 			SBINDIR);
 	if (cli_spawn(argv, &status))
 		return cli_fail(c, CLI_REFUSED, "failed", "%s cannot be run.", path);
-	return status ? cli_fail(c, CLI_REFUSED, "setup", "Nothing was overwritten; see above.")
-		      : CLI_DONE;
+	return status ? cli_fail(c, CLI_REFUSED, "setup", "%s", refusal) : CLI_DONE;
+}
+
+/* Key and store. Exit code; what was made is told by otpcored. */
+static int make_store(struct cli *c)
+{
+	char option[] = "--setup";
+
+	return run_otpcored(c, option, NULL, "Nothing was overwritten; see above.");
+}
+
+int cmd_migrate(struct cli *c)
+{
+	const char *to = cli_opt(c, "--to");
+	char option[] = "--migrate-to";
+
+	if (!to)
+		return cli_usage(c, "--to is missing: sqlite:/PATH or postgresql://HOST/DATABASE");
+	return run_otpcored(c, option, to, "Nothing was switched; see above.");
 }
 
 /* A small file that is not there yet. 0 or -1 (errno). */

@@ -184,6 +184,11 @@ static const struct cli_opt certificate_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt migrate_opts[] = {
+	{ "--to", "URL", "the new store: sqlite:/PATH or postgresql://HOST/DATABASE" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct verb verbs[] = {
 	{ "setup", NULL, NULL, "", 0, 0, false, NULL, "Make the master key and the store, once",
 		"  magotpctl setup\n", cmd_setup },
@@ -192,6 +197,11 @@ static const struct verb verbs[] = {
 		"  magotpctl enroll alice --phone +12025550134\n"
 		"  magotpctl enroll alice --key - --phone +12025550134 < key\n",
 		cmd_enroll },
+	{ "migrate", NULL, NULL, "--to URL", 0, 0, false, migrate_opts,
+		"Copy the store to another one, with otpcored stopped",
+		"  magotpctl migrate --to 'postgresql:///magotp?host=/run/postgresql'\n"
+		"  magotpctl migrate --to sqlite:/var/lib/magotp/otpcore-new.db\n",
+		cmd_migrate },
 	{ "account", NULL, "add", "USER", 0, 0, true, account_opts, "Add an account",
 		"  magotpctl account add alice\n"
 		"  magotpctl account add alice --email alice@example.org --org Example\n",

@@ -21,7 +21,8 @@
 #include "otpcore/store/fault.h"
 
 struct arguments {
-	const char *config; /* NULL: the usual place */
+	const char *config;  /* NULL: the usual place */
+	const char *migrate; /* to this url, and end */
 	bool foreground, check, setup, debug;
 };
 
@@ -37,6 +38,7 @@ static void help(void)
 	      "  --foreground     stay in the foreground, log to stderr\n"
 	      "  -t, --check-config\n"
 	      "  --setup          refuses to overwrite anything\n"
+	      "  --migrate-to URL copy the store to another one (sqlite:, postgresql:)\n"
 	      "  --debug          log more\n"
 #ifdef MAG_FAULT
 	      "  --fault SPEC     fail on purpose (tests)\n"
@@ -57,12 +59,13 @@ static int usage(void)
 /* -1: go on; otherwise the exit status. */
 static int arguments(int argc, char **argv, struct arguments *a_r)
 {
-	enum { CONFIG = 256, FOREGROUND, SETUP, DEBUG, FAULTS, HELP, SHOW_VERSION };
+	enum { CONFIG = 256, FOREGROUND, SETUP, MIGRATE, DEBUG, FAULTS, HELP, SHOW_VERSION };
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, CONFIG },
 		{ "foreground", no_argument, NULL, FOREGROUND },
 		{ "check-config", no_argument, NULL, 't' },
 		{ "setup", no_argument, NULL, SETUP },
+		{ "migrate-to", required_argument, NULL, MIGRATE },
 		{ "debug", no_argument, NULL, DEBUG },
 #ifdef MAG_FAULT
 		{ "fault", required_argument, NULL, FAULTS },
@@ -86,6 +89,9 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 			break;
 		case SETUP:
 			a_r->setup = true;
+			break;
+		case MIGRATE:
+			a_r->migrate = optarg;
 			break;
 		case DEBUG:
 			a_r->debug = true;
@@ -287,6 +293,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: ok\n", a.config ? a.config : MAGOTP_CONF);
 	else if (a.setup)
 		r = setup_run(b.settings);
+	else if (a.migrate)
+		r = migrate_run(b.settings, a.migrate);
 	else
 		r = serve(&b, &a);
 	settings_free(&b.settings);

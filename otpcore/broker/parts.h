@@ -32,6 +32,12 @@ int sandbox_helper(void);
  * it did. 0; MAG_EEXISTS: nothing was touched. */
 int setup_run(const struct settings *s);
 
+/* ---- migrate.c: --migrate-to ---- */
+
+/* Copy the configured store into a new one at `url`; says on stderr what it did. 0 or an
+ * error: then nothing has changed but the new store, which opens for nobody. */
+int migrate_run(const struct settings *s, const char *url);
+
 /* ---- server.c: the life of the daemon ---- */
 
 /* Serve until SIGTERM. `fd` listens already; `helper`: of the password helper, -1. `ready` is

@@ -293,6 +293,13 @@ static void put_update(FILE *f, const struct table *t)
 	fputs(" WHERE id = $1 AND version = $2", f);
 }
 
+static void put_page(FILE *f, const struct table *t)
+{
+	fputs("SELECT ", f);
+	put_columns(f, t);
+	fprintf(f, " FROM %s WHERE id > $1 ORDER BY id LIMIT $2", t->name);
+}
+
 char *row_sql(enum row_table table, enum row_verb verb)
 {
 	const struct table *t = &tables[table];
@@ -306,6 +313,8 @@ char *row_sql(enum row_table table, enum row_verb verb)
 		put_insert(f, t);
 	else if (verb == ROW_UPDATE)
 		put_update(f, t);
+	else if (verb == ROW_PAGE)
+		put_page(f, t);
 	else
 		fprintf(f, "DELETE FROM %s WHERE id = $1 AND version = $2", t->name);
 	if (fclose(f) != 0) {

@@ -331,6 +331,14 @@ int store_cancel_tokens(struct store *s, int64_t batch);
  * `since`: it was killed, and would keep its serials. *n_r: rows that are gone. */
 int store_drop_import(struct store *s, const char *serial, int64_t since, int64_t *n_r);
 
+/* ---- a store into another ---- */
+/* After each page: of which table, and how many rows there are by now. */
+typedef void store_progress_fn(const char *table, int64_t rows, void *arg);
+/* All of `from` into `to`, which was just created; then both are read and compared. Nobody
+ * else may use either. Until it is whole `to` opens for nobody (MAG_ESCHEMA). 0;
+ * MAG_ECONFLICT: they differ; MAG_ESTORE, MAG_ENOMEM. */
+int store_copy(struct store *from, struct store *to, store_progress_fn *fn, void *arg);
+
 /* ---- whole-store work outside ticks, each one transaction ---- */
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r);
 /* The account and all beneath it. Its hardware tokens stay in the inventory,

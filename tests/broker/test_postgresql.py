@@ -9,7 +9,7 @@ import pytest
 
 import oath
 import postgres
-from house import Neighbour, needs_root, wrong
+from house import House, Neighbour, needs_root, wrong
 
 ROUNDS = 200 if os.environ.get("MAGOTP_LONG") else 2
 
@@ -139,6 +139,27 @@ def test_threat_05_two_brokers_share_the_cap(two):
     got = at_once(logins, [wrong(secret(2))] * 64)
     assert "ok" not in got
     assert got.count("code-wrong") <= 5, got
+
+
+def test_a_store_moves_to_the_server_and_back(open_dir, server):
+    """Both ways, with everything in it: the token goes on where it was."""
+    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    with House(open_dir) as house:
+        house.start()
+        codes = token(house, "mover", "M1")
+        back = "sqlite:%s/db/back.db" % house.dir
+        for url, counter in ((server.url, 2), (back, 3)):
+            refused = house.run("otpcored", "--config", house.conf_file, "--migrate-to", url,
+                                check=False)
+            assert refused.returncode == 1 and "otpcored is running" in refused.stderr
+            house.stop("broker")
+            done = house.run("otpcored", "--config", house.conf_file, "--migrate-to", url)
+            assert "copied and compared" in done.stderr
+            house.conf(store={"url": url})
+            house.start_broker()
+            login = house.login("mover")
+            assert login.verify(codes(counter - 1), ref=4)[0].verdict != "ok"
+            assert login.verify(codes(counter), ref=4)[0].verdict == "ok"
 
 
 def test_a_server_that_dies_denies_and_comes_back(house, server):

@@ -93,3 +93,15 @@ ON CONFLICT (service, account, reason) DO UPDATE SET rhost = excluded.rhost,
 -- $1 31 days ago.
 --: purge_observed i
 DELETE FROM observed WHERE last_at < $1;
+
+-- ---- a whole store into another ----
+-- After subject $1, kind $2, period $3; $4 limit.
+--: page_counters iiii
+SELECT kind, subject, period, count, last_at FROM throttle
+WHERE subject > $1 OR (subject = $1 AND (kind > $2 OR (kind = $2 AND period > $3)))
+ORDER BY subject, kind, period LIMIT $4;
+--: copy_counter iiiii
+INSERT INTO throttle (kind, subject, period, count, last_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING;
+--: page_meta
+SELECT name, value FROM meta WHERE name <> 'schema' ORDER BY name;
