@@ -41,7 +41,8 @@ static int run(struct cli *c, struct cli_parse *p)
 		return CLI_DONE;
 	}
 	if (p->help)
-		return c->verb ? cli_help_verb(c) : cli_help_tool(c);
+		return c->verb ? cli_help_verb(c)
+			       : cli_help_tool(c, p->n_words ? p->words[0] : NULL);
 	if (!p->n_words)
 		for (const struct verb *v = c->verbs; v->noun && !c->verb; v++)
 			if (mag_streq(v->noun, "status"))
@@ -51,7 +52,7 @@ static int run(struct cli *c, struct cli_parse *p)
 		if (mag_streq(v->noun, p->words[0]) && !v->name)
 			c->verb = v;
 	if (!c->verb && !p->n_words) {
-		cli_help_tool(c);
+		cli_help_tool(c, NULL);
 		return CLI_USAGE;
 	}
 	if (!c->verb)

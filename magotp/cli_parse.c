@@ -41,25 +41,30 @@ int cli_help_verb(const struct cli *c)
 	return CLI_DONE;
 }
 
-int cli_help_tool(const struct cli *c)
-{
-	printf("%s\n\n", c->summary);
-	for (const struct verb *v = c->verbs; v->noun; v++) {
-		char name[64];
-
-		snprintf(name, sizeof name, "%s%s%s", v->noun, v->name ? " " : "",
-			v->name ? v->name : "");
-		printf("  %-18s %s\n", name, v->doc);
-	}
-	printf("\n%s VERB --help shows examples.\n", c->program);
-	return CLI_DONE;
-}
-
-/* ---- which verb ---- */
 static bool is_noun(const struct verb *v, const char *word)
 {
 	return mag_streq(v->noun, word) || (v->alias && mag_streq(v->alias, word));
 }
+
+int cli_help_tool(const struct cli *c, const char *noun)
+{
+	if (!noun)
+		printf("%s\n\n", c->summary);
+	for (const struct verb *v = c->verbs; v->noun; v++) {
+		char name[64];
+
+		if (noun && !is_noun(v, noun))
+			continue;
+		snprintf(name, sizeof name, "%s%s%s", v->noun, v->name ? " " : "",
+			v->name ? v->name : "");
+		printf("  %-18s %s\n", name, v->doc);
+	}
+	printf("\n%s%s%s VERB --help shows examples.\n", c->program, noun ? " " : "",
+		noun ? noun : "");
+	return CLI_DONE;
+}
+
+/* ---- which verb ---- */
 
 int cli_unknown_verb(const struct cli *c, const char *noun, const char *word)
 {
@@ -82,9 +87,10 @@ int cli_unknown_verb(const struct cli *c, const char *noun, const char *word)
 		return cli_usage(c, "%s%s%s is not a verb; did you mean %s%s%s?", noun ? noun : "",
 			noun ? " " : "", word, noun ? noun : "", noun ? " " : "", near);
 	if (!word)
-		return cli_usage(c, "%s what? %s --help lists the verbs", noun, c->program);
-	return cli_usage(c, "%s%s%s is not a verb; %s --help lists them", noun ? noun : "",
-		noun ? " " : "", word, c->program);
+		return cli_usage(
+			c, "%s what? %s %s --help lists the verbs", noun, c->program, noun);
+	return cli_usage(c, "%s%s%s is not a verb; %s%s%s --help lists them", noun ? noun : "",
+		noun ? " " : "", word, c->program, noun ? " " : "", noun ? noun : "");
 }
 
 /* The verb that the first words name; *used_r words were taken. 0 or an exit

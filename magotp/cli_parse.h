@@ -20,6 +20,7 @@ int cli_parse_args(struct cli *c, struct cli_parse *p);
 /* What was meant by a word that is no noun (noun NULL) or no verb of the noun. */
 int cli_unknown_verb(const struct cli *c, const char *noun, const char *word);
 int cli_help_verb(const struct cli *c);
-int cli_help_tool(const struct cli *c);
+/* Its verbs: all of them, or those of a noun. */
+int cli_help_tool(const struct cli *c, const char *noun);
 
 #endif
