@@ -91,24 +91,39 @@ int cli_call(struct cli *c, uint16_t message, const void *request, void *reply)
 	return r ? unreachable(c, r) : served(c);
 }
 
-/* Where an administrator has another way out than the person has. */
-static const char *administrators_text(const struct cli *c)
+/* No serial number, but "the one there is", t1, m1. */
+static bool is_short_id(const char *id)
 {
-	if (c->result.verdict == VERDICT_LICENCE_NEEDED && mag_streq(c->program, "magotpctl"))
+	return !*id ||
+	       ((*id == 't' || *id == 'm') && strspn(id + 1, "0123456789") + 1 == strlen(id));
+}
+
+/* Where the tool knows a better way out than a login does. */
+static const char *tools_text(const struct cli *c)
+{
+	bool own = mag_streq(c->program, "magotp");
+
+	if (c->result.verdict == VERDICT_LICENCE_NEEDED && !own)
 		return "The account needs a licence first. Issue a key (magotpctl license issue) "
 		       "and give it with --key KEY; or set mode = automatic in [licences].";
+	if (c->result.verdict == VERDICT_SERIAL_UNKNOWN && is_short_id(c->result.detail))
+		return own ? "You have no such token or app. Which there are: magotp token list"
+			   : "The account has no such token or app. Which there are: "
+			     "magotpctl token list USER";
 	return NULL;
 }
 
 void cli_sentence(const struct cli *c, char *buf, size_t cap)
 {
-	const char *detail = c->result.detail, *own = administrators_text(c);
+	const char *detail = c->result.detail, *own = tools_text(c);
 	struct mag_buf b;
 
 	mag_buf_init(&b, buf, cap);
 	if (c->result.verdict == VERDICT_KEY_MISTYPED && *detail) {
 		mag_buf_printf(
 			&b, "Typing mistake in the key, group %s. Look at it again.", detail);
+	} else if (c->result.verdict == VERDICT_NOT_ALLOWED && *detail) {
+		mag_buf_printf(&b, "Not possible: %s.", detail);
 	} else {
 		mag_buf_puts(&b, own ? own : flow_verdict_text(c->result.verdict));
 		if (!own && *detail)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "magotp/cli.h"
+#include "otpcore/base/buf.h"
 #include "otpcore/base/text.h"
 
 struct cell {
@@ -264,6 +265,16 @@ static void print_json(const struct table *t)
 	cli_json_print(&list);
 }
 
+static int wrong_columns(const struct cli *c, const struct table *t)
+{
+	char text[400] = "";
+	struct mag_buf keys = MAG_BUF(text);
+
+	for (size_t i = 0; i < t->n_columns; i++)
+		mag_buf_printf(&keys, "%s%s", i ? "," : "", t->columns[i].key);
+	return cli_usage(c, "--columns %s: the columns of this list are %s", c->columns, text);
+}
+
 int table_print(const struct cli *c, const struct table *t)
 {
 	char *text;
@@ -276,7 +287,8 @@ int table_print(const struct cli *c, const struct table *t)
 	}
 	text = table_render(t, c->columns, isatty(STDOUT_FILENO));
 	if (!text)
-		return cli_usage(c, "--columns %s: not columns of this list", c->columns);
+		return c->columns ? wrong_columns(c, t)
+				  : cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
 	fputs(text, stdout);
 	free(text);
 	return CLI_DONE;

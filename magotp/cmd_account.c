@@ -66,7 +66,8 @@ static int take_fields(struct cli *c, const struct field *f, size_t n)
 		const char *value = cli_opt(c, f[i].option);
 
 		if (value && mag_copy(f[i].dst, f[i].cap, value))
-			return cli_usage(c, "%s: %zu bytes at most", f[i].option, f[i].cap - 1);
+			return cli_usage(c, "%s %s: too long, %zu bytes at most", f[i].option,
+				value, f[i].cap - 1);
 	}
 	return CLI_DONE;
 }

@@ -114,8 +114,10 @@ int cmd_break_glass(struct cli *c)
 		return cli_usage(c, "what for? --reason TEXT is missing; it is recorded");
 	if (mag_copy(q.reason, sizeof q.reason, reason))
 		return cli_usage(c, "--reason: 128 bytes at most");
-	if (!until || cli_until(until, &q.until))
+	if (!until)
 		return cli_usage(c, "--until is missing: a date such as 2026-12-31, or 30d");
+	if (cli_until(until, &q.until))
+		return cli_usage(c, "--until %s: a date such as 2026-12-31, or 30d", until);
 	r = cli_settings(c);
 	if (r == CLI_DONE)
 		r = cli_request(c, WIRE_MSG_BREAK_GLASS, &q, &p);
@@ -161,7 +163,7 @@ int cmd_sweep(struct cli *c)
 	struct wire_sweep_rep *p = &page;
 	struct wire_sweep_req q = { 0 };
 	struct table *t;
-	uint64_t done = 0, held = 0;
+	uint64_t done = 0, held = 0, due = 0;
 	int r;
 
 	q.dry_run = cli_opt(c, "--dry-run") != NULL;
@@ -178,6 +180,7 @@ int cmd_sweep(struct cli *c)
 			r = cli_request(c, WIRE_MSG_SWEEP, &q, p);
 		for (size_t i = 0; r == CLI_DONE && i < p->n_dues; i++)
 			due_row(t, &p->dues[i]);
+		due += p->n_dues;
 		if (r == CLI_DONE)
 			mag_copy(q.cursor, sizeof q.cursor, p->next);
 		done += p->done;
@@ -189,7 +192,7 @@ int cmd_sweep(struct cli *c)
 	if (r != CLI_DONE)
 		return r;
 	if (q.dry_run)
-		cli_note(c, "Nothing was done.");
+		cli_note(c, due ? "Nothing was done." : "Nothing is due.");
 	else
 		cli_note(c, "%llu done.", (unsigned long long)done);
 	if (held && !q.confirm)

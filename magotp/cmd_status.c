@@ -18,6 +18,8 @@ static const struct hint {
 	{ "renewal", "The subscription of %s ends soon. To renew with a key:", "magotp activate" },
 	{ "phone-expired", "Phone %s has expired. To renew with a key:", "magotp activate" },
 	{ "token-expired", "%s has expired. To renew with a key:", "magotp activate KEY" },
+	{ "token-locked", "%s is locked. To unlock:", "magotp token resync" },
+	{ "token-suspended", "%s is suspended. To take it up again:", "magotp token resume" },
 	{ "token-suspended-by-admin", "%s was suspended by an administrator: ask them.", "" },
 	{ "token-pending", "%s is not activated yet:", "magotp token add" },
 	{ "token-revoked", "%s was revoked. To add another:", "magotp token add" },
@@ -27,7 +29,10 @@ static const struct hint {
 	{ "second-phone", "With one phone, losing it locks you out. To add a second:",
 		"magotp phone add NUMBER" },
 	{ "phone-pending", "Phone %s waits for its code:", "magotp phone verify CODE" },
-	{ "unenrolled", "No second factor yet. To add a phone:", "magotp phone add NUMBER" },
+	{ "unenrolled", "No second factor yet. With a licence key:", "magotp activate" },
+	{ "unenrolled-phone", "No second factor yet. To add a phone:", "magotp phone add NUMBER" },
+	{ "unenrolled-token", "No second factor yet. To activate a token:", "magotp token add" },
+	{ "unenrolled-app", "No second factor yet. To bind an app:", "magotp mobile add" },
 };
 
 static void hint_text(const struct wire_notice *n, struct mag_buf *text, const char **command_r)
@@ -71,11 +76,8 @@ static void factor_name(const struct wire_status_factor *f, struct mag_buf *b)
 	if (mag_streq(f->kind, "phone"))
 		mag_buf_printf(b, "%s %s", cli_channel_word(f->channel), f->masked);
 	else
-		mag_buf_printf(b, "%s %s",
-			mag_streq(f->kind, "hardware") ? "token"
-			: mag_streq(f->kind, "mobile") ? "app"
-						       : f->kind,
-			f->masked);
+		mag_buf_printf(
+			b, "%s %s", mag_streq(f->kind, "mobile") ? "app" : f->kind, f->masked);
 }
 
 static const struct column columns[] = {

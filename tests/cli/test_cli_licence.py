@@ -116,6 +116,19 @@ def test_K6_held_keys_wait_for_the_payment_of_their_order(desk):
     assert desk.ctl("license", "release", "--order", "A-1").stdout == "1 key released\n"
     desk.ctl("license", "release", "A-1", code=1)
     activate(desk, "games", key)
+    p = desk.ctl("license", "issue", "--product", "phone-us", "--hold", code=2)
+    assert "which order" in p.stderr and not p.stdout  # nobody could release it
+
+
+def test_activate_says_what_comes_next(desk):
+    desk.person("games")
+    assert "With a licence key: magotp activate" in desk.own("games").stdout
+    for product, verb in (("hardware", "token add"), ("mobile", "mobile add"),
+                          ("phone-us", "phone add")):
+        p = activate(desk, "games", desk.key(product))
+        assert p.stderr.startswith("Next, ") and f": magotp {verb}" in p.stderr, product
+        if product == "hardware":
+            assert "To activate a token: magotp token add" in desk.own("games").stdout
 
 
 def test_K7_the_year_counts_from_purchase(desk):
@@ -125,9 +138,8 @@ def test_K7_the_year_counts_from_purchase(desk):
     end = day.replace(year=day.year + 1) if (day.month, day.day) != (2, 29) else None
     assert end is None or end.isoformat() in p.stdout
     old = (datetime.date.today() - datetime.timedelta(days=400)).isoformat()
-    desk.person("news")
-    p = activate(desk, "news", desk.key("phone-us", "--purchased", old), code=1)
-    assert "is over" in p.stderr
+    p = desk.ctl("license", "issue", "--product", "phone-us", "--purchased", old, code=2)
+    assert "is over" in p.stderr and not p.stdout
     desk.ctl("license", "issue", "--product", "phone-us", "--purchased", "soon", code=2)
 
 

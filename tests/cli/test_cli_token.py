@@ -4,6 +4,7 @@ K4), and what a file of tokens may not do (threat 36)."""
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import struct
@@ -69,6 +70,10 @@ def container(*packages, version='Version="1.0"', head=""):
     return ('<?xml version="1.0" encoding="UTF-8"?>\n%s<KeyContainer %s '
             'xmlns="urn:ietf:params:xml:ns:keyprov:pskc">%s</KeyContainer>\n'
             % (head, version, "".join(packages)))
+
+
+def desk_hints(desk):
+    return json.loads(desk.own("games", "--json").stdout)["hints"]
 
 
 def stock(desk):
@@ -385,10 +390,33 @@ def test_H7_suspended_by_the_user_taken_up_with_two_codes(desk):
     p = desk.own("games", "token", "suspend", "t1")
     assert p.stdout == "t1 is suspended\n"
     assert "taken up again until" in p.stderr
+    p = desk.own("games", "token", "suspend", "t1", code=1)
+    assert "Not possible: it is suspended." in p.stderr and desk.error(p) == "not-allowed"
     assert desk.error(desk.own("games", "token", "resume", "t1", hotp(3), hotp(5), code=1)) \
         == "codes-wrong"
     desk.own("games", "token", "resume", "t1", hotp(3), hotp(4))
     assert desk.json("token", "list", "games")[0]["state"] == "active"
+
+
+def test_L12_status_says_how_to_put_a_token_right(desk):
+    with_token(desk)
+    desk.own("games", "token", "suspend", "t1")
+    assert desk.own("games").stdout.endswith(
+        "Token 0001 is suspended. To take it up again: magotp token resume\n")
+    (hint,) = desk_hints(desk)
+    assert (hint["id"], hint["command"]) == ("token-suspended", "magotp token resume")
+    desk.own("games", "token", "resume", "t1", hotp(3), hotp(4))
+    assert desk_hints(desk) == []
+
+
+def test_who_has_no_such_token_is_not_asked_to_look_at_its_back(desk):
+    desk.with_phone("games")
+    for args in (("token", "suspend"), ("token", "suspend", "t1"), ("mobile", "suspend")):
+        p = desk.own("games", *args, code=1)
+        assert "no such token or app" in p.stderr and "magotp token list" in p.stderr
+    p = desk.ctl("unlock", "games", "m1", code=1)
+    assert "magotpctl token list USER" in p.stderr
+    assert "Look at its back" in desk.own("games", "token", "suspend", "777777", code=1).stderr
 
 
 def test_H7_suspended_by_an_administrator_only_they_can_take_it_up(desk):
@@ -511,7 +539,7 @@ def test_K4_sponsored_and_renewed(desk):
 
 def test_the_sweep_is_shown_or_confirmed_not_both(desk):
     desk.ctl("sweep", "--dry-run", "--confirm", code=2)
-    assert "Nothing was done" in desk.ctl("sweep", "--dry-run").stderr
+    assert "Nothing is due" in desk.ctl("sweep", "--dry-run").stderr
     assert desk.json("sweep", "--dry-run") == []
     assert "0 done." in desk.ctl("sweep").stderr
 

@@ -41,6 +41,21 @@ def test_status_json_has_the_keys_of_the_manual(desk):
     assert number not in json.dumps(s)
 
 
+def test_L12_status_recommends_a_second_phone_and_the_code_that_waits(desk):
+    desk.with_phone("games")
+    ids = [h["id"] for h in json.loads(desk.own("games", "--json").stdout)["hints"]]
+    assert ids == ["second-phone"]
+    desk.person("news")
+    desk.ctl("enroll", "news", "--key", desk.key("phone-us"), "--phone", desk.number())
+    said = desk.own("news").stdout
+    assert "waits for its code: magotp phone verify CODE" in said and "second" not in said
+
+
+def test_columns_that_are_none_are_told(desk):
+    p = desk.ctl("account", "list", "--columns", "account,colour", code=2)
+    assert "account,state,factors" in p.stderr
+
+
 def test_status_require(desk):
     desk.with_phone("games")
     desk.own("games", "status", "--require", "password")

@@ -82,6 +82,15 @@ static void issue_decide(struct request *r)
 		handle_invalid(r, "purchased: a date in the future");
 		return;
 	}
+	/* Keys that nobody could use, or release. */
+	if (q->purchased && licence_expiry(q->purchased, 1) <= r->now) {
+		handle_invalid(r, "purchased: the year since then is over");
+		return;
+	}
+	if (q->hold && !*q->order) {
+		handle_invalid(r, "order: which order has to be paid before they are released?");
+		return;
+	}
 	for (p->n_keys = 0; !res && p->n_keys < q->count; p->n_keys++)
 		res = licence_issue(r, &order, &p->keys[p->n_keys].key);
 	if (res)

@@ -215,15 +215,18 @@ void renew_decide(struct request *r)
 	struct aggregate *a = request_account(r);
 	struct subscription *s;
 	int64_t until = 0;
+	bool waits = false;
 
 	if (!phone_may_touch(r, a))
 		return;
+	for (size_t i = 0; i < a->n_subscriptions; i++)
+		waits = waits || sponsor_waits(&a->subscriptions[i]);
 	s = renewable(r, a, &until);
 	if (!s) {
 		handle_refuse(r, VERDICT_NOT_ALLOWED,
-			a->n_subscriptions
-				? "it can't be renewed any more: a new credential is needed"
-				: "the account has no subscription");
+			!a->n_subscriptions ? "the account has no subscription"
+			: waits             ? "what it is sponsored with was not registered yet"
+				: "it can't be renewed any more: a new credential is needed");
 		return;
 	}
 	subscription_renew(r, a, s, until);

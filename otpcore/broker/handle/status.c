@@ -126,6 +126,53 @@ static void fill_previous(
 		strength_id((enum strength)before->strength));
 }
 
+/* ---- what the owner does next, beside what a login would say ---- */
+static void hint(struct wire_status_rep *rep, const char *id, const char *what)
+{
+	login_notice(rep->notices, &rep->n_notices, id, what, 0);
+}
+
+/* What is set up first: what is paid for; with nothing paid, a key comes first. */
+static const char *first_step(const struct request *r, const struct aggregate *a)
+{
+	for (size_t i = 0; i < a->n_subscriptions; i++) {
+		const struct subscription *s = &a->subscriptions[i];
+		enum product p = (enum product)s->product;
+
+		if (subscription_active(s, r->now))
+			return product_is_phone(p)      ? "unenrolled-phone"
+			       : product_takes_token(p) ? "unenrolled-token"
+							: "unenrolled-app";
+	}
+	return r->broker->settings->mode == LICENCES_AUTOMATIC ? "unenrolled-phone" : "unenrolled";
+}
+
+static void hints(const struct request *r, const struct aggregate *a, struct wire_status_rep *rep)
+{
+	size_t active = 0, phones = 0;
+
+	for (size_t i = 0; i < rep->n_factors; i++)
+		active += mag_streq(rep->factors[i].state, "active");
+	for (size_t i = 0; i < a->n_phones; i++) {
+		const char *state = phone_state_id(a, &a->phones[i], r->now);
+
+		phones += mag_streq(state, "active");
+		if (mag_streq(state, "pending"))
+			hint(rep, "phone-pending", a->phones[i].masked);
+	}
+	for (size_t i = 0; i < a->n_tokens; i++) {
+		const struct token *t = &a->tokens[i];
+		enum verdict v = policy_token(a, t, r->broker->settings, r->now);
+
+		if (v == VERDICT_TOKEN_LOCKED || v == VERDICT_TOKEN_SUSPENDED)
+			hint(rep, verdict_id(v), t->kind == TOKEN_MOBILE ? "app" : token_masked(t));
+	}
+	if (!rep->n_factors)
+		hint(rep, first_step(r, a), "");
+	else if (active == 1 && phones == 1)
+		hint(rep, "second-phone", "");
+}
+
 void status_decide(struct request *r)
 {
 	struct wire_status_rep *rep = r->reply;
@@ -148,5 +195,7 @@ void status_decide(struct request *r)
 	fill_certificates(r, a, rep);
 	rep->recovery_codes_left = (uint32_t)login_recoveries(creds, a, RECOVERY_CODE);
 	login_notices(r, creds, rep->notices, &rep->n_notices);
+	if (!*a->account.parent)
+		hints(r, a, rep);
 	request_verdict(r, VERDICT_OK);
 }

@@ -44,6 +44,16 @@ struct token *token_asked(struct request *r, struct aggregate *a, const char *id
 	return t;
 }
 
+void token_refuse(struct request *r, enum verdict v, const char *state)
+{
+	char text[64] = "";
+	struct mag_buf b = MAG_BUF(text);
+
+	if (v == VERDICT_NOT_ALLOWED)
+		mag_buf_printf(&b, "it is %s", state);
+	handle_refuse(r, v, text);
+}
+
 /* ---- codes ---- */
 
 void token_windows_of(const struct settings *s, struct token_windows *w_r)

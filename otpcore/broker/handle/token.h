@@ -15,6 +15,8 @@
 enum actor token_actor(const struct request *r);
 /* The token that a request names; NULL: answered. */
 struct token *token_asked(struct request *r, struct aggregate *a, const char *id);
+/* The life cycle says no: the verdict, and the state where the verdict does not name it. */
+void token_refuse(struct request *r, enum verdict v, const char *state);
 /* The same after the claim, by the row's id; NULL if it is not there. */
 struct token *token_by_row(struct aggregate *a, int64_t id);
 /* The account's token of a kind that is not revoked; NULL. */

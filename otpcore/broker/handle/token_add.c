@@ -77,7 +77,7 @@ static struct token *candidate(struct request *r, const struct token_adding *x)
 	}
 	v = lifecycle_allows(t, LIFE_ACTIVATE, ACTOR_USER, LIFE_HAS_PAIR);
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v, lifecycle_state_id(t->state));
+		token_refuse(r, v, lifecycle_state_id(t->state));
 		return NULL;
 	}
 	held = token_held(a, TOKEN_HARDWARE);

@@ -54,7 +54,7 @@ static void pair_decide(
 		phone_count(a, THROTTLE_RESYNC, t->row.id, 0) >= s->resync_fail_limit)
 		v = VERDICT_TOKEN_OUT_OF_SYNC;
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v, token_state_id(a, t, r->now));
+		token_refuse(r, v, token_state_id(a, t, r->now));
 		return;
 	}
 	r->state.i[TOKEN_ID] = t->row.id;
@@ -101,7 +101,7 @@ void token_resume_decide(struct request *r)
 	}
 	v = lifecycle_move(t, LIFE_RESUME, ACTOR_ADMIN, LIFE_HAS_NOTHING, r->now);
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v, lifecycle_state_id(t->state));
+		token_refuse(r, v, lifecycle_state_id(t->state));
 		return;
 	}
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
@@ -193,7 +193,7 @@ void token_suspend_decide(struct request *r)
 		return;
 	v = lifecycle_move(t, LIFE_SUSPEND, token_actor(r), LIFE_HAS_NOTHING, r->now);
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v, lifecycle_state_id(t->state));
+		token_refuse(r, v, lifecycle_state_id(t->state));
 		return;
 	}
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
@@ -225,7 +225,7 @@ void token_revoke_decide(struct request *r)
 		return;
 	v = lifecycle_move(t, LIFE_REVOKE, token_actor(r), LIFE_HAS_NOTHING, r->now);
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v, lifecycle_state_id(t->state));
+		token_refuse(r, v, lifecycle_state_id(t->state));
 		return;
 	}
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);

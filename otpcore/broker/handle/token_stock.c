@@ -293,7 +293,7 @@ void token_assign_decide(struct request *r)
 	}
 	v = judge_assign(r, a, t);
 	if (v != VERDICT_OK) {
-		handle_refuse(r, v,
+		handle_refuse(r, v == VERDICT_SERIAL_UNKNOWN ? v : VERDICT_NOT_ALLOWED,
 			v == VERDICT_SERIAL_UNKNOWN ? q->serial
 						    : "that token is not free for this account");
 		return;
