@@ -28,6 +28,8 @@ def issue(desk, *args, name="Anna Example", method="webcam", code=0):
 
 def test_I1_issue_and_activate(person):
     assert person.json("phone", "list", "games")[0]["state"] == "pending-approval"
+    for said in (person.json("account", "show", "games"), person.json("account", "list")[0]):
+        assert (said["state"], said["factors"], said["level"]) == ("pending", [], 1)
     status = person.own("games", "status").stdout
     assert "pending-approval" in status and "magotp activate CODE" in status
     assert "wanted" in person.own("games", "proofing").stdout

@@ -1,7 +1,9 @@
 /* Accounts, as administrators see them: one, or a page of all (O1, O7). */
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/account.h"
+#include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
+#include "otpcore/engine/proofing.h"
 #include "otpcore/engine/token.h"
 
 #define EXPIRING_MAX (100LL * 366 * 86400)
@@ -58,10 +60,11 @@ static void fill_factors(struct wire_account *w, int64_t state, const struct fac
 }
 
 /* Those of an account, and the highest level among them. */
-static void count_factors(const struct aggregate *a, struct factors *f, int64_t *level_r)
+static void count_factors(struct aggregate *a, struct factors *f, int64_t *level_r)
 {
 	for (size_t i = 0; i < a->n_phones; i++) {
-		if (a->phones[i].state != PHONE_ACTIVE)
+		if (a->phones[i].state != PHONE_ACTIVE ||
+			proofing_waits(phone_subscription(a, &a->phones[i])))
 			continue;
 		f->phones++;
 		if (phone_level(a, &a->phones[i]) > *level_r)
@@ -134,7 +137,7 @@ static int list_row(const struct store_account_row *row, void *arg)
 		return 0;
 	w = &l->p->accounts[l->p->n_accounts++];
 	fill(l->r, &row->account, w);
-	w->level = (uint32_t)(row->level > 1 ? row->level : 1);
+	w->level = any && row->level > 1 ? (uint32_t)row->level : 1;
 	w->last_login = row->last_login_at;
 	w->expires = row->expires_at;
 	fill_factors(w, row->account.state, &f);

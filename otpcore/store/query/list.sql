@@ -4,8 +4,10 @@
 --: list_accounts tiii
 SELECT {account}, phones, level, last_login_at, expires_at, tokens, apps FROM (
 	SELECT {account},
-		(SELECT count(*) FROM phone WHERE phone.account = account.id AND phone.state = 2)
-			AS phones,
+		(SELECT count(*) FROM phone WHERE phone.account = account.id AND phone.state = 2
+			AND NOT EXISTS (SELECT 1 FROM subscription
+				WHERE subscription.id = phone.subscription
+				AND subscription.proofing = 1)) AS phones,
 		(SELECT count(*) FROM token WHERE token.account = account.id AND token.kind = 1
 			AND token.state BETWEEN 5 AND 7 AND token.account > 0) AS tokens,
 		(SELECT count(*) FROM token WHERE token.account = account.id AND token.kind = 2
