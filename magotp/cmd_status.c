@@ -115,6 +115,31 @@ static int print_factors(const struct cli *c, const struct wire_status_rep *s)
 	return r;
 }
 
+/* Services that ask for no code while this session is good enough for them. */
+static void print_reuse(const struct cli *c, const struct wire_status_rep *s)
+{
+	size_t listed = 0;
+
+	for (size_t i = 0; i < s->n_reuse; i++) {
+		char at[32], service[65];
+
+		if (!s->reuse[i].until)
+			continue;
+		cli_say(c, "%s%s until %s", listed++ ? "          " : "Reuse     ",
+			mag_streq(s->reuse[i].service, "*")
+				? "all other services"
+				: mag_clean(service, sizeof service, s->reuse[i].service),
+			since_text(s->reuse[i].until, at, sizeof at));
+	}
+	if (s->n_reuse && !s->recorded)
+		cli_say(c, "Reuse     none: only recorded sessions are re-used. For one command: "
+			   "magotp elevate -- COMMAND");
+	else if (s->n_reuse && !listed)
+		cli_say(c,
+			"Reuse     none: what this session has is not enough, or too old. Raise it "
+			"with: magotp elevate");
+}
+
 static void print_session(const struct cli *c, const struct wire_status_rep *s)
 {
 	char at[32], from[257], line[512] = "";
@@ -130,6 +155,7 @@ static void print_session(const struct cli *c, const struct wire_status_rep *s)
 	cli_say(c, "Session   %s", line);
 	if (!s->recorded)
 		cli_say(c, "          Not recorded: %s", cli_session_reason(s->reason));
+	print_reuse(c, s);
 	if (s->previous_at > 0) {
 		mag_buf_reset(&b);
 		mag_buf_puts(&b, mag_time_minute(s->previous_at, at, sizeof at));
@@ -170,6 +196,23 @@ static struct json_object *text_or_null(const char *s)
 	return *s ? json_object_new_string(s) : NULL;
 }
 
+static struct json_object *json_reuse(const struct wire_status_rep *s)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < s->n_reuse; i++) {
+		struct json_object *o;
+
+		if (!s->reuse[i].until)
+			continue;
+		o = json_object_new_object();
+		json_object_object_add(o, "service", json_object_new_string(s->reuse[i].service));
+		json_object_object_add(o, "until", cli_json_time(s->reuse[i].until));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
 static struct json_object *json_session(const struct wire_status_rep *s)
 {
 	struct json_object *o = json_object_new_object();
@@ -181,7 +224,7 @@ static struct json_object *json_session(const struct wire_status_rep *s)
 	json_object_object_add(o, "from", text_or_null(s->from));
 	json_object_object_add(o, "tty", text_or_null(s->tty));
 	json_object_object_add(o, "id", text_or_null(s->session));
-	json_object_object_add(o, "reuse", json_object_new_array());
+	json_object_object_add(o, "reuse", json_reuse(s));
 	json_object_object_add(o, "recorded", json_object_new_boolean(s->recorded != 0));
 	json_object_object_add(o, "reason", text_or_null(s->reason));
 	return o;

@@ -66,13 +66,24 @@ struct session *session_sound(struct request *r, const struct aggregate *a, cons
 	return s;
 }
 
+/* A token that is suspended proves nothing until it is resumed; the session goes on. */
+static bool suspended(struct request *r, const struct session *s, const struct aggregate *a)
+{
+	const struct aggregate *c = s->holder ? parent_of(r, a) : a;
+
+	for (size_t i = 0; c && s->token && i < c->n_tokens; i++)
+		if (c->tokens[i].row.id == s->token)
+			return c->tokens[i].state == TOKEN_SUSPENDED;
+	return false;
+}
+
 const struct session *session_satisfies(
 	struct request *r, const struct aggregate *a, const struct policy *p, int64_t reuse)
 {
 	const char *reason;
 	const struct session *s = session_sound(r, a, &reason);
 
-	if (!s || !policy_satisfied(p, (enum strength)s->strength, s->level))
+	if (!s || suspended(r, s, a) || !policy_satisfied(p, (enum strength)s->strength, s->level))
 		return NULL;
 	return p->mode == MODE_NONE || r->now - s->since < reuse ? s : NULL;
 }

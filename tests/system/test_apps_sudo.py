@@ -116,9 +116,16 @@ def test_reuse_lets_sudo_take_the_sessions_strength(host):
         child.sendline(PASSWORD)
         assert child.expect(["root", "Enter for 1: ", pexpect.EOF]) == 0
         child.expect(r"\$ ")
+    child.sendline("magotp status; magotp --json status | grep -A6 reuse")
+    child.expect(r"Reuse     sudo until [0-2]\d:[0-5]\d\s|Reuse     sudo until \d{4}-")
+    child.expect('"service": ?"sudo"')
+    child.expect('"until": ?"20')
+    child.expect(r"\$ ")
     child.sendline("exit")
     until_end(child)
     # The session is over, and so is its strength.
     child = sudo(host, "id")
     child.expect("Enter for 1: ")
     child.close(force=True)
+    said = apps.alice(host, "magotp", "status").stdout
+    assert "Reuse     none: only recorded sessions are re-used" in said, said

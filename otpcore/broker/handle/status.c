@@ -1,6 +1,7 @@
 /* status: what `magotp status` shows (prompts.md). */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/login.h"
@@ -110,6 +111,38 @@ static const struct session *fill_session(
 	return s;
 }
 
+struct reusing {
+	struct request *r;
+	const struct aggregate *a;
+	struct wire_status_rep *rep;
+};
+
+/* A service that takes the word of a session: until when that of this one is enough. */
+static int fill_reuse(const char *name, void *arg)
+{
+	const struct reusing *x = arg;
+	const struct settings *s = x->r->broker->settings;
+	struct wire_status_rep *rep = x->rep;
+	struct service_settings service;
+	struct wire_status_reuse *row;
+	const struct session *session;
+	struct policy p;
+
+	settings_service(s, name, &service);
+	if (!service.reuse || rep->n_reuse == sizeof rep->reuse / sizeof *rep->reuse ||
+		strlen(name) >= sizeof row->service)
+		return 0;
+	row = &rep->reuse[rep->n_reuse++];
+	mag_clean(row->service, sizeof row->service, name);
+	policy_make(s, &service, &(struct policy_line){ .level = 0 }, &p);
+	session = session_satisfies(x->r, x->a, &p, service.reuse);
+	if (session)
+		row->until = session->since + service.reuse < session->expires_at
+				     ? session->since + service.reuse
+				     : session->expires_at;
+	return 0;
+}
+
 static void fill_previous(
 	const struct aggregate *a, const struct session *s, struct wire_status_rep *rep)
 {
@@ -186,6 +219,8 @@ void status_decide(struct request *r)
 	mag_copy(rep->host, sizeof rep->host, r->broker->host);
 	s = fill_session(r, a, rep);
 	fill_previous(a, s, rep);
+	(void)opt_each_instance(
+		r->broker->settings->tree, "service", fill_reuse, &(struct reusing){ r, a, rep });
 	mag_copy(rep->credentials_of, sizeof rep->credentials_of, a->account.parent);
 	for (size_t i = 0; i < creds->n_phones; i++)
 		fill_factor(r, creds, &creds->phones[i], &rep->factors[rep->n_factors++]);
