@@ -4,11 +4,13 @@
 #include <json-c/json.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "magotp/cmd.h"
 #include "magotp/enabled.h"
+#include "magotp/recipe.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 
@@ -34,20 +36,27 @@ static int collect(const struct enabled *e, void *arg)
 	return 0;
 }
 
-static int64_t own_session(void)
+/* What the kernel says of this process; -1: nothing. */
+static int64_t own_number(const char *path)
 {
 	char line[32] = "";
-	int64_t sid = -1;
-	FILE *f = fopen("/proc/self/sessionid", "re");
+	int64_t n = -1;
+	FILE *f = fopen(path, "re");
 
 	if (f && fgets(line, sizeof line, f)) {
 		line[strcspn(line, "\n")] = 0;
-		if (mag_int_parse(line, 0, 4294967294, &sid))
-			sid = -1;
+		if (mag_int_parse(line, 0, 4294967294, &n))
+			n = -1;
 	}
 	if (f)
 		fclose(f);
-	return sid;
+	return n;
+}
+
+/* sudo -i has a file of its own, and the same service on our line. */
+static const char *logged_as(const char *service)
+{
+	return mag_streq(service, "sudo-i") ? "sudo" : service;
 }
 
 static void look(const struct wire_live_session *s, void *arg)
@@ -60,25 +69,35 @@ static void look(const struct wire_live_session *s, void *arg)
 	f->session = *s;
 }
 
-/* su and sudo leave the caller's session as it is: there the latest login counts. */
-static int latest(struct confirming *f, bool *right_r)
+static bool logged_in(struct confirming *f, const char *user)
 {
 	struct wire_explain_req q = { .last = 1 };
 	struct wire_explain_rep *p = calloc(1, sizeof *p);
-	struct passwd *pw = f->here ? getpwuid(f->session.loginuid) : NULL;
-	int r = CLI_DONE;
+	bool right = false;
 
-	*right_r = false;
-	if (p && pw && !mag_copy(q.user, sizeof q.user, pw->pw_name)) {
-		mag_copy(q.service, sizeof q.service, f->e.service);
-		r = cli_call(f->c, WIRE_MSG_EXPLAIN, &q, p);
-		*right_r = r == CLI_DONE && f->c->result.verdict == VERDICT_OK &&
-			   mag_streq(p->last_service, f->e.service) && p->last_at > f->e.at &&
-			   mag_streq(p->last_verdict, verdict_id(VERDICT_OK)) &&
-			   strength_from_id(p->last_strength) > STRENGTH_PASSWORD;
-	}
+	if (p && !mag_copy(q.user, sizeof q.user, user) &&
+		!mag_copy(q.service, sizeof q.service, f->e.service) &&
+		!client_call(&f->c->client, WIRE_MSG_EXPLAIN, &q, &f->c->result, p))
+		right = !f->c->result.error && f->c->result.verdict == VERDICT_OK &&
+			mag_streq(p->last_service, logged_as(f->e.service)) &&
+			p->last_at > f->e.at &&
+			mag_streq(p->last_verdict, verdict_id(VERDICT_OK)) &&
+			strength_from_id(p->last_strength) > STRENGTH_PASSWORD;
 	free(p);
-	return r;
+	return right;
+}
+
+/* su and sudo leave the caller's session as it is: there the latest login counts, of
+ * whom the session belongs to (sudo) or of whom he has become (su). */
+static bool latest(struct confirming *f)
+{
+	const struct recipe *r = recipe_for(f->e.service);
+	int64_t uid = own_number("/proc/self/loginuid");
+	struct passwd *pw = uid >= 0 ? getpwuid((uid_t)uid) : NULL;
+
+	if (r->session)
+		return false;
+	return (pw && logged_in(f, pw->pw_name)) || logged_in(f, "root");
 }
 
 /* Why this session proves nothing; NULL: it does. */
@@ -101,19 +120,16 @@ static int judge(struct confirming *f)
 {
 	struct wire_ping_rep ping = { 0 };
 	const char *why;
-	bool right = false;
 	int r = cli_call(f->c, WIRE_MSG_PING, NULL, &ping);
 
 	if (r != CLI_DONE)
 		return r;
-	f->sid = own_session();
+	f->sid = own_number("/proc/self/sessionid");
 	mag_copy(f->host, sizeof f->host, ping.host);
 	if (f->sid >= 0)
 		r = cmd_each_session(f->c, "", look, f);
 	why = missing(f);
-	if (r == CLI_DONE && why && f->here)
-		r = latest(f, &right);
-	if (r != CLI_DONE || !why || right)
+	if (r != CLI_DONE || !why || latest(f))
 		return r;
 	return cli_fail(f->c, CLI_REFUSED, "not-confirmed",
 		"%s is not confirmed: %s. Log in through %s in a new terminal, with the second "

@@ -1,5 +1,6 @@
 /* doctor: a service. Its stack, the options on our line, sshd's own settings, and who
  * could not get in. */
+#include <glob.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "magotp/pamfile.h"
 #include "magotp/pamstack.h"
 #include "magotp/recipe.h"
+#include "magotp/replace.h"
 #include "magotp/sshd.h"
 #include "otpcore/base/strength.h"
 #include "otpcore/base/text.h"
@@ -155,6 +157,37 @@ static void check_policy(struct doctor *d)
 	if (set.skip && set.reuse)
 		found(d, "skip-reuse", DOCTOR_ERROR, "skip = no, or reuse = 0",
 			"skip and reuse together are no second factor");
+}
+
+/* sudo skips the auth lines for a while after a password; the account line then refuses. */
+static void check_sudo(struct doctor *d)
+{
+	static const char *const places[] = { "/etc/sudoers", "/etc/sudoers.d/*" };
+	struct service_settings set;
+	bool set_there = false;
+
+	settings_service(d->c->settings, d->service, &set);
+	if (!d->ours || !mag_has_prefix(d->service, "sudo") || set.reuse)
+		return;
+	for (size_t i = 0; i < 2 && !set_there; i++) {
+		glob_t g;
+
+		if (glob(places[i], 0, NULL, &g))
+			continue;
+		for (size_t k = 0; k < g.gl_pathc; k++) {
+			char *text = file_read(g.gl_pathv[k], NULL);
+
+			set_there |= text && strstr(text, "timestamp_timeout=0");
+			free(text);
+		}
+		globfree(&g);
+	}
+	if (set_there)
+		doctor_ok(d, "sudo-timestamp", "sudo asks each time");
+	else
+		found(d, "sudo-timestamp", DOCTOR_WARNING,
+			"Defaults timestamp_timeout=0 in /etc/sudoers.d, or reuse = 8h",
+			"sudo skips the code for 15 minutes, and is then refused");
 }
 
 /* Who has nothing to be asked for would be refused. */
@@ -306,6 +339,7 @@ const struct doctor_check doctor_service[] = {
 	{ "pam-options", check_line },
 	{ "sshd", check_sshd },
 	{ "observe", check_policy },
+	{ "sudo-timestamp", check_sudo },
 	{ "unenrolled", check_accounts },
 	{ "user", check_user },
 	{ NULL, NULL },

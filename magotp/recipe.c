@@ -180,8 +180,11 @@ static int plan(const char *dir, const char *service, const char *text, enum pam
 	}
 	for (size_t i = 0; !r && i < s->n; i++)
 		if (mag_streq(s->rules[i].module, "pam_magotp.so")) {
-			snprintf(why, RECIPE_ERROR_MAX, "%s:%d has pam_magotp already",
-				s->rules[i].file, s->rules[i].line);
+			snprintf(why, RECIPE_ERROR_MAX, "%s:%d has pam_magotp already%s",
+				s->rules[i].file, s->rules[i].line,
+				strstr(s->rules[i].args, "listed_only")
+					? "; a line in /etc/magotp/listed enables a service there"
+					: "");
 			r = MAG_EINVAL;
 		}
 	free(s);

@@ -242,6 +242,14 @@ def test_confirm_from_no_such_session_confirms_nothing(desk, pam):
     wait("watchers are gone", lambda: not watchers(desk))
 
 
+def test_enabled_again_without_confirm_it_stays(desk, pam):
+    pam.ctl("enable", "ftp", "--confirm", "3s")
+    pam.ctl("enable", "ftp")
+    wait("watchers are gone", lambda: not watchers(desk))
+    time.sleep(3)
+    assert "pam_magotp.so" in pam.get("ftp")
+
+
 @pytest.mark.parametrize("time_", ["soon", "0s", "2d"])
 def test_confirm_wants_a_time(desk, pam, time_):
     pam.ctl("enable", "ftp", "--confirm", time_, code=2)

@@ -252,3 +252,32 @@ def test_try_needs_a_terminal_and_a_stack(fresh):
     child = host.spawn("magotpctl", "try", "odd", "alice")
     assert "cannot be tried" in until_end(child)
     assert child.exitstatus == 1
+
+
+def test_sudo_is_confirmed_by_a_sudo(fresh):
+    """It keeps the session that it is called from: the latest login counts."""
+    host = fresh
+    host.write("/etc/sudoers.d/alice", "alice ALL=(ALL) ALL\n", 0o440)
+    p = host.run("magotpctl", "enable", "sudo", "--confirm", "5m")
+    assert "timestamp_timeout=0" in p.stderr
+    found = json.loads(host.run("magotpctl", "--json", "doctor", "--service", "sudo",
+                                check=False).stdout)
+    assert [r["severity"] for r in found if r["id"] == "sudo-timestamp"] == ["warning"]
+    assert host.run("sudo", "-n", "id", "-un").stdout == "root\n"  # root's own goes on
+    host.write("/etc/sudoers.d/magotp", "Defaults timestamp_timeout=0\n", 0o440)
+    child = host.ssh("alice", options=both())
+    child.expect("assword:")
+    child.sendline(PASSWORD)
+    child.expect(r"\$ ")
+    before = len(host.messages())
+    child.sendline("sudo magotpctl confirm; echo rc=$?=")
+    child.expect("assword")
+    child.sendline(PASSWORD)
+    child.expect("Enter for 1:")
+    child.sendline("")
+    child.expect("Code: ")
+    child.sendline(host.code(host.message(after=before)))
+    child.expect(r"rc=(\d+)=")
+    assert child.match.group(1) == "0" and "sudo stays as it is" in child.before, child.before
+    child.close()
+    host.run("magotpctl", "disable", "sudo")
