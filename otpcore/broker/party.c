@@ -1,5 +1,6 @@
 #include "otpcore/broker/party.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,7 +174,8 @@ bool party_shows_digits(const struct request *r)
 }
 
 /* ---- stored answers ----
- * The blob: u16 message, u32 seconds, u32 failures of this login, the reply. */
+ * The blob: u16 message, u32 seconds, u32 failures of this login, and the reply, sealed
+ * as tickets are (so many would use up a row's key): it may hold a number. */
 
 #define HEAD 10
 
@@ -196,6 +198,41 @@ uint32_t party_failures(const struct party *p)
 								: 0;
 }
 
+static const char *where(const struct request *r, char buf[40])
+{
+	snprintf(buf, 40, "login.answer %" PRId64, r->ticket.login);
+	return buf;
+}
+
+static int open_reply(struct request *r, const struct login *l)
+{
+	struct mag_secret clear = { 0 };
+	char at[40];
+	int res = seal_open_bytes(r->broker->keyring, where(r, at), l->answer.data + HEAD,
+		l->answer.len - HEAD, &clear);
+
+	if (!res)
+		res = wire_decode_struct(r->message->reply, clear.data, clear.len, r->reply);
+	mag_secret_free(&clear);
+	return res;
+}
+
+static int seal_reply(struct request *r, struct login *l)
+{
+	unsigned char clear[sizeof l->answer.data];
+	char at[40];
+	size_t len = 0;
+	int res = wire_encode_struct(r->message->reply, r->reply, clear, sizeof clear, &len);
+
+	if (!res)
+		res = seal_bytes(r->broker->keyring, where(r, at), clear, len,
+			l->answer.data + HEAD, sizeof l->answer.data - HEAD, &len);
+	mag_wipe(clear, sizeof clear);
+	if (!res)
+		l->answer.len = HEAD + len;
+	return res;
+}
+
 enum party_seq party_seq(struct party *p, uint32_t seq)
 {
 	const struct login *l = p->login;
@@ -206,8 +243,7 @@ enum party_seq party_seq(struct party *p, uint32_t seq)
 		return SEQ_STALE;
 	if (!l->row.id || seq > l->last_seq)
 		return SEQ_NEW;
-	if (l->answer.len < HEAD || (d[0] << 8 | d[1]) != r->message->id ||
-		wire_decode_struct(r->message->reply, d + HEAD, l->answer.len - HEAD, r->reply))
+	if (l->answer.len < HEAD || (d[0] << 8 | d[1]) != r->message->id || open_reply(r, l))
 		return SEQ_STALE;
 	request_verdict(r, (enum verdict)l->verdict);
 	r->result.seconds = get32(d + 2);
@@ -220,18 +256,16 @@ void party_keep(struct party *p, uint32_t seq, uint32_t failures)
 	struct request *r = p->r;
 	struct login *l = p->login;
 	bool new = !l->row.id;
-	size_t len = 0;
+	int res = seal_reply(r, l);
 
-	if (wire_encode_struct(r->message->reply, r->reply, l->answer.data + HEAD,
-		    sizeof l->answer.data - HEAD, &len)) {
-		request_error(r, MAG_ENOSPACE);
+	if (res) {
+		request_error(r, res);
 		return;
 	}
 	l->answer.data[0] = (unsigned char)(r->message->id >> 8);
 	l->answer.data[1] = (unsigned char)r->message->id;
 	put32(l->answer.data + 2, r->result.seconds);
 	put32(l->answer.data + 6, failures);
-	l->answer.len = HEAD + len;
 	l->last_seq = seq;
 	l->verdict = r->result.verdict;
 	if (new) {

@@ -199,6 +199,7 @@ struct certificate {
 	int64_t class;         /* enum strength */
 	int64_t state;
 	struct blob key_hash; /* SHA-256 of the public key as ssh writes it */
+	struct blob anchor;   /* SHA-256 of the authority that its chain ended at */
 	char subject[257], issuer[257], serial[65];
 	int64_t not_before, not_after, created_at, last_used_at;
 	char label[65];
@@ -293,7 +294,7 @@ struct login {
 	int64_t token;       /* or this token, */
 	int64_t certificate; /* or this certificate; 0 */
 	int64_t last_seq, verdict;
-	struct blob answer; /* encoded reply of last_seq (<= 256 bytes) */
+	struct blob answer; /* of last_seq; the reply in it is sealed */
 	int64_t started_at, verified_at, opened_at;
 };
 
