@@ -81,13 +81,11 @@ static bool twice(const struct strength_group *groups, int n)
 	return false;
 }
 
-int strength_groups_read(const char *path, struct strength_group groups_r[STRENGTH_GROUPS_MAX])
+int strength_groups_parse(char *text, struct strength_group groups_r[STRENGTH_GROUPS_MAX])
 {
-	char text[FILE_MAX + 1], *next = text;
-	int len = read_trusted(path, text), n = 0;
+	char *next = text;
+	int n = 0;
 
-	if (len <= 0)
-		return len;
 	while (*next != '\0') {
 		char *line = next;
 
@@ -103,6 +101,14 @@ int strength_groups_read(const char *path, struct strength_group groups_r[STRENG
 		n++;
 	}
 	return n;
+}
+
+int strength_groups_read(const char *path, struct strength_group groups_r[STRENGTH_GROUPS_MAX])
+{
+	char text[FILE_MAX + 1];
+	int len = read_trusted(path, text);
+
+	return len <= 0 ? len : strength_groups_parse(text, groups_r);
 }
 
 bool strength_group_has(const struct strength_group *g, enum strength have, int64_t level)

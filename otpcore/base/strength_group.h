@@ -33,6 +33,9 @@ struct strength_group {
  * kept: safe in processes that are not ours. */
 int strength_groups_read(const char *path, struct strength_group groups_r[STRENGTH_GROUPS_MAX]);
 
+/* The same of the file's text, which is changed; MAG_ESYNTAX alone. */
+int strength_groups_parse(char *text, struct strength_group groups_r[STRENGTH_GROUPS_MAX]);
+
 /* Has a session of this strength and level the group? A stronger one has those of the
  * weaker, too. */
 bool strength_group_has(const struct strength_group *g, enum strength have, int64_t level);
