@@ -178,6 +178,9 @@ struct aggregate *request_credentials(struct request *r);
  * grant_want declares the reads. */
 int grant_want(struct request *r, const struct mag_secret *grant);
 enum strength grant_strength(struct request *r, const struct mag_secret *grant, bool *session_r);
+/* Administrators and agents: has the session shown the peer's own second factor, where
+ * the peer has one (of the own, or of a parent)? A stolen password is not enough. */
+bool grant_peer_proven(struct request *r, const struct mag_secret *grant);
 
 /* ---- send.c: one place that makes a challenge and an order (used by
  * handle/login.c and handle/phone.c) ---- */

@@ -119,8 +119,16 @@ static bool administers(struct request *r, const char *name, const struct aggreg
 	return mag_streq(own->account.organisation, a->account.organisation);
 }
 
-/* Is the peer an agent who may proof this account's person? Never the own account.
- * One without an organisation serves those of all: only root makes agents. */
+/* Another account of who has this one? */
+static bool same_person(const struct account *a, const struct account *b)
+{
+	return a->row.id == b->row.id || connect_same_person(a, b) ||
+	       mag_streq(a->parent, b->name) || mag_streq(b->parent, a->name) ||
+	       (*a->parent && mag_streq(a->parent, b->parent));
+}
+
+/* Is the peer an agent who may proof this account's person? Never the own one, under
+ * whatever name. One without an organisation serves those of all: only root makes agents. */
 static bool proofs(struct request *r, const char *name, const struct aggregate *a)
 {
 	const struct aggregate *own = store_account_uid(r->tick, r->peer.uid);
@@ -130,7 +138,7 @@ static bool proofs(struct request *r, const char *name, const struct aggregate *
 		return false;
 	if (!name) /* the list: its handler keeps to the organisation */
 		return true;
-	if (!a->exists || a->account.row.id == own->account.row.id)
+	if (!a->exists || same_person(&own->account, &a->account))
 		return false;
 	return !*own->account.organisation ||
 	       mag_streq(own->account.organisation, a->account.organisation);

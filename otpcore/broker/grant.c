@@ -1,6 +1,7 @@
 /* How strong is the peer's own session (P6)? */
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/phone.h"
 #include "otpcore/broker/parts.h"
 #include "otpcore/broker/session.h"
 
@@ -72,4 +73,16 @@ enum strength grant_strength(struct request *r, const struct mag_secret *grant, 
 	if (granted > best)
 		best = granted;
 	return best;
+}
+
+bool grant_peer_proven(struct request *r, const struct mag_secret *grant)
+{
+	struct aggregate *peer, *parent;
+
+	if (r->standing.root)
+		return true;
+	peer = store_account_uid(r->tick, r->peer.uid);
+	parent = parent_of(r, peer);
+	return !phone_has_factor(parent ? parent : peer, r->now) ||
+	       strength_satisfies(grant_strength(r, grant, NULL), STRENGTH_PHONE_OTP);
 }

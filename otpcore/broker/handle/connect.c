@@ -309,21 +309,6 @@ static int account_connect_want(struct request *r)
 	return res;
 }
 
-/* An administrator who has a second factor shows it: the connection decides whose
- * phone opens an account. */
-static bool proven(struct request *r)
-{
-	const struct wire_account_connect_req *q = r->body;
-	struct aggregate *admin, *parent;
-
-	if (r->standing.root)
-		return true;
-	admin = store_account_uid(r->tick, r->peer.uid);
-	parent = parent_of(r, admin);
-	return !phone_has_factor(parent ? parent : admin, r->now) ||
-	       strength_satisfies(grant_strength(r, &q->grant, NULL), STRENGTH_PHONE_OTP);
-}
-
 /* O1: people of one organisation only; of others nothing is told. */
 static enum connect_bar judge_both(
 	struct request *r, const struct aggregate *child, const struct aggregate *parent)
@@ -355,7 +340,7 @@ static void account_connect_decide(struct request *r)
 
 	if (!child->exists) {
 		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
-	} else if (!proven(r)) {
+	} else if (!grant_peer_proven(r, &q->grant)) { /* whose phone opens an account */
 		request_verdict(r, VERDICT_ELEVATE_FIRST);
 	} else if (q->end) {
 		end_by_admin(r, child);

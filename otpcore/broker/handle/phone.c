@@ -84,9 +84,13 @@ bool phone_may_change(struct request *r, struct aggregate *a, const struct mag_s
 		return false;
 	if (phone_has_factor(a, r->now))
 		need = STRENGTH_PHONE_OTP;
-	if (strength_satisfies(grant_strength(r, grant, &session), need))
+	if (!r->standing.own && !grant_peer_proven(r, grant))
+		request_verdict(r, VERDICT_ELEVATE_FIRST);
+	else if (strength_satisfies(grant_strength(r, grant, &session), need))
 		return true;
-	request_verdict(r, need == STRENGTH_PASSWORD ? VERDICT_NOT_ALLOWED : VERDICT_ELEVATE_FIRST);
+	else
+		request_verdict(
+			r, need == STRENGTH_PASSWORD ? VERDICT_NOT_ALLOWED : VERDICT_ELEVATE_FIRST);
 	return false;
 }
 

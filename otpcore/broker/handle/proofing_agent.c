@@ -31,20 +31,6 @@ int proofing_agent_want(struct request *r)
 	return res ? res : store_want_proofings(r->tick, field_of(r, WIRE_ACCOUNT, "user"));
 }
 
-/* Whoever stole an agent's password must not make identities: where the agent has
- * a second factor, the session needs it. */
-static bool strong_enough(struct request *r)
-{
-	struct aggregate *agent;
-
-	if (r->standing.root)
-		return true;
-	agent = store_account_uid(r->tick, r->peer.uid);
-	return !phone_has_factor(agent, r->now) ||
-	       strength_satisfies(grant_strength(r, field_of(r, WIRE_SEALED, "grant"), NULL),
-		       STRENGTH_PHONE_OTP);
-}
-
 /* Under whose name: an agent's own, whatever is said; root says whose it was. */
 static const char *agent_of(struct request *r)
 {
@@ -64,7 +50,7 @@ static struct aggregate *working_on(struct request *r)
 		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
 	else if (a->account.state != ACCOUNT_ACTIVE)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "the account is not active");
-	else if (!strong_enough(r))
+	else if (!grant_peer_proven(r, field_of(r, WIRE_SEALED, "grant")))
 		request_verdict(r, VERDICT_ELEVATE_FIRST);
 	else if (*said && !r->standing.root && !mag_streq(said, agent_of(r)))
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "an agent works under the own name");

@@ -263,17 +263,11 @@ int token_unlock_want(struct request *r)
  * second factor where there is one. Answers if not. */
 static bool may_forgive(struct request *r, struct aggregate *a)
 {
-	struct aggregate *admin;
-
 	if (!phone_may_touch(r, a))
 		return false;
-	if (r->standing.root)
-		return true;
-	admin = store_account_uid(r->tick, r->peer.uid);
-	if (r->standing.own)
+	if (r->standing.own && !r->standing.root)
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "another administrator has to do it");
-	else if (phone_has_factor(parent_of(r, admin) ? parent_of(r, admin) : admin, r->now) &&
-		 !strength_satisfies(grant_strength(r, NULL, NULL), STRENGTH_PHONE_OTP))
+	else if (!grant_peer_proven(r, NULL))
 		request_verdict(r, VERDICT_ELEVATE_FIRST);
 	else
 		return true;
