@@ -56,7 +56,11 @@ static bool look(const char *name, struct helper_facts *facts_r)
 		FILE *f = fopen(sources[i].path, "re");
 
 		if (f) {
+			errno = 0;
 			sources[i].read(f, name, facts_r);
+			/* Want of memory, too, ends a file early: a group not seen. */
+			if (ferror(f) || errno == ENOMEM)
+				known = false;
 			fclose(f);
 		} else if (sources[i].read != read_defs) {
 			known = false;

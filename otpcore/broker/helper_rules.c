@@ -35,7 +35,8 @@ const char *helper_words(enum helper_answer a)
 static bool is_privileged(const char *group)
 {
 	static const char *const groups[] = { "root", "sudo", "wheel", "adm", "admin", "shadow",
-		"disk", "docker", "lxd" };
+		"disk", "docker", "lxd", "incus", "incus-admin", "libvirt", "staff", "kmem",
+		"systemd-journal" };
 
 	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
 		if (mag_streq(groups[i], group))

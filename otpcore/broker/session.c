@@ -2,6 +2,7 @@
 
 #include "otpcore/base/text.h"
 #include "otpcore/broker/parts.h"
+#include "otpcore/engine/certificate.h"
 
 #define SESSION_LIFE 86400 /* NIST SP 800-63B, AAL2 */
 
@@ -35,11 +36,19 @@ bool session_proof_holds(
 	return !proof->phone && !proof->token;
 }
 
+/* Is the certificate there, and good? Its authority may have revoked it. */
+static bool certificate_holds(struct request *r, int64_t id)
+{
+	const struct certificate *c = id ? store_certificate(r->tick, id) : NULL;
+
+	return !id || (c && c->row.id && !certificate_fault(r->broker->trust, c, r->now));
+}
+
 static bool rests(struct request *r, const struct session *s, const struct aggregate *a)
 {
 	const struct proof proof = { .phone = s->phone, .token = s->token };
 
-	return session_proof_holds(r, a, s->holder, &proof);
+	return session_proof_holds(r, a, s->holder, &proof) && certificate_holds(r, s->certificate);
 }
 
 struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r)
@@ -190,7 +199,7 @@ bool session_record(struct request *r, const struct aggregate *a, const struct l
 	s->phone = login->phone;
 	s->token = login->token;
 	s->certificate = login->certificate;
-	s->holder = login->verified_at ? r->ticket.holder : 0;
+	s->holder = login->verified_at || login->certificate ? r->ticket.holder : 0;
 	s->since = r->now;
 	s->expires_at = r->now + SESSION_LIFE;
 	store_mark_session(r->tick, r->index, s, ROW_NEW);

@@ -21,19 +21,45 @@ struct certificate_trust {
 	X509_STORE *store;
 	STACK_OF(X509_CRL) * crls;
 	bool needs_crl;
+	size_t n_anchors;
+	unsigned char (*anchors)[HASH_LEN]; /* of the authorities: SHA-256 of each */
 };
 
 /* ---- trust ---- */
 
-static int add_authorities(X509_STORE *store, const char *pem, size_t len)
+static int hash_of(const X509 *x, unsigned char hash_r[HASH_LEN])
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(x, &der);
+	int r = len > 0 ? crypto_sha256((struct crypto_text){ der, (size_t)len }, hash_r)
+			: MAG_ENOMEM;
+
+	OPENSSL_free(der);
+	return r;
+}
+
+static int add_anchor(struct certificate_trust *t, X509 *x)
+{
+	unsigned char(*more)[HASH_LEN] =
+		reallocarray(t->anchors, t->n_anchors + 1, sizeof *t->anchors);
+	int r = more ? hash_of(x, more[t->n_anchors]) : MAG_ENOMEM;
+
+	if (more)
+		t->anchors = more;
+	if (r)
+		return r;
+	t->n_anchors++;
+	return X509_STORE_add_cert(t->store, x) ? 0 : MAG_ENOMEM;
+}
+
+static int add_authorities(struct certificate_trust *t, const char *pem, size_t len)
 {
 	BIO *in = len > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)len);
 	int n = 0, r = in ? 0 : MAG_ENOMEM;
 	X509 *x;
 
 	while (!r && (x = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
-		if (!X509_STORE_add_cert(store, x))
-			r = MAG_ENOMEM;
+		r = add_anchor(t, x);
 		X509_free(x);
 		n++;
 	}
@@ -70,7 +96,7 @@ int certificate_trust_new(const char *ca, size_t ca_len, const char *crl, size_t
 	t->crls = sk_X509_CRL_new_null();
 	t->needs_crl = crl != NULL;
 	if (t->store && t->crls)
-		r = add_authorities(t->store, ca, ca_len);
+		r = add_authorities(t, ca, ca_len);
 	if (!r && crl)
 		r = add_lists(t, crl, crl_len);
 	if (!r)
@@ -86,6 +112,7 @@ void certificate_trust_free(struct certificate_trust **t)
 		return;
 	sk_X509_CRL_pop_free((*t)->crls, X509_CRL_free);
 	X509_STORE_free((*t)->store);
+	free((*t)->anchors);
 	free(*t);
 	*t = NULL;
 }
@@ -216,21 +243,38 @@ static const char *words(int error)
 	return "not valid";
 }
 
-/* NULL: it holds. */
-static const char *chain_fault(
-	const struct certificate_trust *t, X509 *x, STACK_OF(X509) * between, int64_t now)
+/* The authority that the chain ended at. */
+static bool put_anchor(X509_STORE_CTX *ctx, struct certificate_facts *f)
+{
+	const STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+	int n = sk_X509_num(chain);
+
+	return n > 0 && hash_of(sk_X509_value(chain, n - 1), f->anchor) == 0;
+}
+
+struct reading {
+	X509 *x;
+	STACK_OF(X509) * between;
+};
+
+/* NULL: it holds, and f has the authority. */
+static const char *chain_fault(const struct certificate_trust *t, const struct reading *c,
+	int64_t now, struct certificate_facts *f)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	const char *why = "not valid";
 
-	if (ctx && X509_STORE_CTX_init(ctx, t->store, x, between)) {
+	if (ctx && X509_STORE_CTX_init(ctx, t->store, c->x, c->between)) {
 		X509_VERIFY_PARAM *p = X509_STORE_CTX_get0_param(ctx);
 
 		X509_VERIFY_PARAM_set_time(p, now);
 		X509_VERIFY_PARAM_set_flags(
 			p, X509_V_FLAG_X509_STRICT | (t->needs_crl ? X509_V_FLAG_CRL_CHECK : 0));
 		X509_VERIFY_PARAM_set_purpose(p, X509_PURPOSE_SSL_CLIENT);
-		why = X509_verify_cert(ctx) == 1 ? NULL : words(X509_STORE_CTX_get_error(ctx));
+		if (X509_verify_cert(ctx) != 1)
+			why = words(X509_STORE_CTX_get_error(ctx));
+		else if (put_anchor(ctx, f))
+			why = NULL;
 	}
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
@@ -242,10 +286,11 @@ enum verdict certificate_read(const struct certificate_trust *t, const void *pem
 {
 	STACK_OF(X509) *between = sk_X509_new_null();
 	X509 *x = between ? read_chain(pem, len, between) : NULL;
+	const struct reading c = { x, between };
 	struct certificate_facts f = { .not_before = 0 };
 	enum verdict v = VERDICT_CERTIFICATE_REFUSED;
 
-	*why_r = x ? chain_fault(t, x, between, now) : "this is no certificate";
+	*why_r = x ? chain_fault(t, &c, now, &f) : "this is no certificate";
 	if (!*why_r && fill(x, &f))
 		*why_r = "ssh has no such kind of key";
 	if (!*why_r) {
@@ -299,6 +344,15 @@ static const char *list_fault(
 	return why;
 }
 
+static bool anchored(const struct certificate_trust *t, const struct certificate *c)
+{
+	for (size_t i = 0; i < t->n_anchors; i++)
+		if (c->anchor.len == HASH_LEN &&
+			memcmp(t->anchors[i], c->anchor.data, HASH_LEN) == 0)
+			return true;
+	return false;
+}
+
 const char *certificate_fault(
 	const struct certificate_trust *t, const struct certificate *c, int64_t now)
 {
@@ -308,6 +362,8 @@ const char *certificate_fault(
 		return "not valid yet";
 	if (now > c->not_after)
 		return "expired";
+	if (!anchored(t, c))
+		return "unknown authority";
 	return t->needs_crl ? list_fault(t, c, now) : NULL;
 }
 

@@ -18,6 +18,7 @@ struct certificate_facts {
 	char policies[POLICIES_MAX];    /* OIDs, single blanks between */
 	int64_t not_before, not_after;
 	unsigned char key_hash[HASH_LEN]; /* SHA-256 of the public key as ssh writes it */
+	unsigned char anchor[HASH_LEN];   /* SHA-256 of the authority at the chain's end */
 };
 
 /* The authorities and what they revoked, as files hold them (PEM, any number). NULL crl:
@@ -36,8 +37,9 @@ void certificate_trust_free(struct certificate_trust **t);
 enum verdict certificate_read(const struct certificate_trust *t, const void *pem, size_t len,
 	int64_t now, struct certificate_facts *facts_r, const char **why_r);
 
-/* The same question for one that was registered: its dates, and whether its issuer has
- * revoked it or has no current list. NULL: it is good, else why not. */
+/* The same question for one that was registered: its dates, whether the authority is
+ * one still, and whether its issuer has revoked it or has no current list. NULL: it is
+ * good, else why not. */
 const char *certificate_fault(
 	const struct certificate_trust *t, const struct certificate *c, int64_t now);
 

@@ -202,6 +202,7 @@ static const struct column certificate_columns[] = {
 	INT(certificate, class),
 	INT(certificate, state),
 	FIXED_BLOB(certificate, key_hash),
+	FIXED_BLOB(certificate, anchor),
 	TEXT(certificate, subject),
 	TEXT(certificate, issuer),
 	TEXT(certificate, serial),

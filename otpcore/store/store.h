@@ -121,6 +121,9 @@ const struct children *store_children(struct store_tick *t, const char *account)
 /* An account's certificates; who has shown to have the key of one (for reading). A key
  * that two accounts show at once is the first one's: the other loses a race. */
 struct certificates *store_certificates(struct store_tick *t, const char *account);
+/* That of session.certificate, which is read with its session; row.id 0: it is gone.
+ * For reading. */
+const struct certificate *store_certificate(struct store_tick *t, int64_t id);
 const struct key_holder *store_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 /* What was accepted for the account's organisation; row.id 0: nothing. For reading. */
 const struct terms *store_terms(struct store_tick *t, const char *account, const char *application);

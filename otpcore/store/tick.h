@@ -27,6 +27,7 @@ enum want_kind {
 	WANT_TERMS,
 	WANT_CERTIFICATES,
 	WANT_KEY_HOLDER,
+	WANT_CERTIFICATE,
 	/* Nodes of the second index, made from loaded rows. */
 	NODE_SUBJECT,
 	NODE_THROTTLE,

@@ -19,6 +19,7 @@ static const size_t row_bytes[] = {
 	[WANT_TERMS] = sizeof(struct terms),
 	[WANT_CERTIFICATES] = sizeof(struct certificates),
 	[WANT_KEY_HOLDER] = sizeof(struct key_holder),
+	[WANT_CERTIFICATE] = sizeof(struct certificate),
 };
 
 size_t want_row_size(enum want_kind kind)
@@ -106,7 +107,13 @@ int want_read_behind(struct store_tick *t)
 	for (struct want *w = t->wants; r == 0 && w != NULL; w = w->next) {
 		const struct aggregate *a = w->row;
 		bool account = w->key.kind == WANT_ACCOUNT || w->key.kind == WANT_ACCOUNT_UID;
+		const struct session *s = w->key.kind == WANT_SESSION ? w->row : NULL;
 
+		if (s != NULL && w->loaded && s->certificate != 0)
+			r = want_once(t,
+				(struct want_key){
+					WANT_CERTIFICATE, "", "", { s->certificate }, NULL },
+				&n);
 		if (!account || !w->loaded || !a->exists)
 			continue;
 		if (a->account.parent[0] != '\0')
@@ -238,6 +245,11 @@ const struct children *store_children(struct store_tick *t, const char *account)
 struct certificates *store_certificates(struct store_tick *t, const char *account)
 {
 	return hand_row(t, (struct want_key){ WANT_CERTIFICATES, account, "", { 0 }, NULL });
+}
+
+const struct certificate *store_certificate(struct store_tick *t, int64_t id)
+{
+	return hand_row(t, (struct want_key){ WANT_CERTIFICATE, "", "", { id }, NULL });
 }
 
 const struct key_holder *store_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN])

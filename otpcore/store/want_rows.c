@@ -148,6 +148,11 @@ static int on_certificate(const struct store_cells *c, void *arg)
 	return row_load(TABLE_CERTIFICATE, c, &p->rows[p->n++]);
 }
 
+static int on_certificate_id(const struct store_cells *c, void *arg)
+{
+	return row_load(TABLE_CERTIFICATE, c, ((struct want *)arg)->row);
+}
+
 static int on_key_holder(const struct store_cells *c, void *arg)
 {
 	struct key_holder *p = ((struct want *)arg)->row;
@@ -231,6 +236,7 @@ const struct want_part want_parts[] = {
 	{ WANT_PHONE_OWNERS, QUERY_PHONE_OWNERS, "b", on_owner },
 	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },
 	{ WANT_CERTIFICATES, QUERY_CERTIFICATES, "t", on_certificate },
+	{ WANT_CERTIFICATE, QUERY_CERTIFICATE, "0", on_certificate_id },
 	{ WANT_KEY_HOLDER, QUERY_KEY_HOLDER, "b", on_key_holder },
 	{ WANT_TERMS, QUERY_TERMS, "tT", on_terms },
 	{ WANT_PROOFINGS, QUERY_PROOFINGS, "t", on_proofing },

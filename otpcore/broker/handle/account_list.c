@@ -116,6 +116,8 @@ struct listing {
 	char last[257];
 };
 
+/* Pages that are read for one answer: others wait meanwhile. */
+#define READS   8
 #define CENTURY ((int64_t)36525 * 86400)
 #define LIST_PAGE                                                                                  \
 	(sizeof((struct wire_account_list_rep *)0)->accounts / sizeof(struct wire_account))
@@ -169,7 +171,7 @@ void account_list_after(struct request *r)
 	/* Within a century; what a client says further off is that. */
 	int64_t expiring =
 		q->expiring <= 0 ? 0 : r->now + (q->expiring < CENTURY ? q->expiring : CENTURY);
-	int res;
+	int res, reads = 0;
 
 	l.pending = mag_streq(q->state, "pending");
 	l.active = mag_streq(q->state, "active");
@@ -184,11 +186,11 @@ void account_list_after(struct request *r)
 		mag_copy(from, sizeof from, l.last);
 		res = store_list_accounts(
 			r->broker->store, from, state, expiring, LIST_PAGE, list_row, &l);
-	} while (res >= 0 && l.seen == LIST_PAGE && l.p->n_accounts < LIST_PAGE);
+	} while (res >= 0 && l.seen == LIST_PAGE && l.p->n_accounts < LIST_PAGE && ++reads < READS);
 	if (res < 0) {
 		request_error(r, res);
 		return;
 	}
-	if (l.p->n_accounts == LIST_PAGE)
+	if (l.p->n_accounts == LIST_PAGE || l.seen == LIST_PAGE)
 		mag_copy(l.p->next, sizeof l.p->next, l.last);
 }

@@ -163,6 +163,8 @@ static void make(struct request *r, struct aggregate *a, const struct certificat
 	c->row.id = store_new_id();
 	c->key_hash.len = HASH_LEN;
 	memcpy(c->key_hash.data, f->key_hash, HASH_LEN);
+	c->anchor.len = HASH_LEN;
+	memcpy(c->anchor.data, f->anchor, HASH_LEN);
 	mag_copy(c->subject, sizeof c->subject, f->subject);
 	mag_copy(c->issuer, sizeof c->issuer, f->issuer);
 	mag_copy(c->serial, sizeof c->serial, f->serial);

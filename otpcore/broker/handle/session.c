@@ -10,9 +10,10 @@
 #include "otpcore/broker/handle/terms.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/session.h"
+#include "otpcore/engine/certificate.h"
 
 /* The certificate that let this login pass, the own one or the parent's (H11): it may
- * be deleted meanwhile. */
+ * be deleted or revoked meanwhile. */
 static struct certificate *certificate_of_ticket(struct request *r)
 {
 	const char *const names[] = { r->ticket.user, r->ticket.parent };
@@ -23,7 +24,8 @@ static struct certificate *certificate_of_ticket(struct request *r)
 
 		for (size_t i = 0; list && i < list->n; i++)
 			if (list->rows[i].row.id == r->ticket.certificate &&
-				list->rows[i].row.fate != ROW_DELETED)
+				list->rows[i].row.fate != ROW_DELETED &&
+				!certificate_fault(r->broker->trust, &list->rows[i], r->now))
 				return &list->rows[i];
 	}
 	return NULL;
@@ -208,6 +210,19 @@ static void account_decide(struct request *r)
 
 /* ---- open ---- */
 
+/* What was proven with was revoked since: the session is not to have it. */
+static void weaken(struct request *r, struct login *l)
+{
+	int64_t level;
+	enum strength s = proven(r, &level);
+
+	if ((int64_t)s >= l->strength)
+		return;
+	l->strength = s;
+	l->level = level;
+	l->phone = l->token = l->certificate = 0;
+}
+
 /* The login's row; one that was let pass without a code gets its row here. */
 static struct login *login_row(struct request *r, const struct aggregate *a, bool *new_r)
 {
@@ -228,7 +243,7 @@ static struct login *login_row(struct request *r, const struct aggregate *a, boo
 	l->verdict = VERDICT_OK;
 	l->strength = proven(r, &level);
 	l->level = level;
-	l->certificate = r->ticket.certificate;
+	l->certificate = certificate_of_ticket(r) ? r->ticket.certificate : 0;
 	l->started_at = t->started_at;
 	return l;
 }
@@ -309,6 +324,7 @@ static void open_login(struct request *r, struct aggregate *a)
 		request_error(r, MAG_ESTALE);
 		return;
 	}
+	weaken(r, l);
 	/* A name without number learns it from the first login (security.md 12). */
 	if (r->standing.root && a->account.uid == WIRE_UID_UNKNOWN && q->uid != WIRE_UID_UNKNOWN) {
 		a->account.uid = q->uid;

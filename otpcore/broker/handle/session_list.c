@@ -7,6 +7,9 @@
 #define PAGE                                                                                       \
 	(sizeof((struct wire_session_list_rep *)0)->sessions / sizeof(struct wire_live_session))
 
+/* Pages that are read for one answer: others wait meanwhile. */
+#define READS 8
+
 struct listing {
 	struct request *r;
 	struct wire_session_list_rep *p;
@@ -66,17 +69,17 @@ static void list_after(struct request *r)
 	const struct wire_session_list_req *q = r->body;
 	struct listing l = { .r = r, .p = r->reply, .last = q->cursor };
 	const struct account *admin = account_admin(r);
-	int res;
+	int res, reads = 0;
 
 	l.organisation = admin ? admin->organisation : NULL;
 	do { /* until the page is full: what is over leaves little of what was read */
 		l.seen = 0;
 		res = store_list_sessions(
 			r->broker->store, l.last, q->user, r->now, PAGE, list_row, &l);
-	} while (res >= 0 && l.seen == PAGE && l.p->n_sessions < PAGE);
+	} while (res >= 0 && l.seen == PAGE && l.p->n_sessions < PAGE && ++reads < READS);
 	if (res < 0)
 		request_error(r, res);
-	else if (l.p->n_sessions == PAGE)
+	else if (l.p->n_sessions == PAGE || l.seen == PAGE)
 		l.p->next = l.last;
 }
 

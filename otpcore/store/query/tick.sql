@@ -64,7 +64,7 @@ SELECT {session} FROM session WHERE boot = $1 AND host = $2 AND sid = $3;
 
 --: sessions_of ti
 SELECT {session} FROM session WHERE account = {account_id} AND account > 0 AND ended_at = 0
-AND (expires_at = 0 OR expires_at > $2) ORDER BY since DESC, id LIMIT 64;
+AND (expires_at = 0 OR expires_at > $2) ORDER BY since DESC, id LIMIT 1024;
 
 --: licence b
 SELECT {licence} FROM licence WHERE hash = $1;
@@ -85,6 +85,9 @@ UNION ALL SELECT name, 0 FROM account WHERE parent_asked = $1 AND parent_asked <
 
 --: certificates t
 SELECT {certificate} FROM certificate WHERE account = {account_id} ORDER BY slot LIMIT 4;
+
+--: certificate i
+SELECT {certificate} FROM certificate WHERE id = $1;
 
 -- State 2: of one account alone.
 --: key_holder b

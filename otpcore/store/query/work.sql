@@ -46,7 +46,7 @@ DELETE FROM login WHERE account = {account_id};
 -- The id was seen in this boot: the row stays, but no session rests on it.
 --: delete_sessions t
 UPDATE session SET account = 0, login = 0, strength = 0, level = 0, phone = 0, token = 0,
-	certificate = 0,
+	certificate = 0, holder = 0,
 	version = version + 1 WHERE account = {account_id};
 --: delete_account t
 DELETE FROM account WHERE id = {account_id};

@@ -12,6 +12,8 @@ CREATE INDEX account_parent ON account (parent) WHERE parent <> '';
 CREATE INDEX account_parent_asked ON account (parent_asked) WHERE parent_asked <> '';
 CREATE INDEX account_password_due ON account (password_host) WHERE password_due > 0;
 
+CREATE INDEX account_organisation ON account (organisation);
+
 ALTER TABLE session ADD COLUMN holder BIGINT NOT NULL DEFAULT 0;
 
 ALTER TABLE subscription ADD COLUMN proofing BIGINT NOT NULL DEFAULT 0;
@@ -58,6 +60,7 @@ CREATE TABLE certificate (
 	class BIGINT NOT NULL,
 	state BIGINT NOT NULL CHECK (state BETWEEN 1 AND 2),
 	key_hash BYTEA NOT NULL CHECK (length(key_hash) = 32),
+	anchor BYTEA NOT NULL CHECK (length(anchor) = 32),
 	subject TEXT NOT NULL,
 	issuer TEXT NOT NULL,
 	serial TEXT NOT NULL,
