@@ -9,6 +9,7 @@ import time
 import pytest
 
 from peers import wait_for
+from test_enroll import Enrolment
 from test_tokens import ANNA, Hotp, add, ask
 
 BERT = 12002
@@ -91,6 +92,43 @@ def test_threat_26_a_stolen_file_shows_nothing(full):
     for name in ("anna", "bert"):
         assert not found_in(files, secrets[name + "'s number"][2:-4])
     assert login.verify(secrets["code that was sent"])[0].verdict == "ok"
+
+
+def test_threat_26_nor_what_makes_somebody_somebody(full):
+    """Activation codes of the proofing, the keys of sponsorships, a key that was typed at
+    a first login and has not bound yet, the number that was typed there."""
+    secrets = {}
+    full.conf(**{"service *": {"unenrolled": "enroll"}, "licences": {"mode": "required"}})
+    full.ok("reload")
+    for name in ("carl", "dora"):
+        full.account(name, email=name + ".somebody@mail.example.org", first=name, last="Doe")
+    issued = full.ok("licence_issue", {"product": "phone-us", "proofing": 1, "count": 1})
+    full.ok("activate", {"user": "carl", "key": issued["keys"][0]["key"]})
+    full.phone("carl")
+    agent = {"user": "carl", "agent": "ag", "method": "webcam", "name": "carl doe"}
+    secrets["activation code"] = full.ok("proofing_issue", agent)["code"]
+    secrets["its successor"] = full.ok("proofing_reissue", {"user": "carl", "agent": "ag"})["code"]
+    secrets["sponsor's key"] = full.ok("sponsor", {"user": "dora", "product": "hardware"})["key"]
+    issued = full.ok("licence_issue", {"product": "phone-us", "count": 1})
+    secrets["enrol key"], secrets["number"] = issued["keys"][0]["key"], full.number()
+    login = Enrolment(full, "dora", "sshd")
+    assert login.key(secrets["enrol key"])[0] == "ok"
+    assert login.phone(secrets["number"])[0] == "ok"
+    secrets["code to it"] = full.code(secrets["number"])
+    wait_for("the mail with the key", lambda: any(
+        secrets["sponsor's key"] in m["text"] for m in full.messages()))
+    files, logs = glob.glob(full.dir + "/db/*"), glob.glob(full.dir + "/*.log")
+    with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % full.dir, uri=True) as db:
+        # they are there, as hashes
+        assert db.execute("SELECT count(*) FROM proofing WHERE length(hash) = 32").fetchone()[0]
+        assert db.execute("SELECT count(*) FROM account WHERE length(enrol_key) = 32"
+                          ).fetchone()[0] == 1
+    for what, secret in secrets.items():
+        assert not found_in(files, secret), what
+        assert what == "code to it" or not found_in(logs, secret), "log: " + what
+    assert not found_in(files, secrets["number"][2:-4])
+    assert full.ok("activate", {"user": "carl", "key": secrets["its successor"]})["proofed"] == 1
+    assert login.code(secrets["code to it"])[0] == "ok"
 
 
 def test_threat_26_swapped_seeds_log_nobody_in(full):
