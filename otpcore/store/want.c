@@ -99,6 +99,26 @@ int store_want_terms(struct store_tick *t, const char *account, const char *appl
 	return want(t, (struct want_key){ WANT_TERMS, account, application, { 0 }, NULL });
 }
 
+/* Who has shown to have the keys of those that nobody of this account has shown? And is
+ * the one there that a session rests on? */
+static int read_certificates(struct store_tick *t, const struct want *w, int *n)
+{
+	const struct certificates *list = w->key.kind == WANT_CERTIFICATES ? w->row : NULL;
+	const struct session *s = w->key.kind == WANT_SESSION ? w->row : NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && list != NULL && i < list->n; i++)
+		if (list->rows[i].state == CERTIFICATE_PENDING)
+			r = want_once(t,
+				(struct want_key){ WANT_KEY_HOLDER, "", "", { 0 },
+					list->rows[i].key_hash.data },
+				n);
+	if (r == 0 && s != NULL && s->certificate != 0)
+		r = want_once(t,
+			(struct want_key){ WANT_CERTIFICATE, "", "", { s->certificate }, NULL }, n);
+	return r;
+}
+
 /* Wants that come in here stand behind the one that is looked at. */
 int want_read_behind(struct store_tick *t)
 {
@@ -107,14 +127,10 @@ int want_read_behind(struct store_tick *t)
 	for (struct want *w = t->wants; r == 0 && w != NULL; w = w->next) {
 		const struct aggregate *a = w->row;
 		bool account = w->key.kind == WANT_ACCOUNT || w->key.kind == WANT_ACCOUNT_UID;
-		const struct session *s = w->key.kind == WANT_SESSION ? w->row : NULL;
 
-		if (s != NULL && w->loaded && s->certificate != 0)
-			r = want_once(t,
-				(struct want_key){
-					WANT_CERTIFICATE, "", "", { s->certificate }, NULL },
-				&n);
-		if (!account || !w->loaded || !a->exists)
+		if (w->loaded)
+			r = read_certificates(t, w, &n);
+		if (r != 0 || !account || !w->loaded || !a->exists)
 			continue;
 		if (a->account.parent[0] != '\0')
 			r = want_once(t,

@@ -307,3 +307,19 @@ def test_threat_13_all_sessions_are_all(logged_in):  # noqa: F811
     fill_sessions(logged_in, 300)
     assert logged_in.ok("session_end", {"user": "anna", "all": 1})["ended"] == 301
     assert db(logged_in, "SELECT count(*) FROM session WHERE ended_at = 0") == [(0,)]
+
+
+@needs_root
+def test_C1_of_two_accounts_with_one_key_the_second_opens_without_it(certified, authority):
+    """Both may have named the certificate; the key is the first one's that shows it. The
+    other's login, which began before, is not broken by that: it has the password."""
+    certified.account("bert", uid=OTHER)
+    certified.ok("certificate_add", {"user": "bert", "pem": certified.certificate,
+                                     "class": "mloa-software"})
+    logins = [by_key(certified, authority),
+              certified.login("bert", proof=3, auth_info=authority.auth_info("anna"))]
+    assert logins[1].begin["strength"] == "mloa-software"
+    assert logins[0].open()[1]["strength"] == "mloa-software"
+    assert logins[1].account()[0].verdict == "requirements-not-met"
+    result, reply = logins[1].open()
+    assert (result.error, result.verdict, reply["strength"]) == ("", "ok", "password")

@@ -12,6 +12,16 @@
 #include "otpcore/broker/session.h"
 #include "otpcore/engine/certificate.h"
 
+/* Has another account shown to have its key meanwhile? */
+static bool anothers(struct request *r, const struct certificate *c)
+{
+	const struct key_holder *holder = c->state == CERTIFICATE_PENDING
+						  ? store_key_holder(r->tick, c->key_hash.data)
+						  : NULL;
+
+	return holder && holder->certificate.row.id;
+}
+
 /* The certificate that let this login pass, the own one or the parent's (H11): it may
  * be deleted or revoked meanwhile. */
 static struct certificate *certificate_of_ticket(struct request *r)
@@ -25,6 +35,7 @@ static struct certificate *certificate_of_ticket(struct request *r)
 		for (size_t i = 0; list && i < list->n; i++)
 			if (list->rows[i].row.id == r->ticket.certificate &&
 				list->rows[i].row.fate != ROW_DELETED &&
+				!anothers(r, &list->rows[i]) &&
 				!certificate_fault(r->broker->trust, &list->rows[i], r->now))
 				return &list->rows[i];
 	}
