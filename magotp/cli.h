@@ -169,6 +169,8 @@ const char *cli_channel_word(const char *channel);
 
 /* Run a program and wait. 0 or -1; the exit status (128 + signal). */
 int cli_spawn(char *const argv[], int *status_r);
+/* Becomes the program, with signals as at a start. Comes back if it cannot be run. */
+void cli_become(char *const argv[]);
 /* Run the program at a path; what it prints (both streams, cut at cap) and its exit
  * status (128 + signal). 0 or -1. */
 int cli_capture(char *const argv[], char *out, size_t cap, int *status_r);

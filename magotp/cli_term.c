@@ -152,6 +152,18 @@ int cli_spawn(char *const argv[], int *status_r)
 	return 0;
 }
 
+void cli_become(char *const argv[])
+{
+	sigset_t none;
+
+	fflush(NULL);
+	for (int i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execvp(argv[0], argv);
+}
+
 int cli_own_program(const char *name, char *path, size_t cap)
 {
 	static const char *const dirs[] = { SBINDIR, LIBEXECDIR };

@@ -105,7 +105,7 @@ static int in_steps(struct cli *c, const char *require, const char *id, const ch
 int cmd_elevate(struct cli *c)
 {
 	const char *require = cli_opt(c, "--require");
-	int status, r = cli_settings(c);
+	int r = cli_settings(c);
 
 	if (r != CLI_DONE)
 		return r;
@@ -119,7 +119,7 @@ int cmd_elevate(struct cli *c)
 		r = cli_elevate(c, require);
 	if (r != CLI_DONE || !c->rest || !*c->rest)
 		return r;
-	if (cli_spawn(c->rest, &status))
-		return cli_fail(c, CLI_REFUSED, "failed", "%s cannot be run.", *c->rest);
-	return status;
+	/* The command is this process: to the broker it has proven what was proven here. */
+	cli_become(c->rest);
+	return cli_fail(c, CLI_REFUSED, "failed", "%s cannot be run.", *c->rest);
 }

@@ -25,6 +25,7 @@ struct ticker;            /* tick.c */
 struct dispatch;          /* dispatch.c */
 struct decoys;            /* decoy.c */
 struct twins;             /* twin.c */
+struct elevations;        /* elevation.c */
 struct mails;             /* mail.c */
 struct sweeper;           /* sweep.c */
 struct certificate_trust; /* engine */
@@ -45,6 +46,7 @@ struct broker {
 	struct dispatch *dispatch;
 	struct decoys *decoys;
 	struct twins *twins;
+	struct elevations *elevations;
 	struct mails *mails;
 	struct sweeper *sweeper;
 	struct passwords *passwords;

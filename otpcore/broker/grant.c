@@ -1,6 +1,7 @@
 /* How strong is the peer's own session (P6)? */
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/elevation.h"
 #include "otpcore/broker/handle/phone.h"
 #include "otpcore/broker/parts.h"
 #include "otpcore/broker/session.h"
@@ -69,6 +70,9 @@ enum strength grant_strength(struct request *r, const struct mag_secret *grant, 
 		if (session_r)
 			*session_r = true;
 	}
+	s = elevation_of(r, owner);
+	if (s && (enum strength)s->strength > best)
+		best = (enum strength)s->strength;
 	granted = of_grant(r, grant, owner);
 	if (granted > best)
 		best = granted;

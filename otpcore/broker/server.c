@@ -15,6 +15,7 @@
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/trust.h"
 #include "otpcore/broker/twin.h"
+#include "otpcore/broker/elevation.h"
 
 #define DRAIN_MS      5000
 #define PURGE_SECONDS 3600
@@ -176,6 +177,8 @@ static int server_open(struct broker *b, int fd, int helper)
 	if (!r)
 		r = twins_new(&b->twins);
 	if (!r)
+		r = elevations_new(&b->elevations);
+	if (!r)
 		r = dispatch_new(b, &b->dispatch);
 	if (!r)
 		r = mails_new(b, &b->mails);
@@ -226,6 +229,7 @@ int server_run(struct broker *b, int fd, int helper)
 	ticker_free(&b->ticker);
 	decoys_free(&b->decoys);
 	twins_free(&b->twins);
+	elevations_free(&b->elevations);
 	for (size_t i = 0; i < 4; i++)
 		if (events[i])
 			event_free(events[i]);

@@ -1,6 +1,7 @@
 #include "otpcore/broker/session.h"
 
 #include "otpcore/base/text.h"
+#include "otpcore/broker/elevation.h"
 #include "otpcore/broker/parts.h"
 #include "otpcore/engine/certificate.h"
 
@@ -92,6 +93,8 @@ const struct session *session_satisfies(
 	const char *reason;
 	const struct session *s = session_sound(r, a, &reason);
 
+	if (!s)
+		s = elevation_of(r, a);
 	if (!s || suspended(r, s, a) || !policy_satisfied(p, (enum strength)s->strength, s->level))
 		return NULL;
 	return p->mode == MODE_NONE || r->now - s->since < reuse ? s : NULL;

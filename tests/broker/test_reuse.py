@@ -161,3 +161,62 @@ def test_without_a_row_there_is_nothing_to_reuse(held):
     assert (status["recorded"], status["reason"]) == (0, "no-audit-id")
     assert {x["service"]: x["until"] for x in status["reuse"]} == {"sudo": 0, "vault": 0}
     assert not reused(nobody)
+
+
+# ---- elevate for one command, where no session can be recorded ----
+
+
+@pytest.fixture
+def elevated(held):
+    """A process of anna's without an audit session that has proven the token;
+    elevated.process."""
+    held.process = held.new_session(None, uid=ANNA)
+    login = held.process.login_elevate()
+    held.token.at += 1
+    result, reply = login.verify(held.token.code(held.token.at - 1), ref=4)
+    assert (result.verdict, reply["raised"], reply["reason"]) == ("ok", 0, "no-audit-id")
+    return held
+
+
+def begins_in(process, service="sudo", **fields):
+    return process.person.call("begin", {"user": "anna", "service": service,
+                                         "uid": UID_UNKNOWN, **fields})[1]["decision"]
+
+
+def test_elevate_authorises_that_process(elevated):
+    for service in ("sudo", "vault"):
+        assert begins_in(elevated.process, service) == PASS
+    assert begins_in(elevated.process, "su") == ASK  # takes no session's word
+    assert begins_in(elevated.process, "su", mode="none") == PASS
+
+
+def test_elevate_authorises_no_other_process(elevated):
+    # The one that started it, one that came later, another user's.
+    assert begins(elevated.process) == ASK
+    assert begins_in(elevated.new_session(None, uid=ANNA)) == ASK
+    assert elevated.new_session(None, uid=BERT).person.call(
+        "begin", {"user": "anna", "service": "sudo", "uid": UID_UNKNOWN})[0].error == "PERM"
+
+
+def test_elevate_is_over_with_the_token_and_with_the_broker(elevated):
+    elevated.ok("token_suspend", {"user": "anna", "id": "t1"})
+    assert begins_in(elevated.process) != PASS
+    elevated.ok("token_resume", {"user": "anna", "id": "t1"})
+    assert begins_in(elevated.process) == PASS
+    elevated.stop("broker")
+    elevated.start_broker()
+    assert begins_in(elevated.process) == ASK
+
+
+def test_P6_elevate_authorises_a_change(elevated):
+    change = {"user": "anna", "ref": 1, "channel": "voice"}
+    assert elevated.new_session(None, uid=ANNA).person.call(
+        "phone_channel", change)[0].verdict == "elevate-first"
+    assert elevated.process.person.call("phone_channel", change)[0].verdict == "ok"
+
+
+def test_a_wrong_code_authorises_nothing(held):
+    process = held.new_session(None, uid=ANNA)
+    login = process.login_elevate()
+    assert login.verify(held.token.code(held.token.at + 5000), ref=4)[0].verdict == "code-wrong"
+    assert begins_in(process) == ASK

@@ -276,8 +276,8 @@ def test_P6_grant_where_no_row_can_exist(logged_in):
         {**change, "grant": login.txn})[0].verdict == "elevate-first"
     assert s.person.call("phone_channel", {**change, "grant": login.txn})[0].verdict == "ok"
     # A ticket that was begun but not verified grants nothing.
-    begun = s.login_elevate()
-    assert s.person.call("phone_channel",
+    begun = other.login_elevate()
+    assert other.person.call("phone_channel",
         {**change, "grant": begun.txn})[0].verdict == "elevate-first"
 
 

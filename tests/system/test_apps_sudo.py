@@ -103,6 +103,18 @@ def test_L3_sudo_without_a_question_still_meets_the_requirement(host, how):
         sudoers(host)
 
 
+def elevate_for_one_command(host):
+    """At a terminal of no recorded session: the code is asked once, of elevate."""
+    child = host.spawn("setpriv", "--reuid=alice", "--regid=alice", "--init-groups",
+                       "magotp", "elevate", "--", "sudo", "sh", "-c", "id -un; exit 7")
+    code(child, host.token.next())
+    child.expect("assword")
+    child.sendline(PASSWORD)
+    assert child.expect(["root", "Enter for 1: ", pexpect.EOF]) == 0
+    until_end(child)
+    assert child.exitstatus == 7
+
+
 def test_reuse_lets_sudo_take_the_sessions_strength(host):
     """With the shipped line the password is asked each time, the code only at login."""
     child = host.ssh("alice")
@@ -127,5 +139,6 @@ def test_reuse_lets_sudo_take_the_sessions_strength(host):
     child = sudo(host, "id")
     child.expect("Enter for 1: ")
     child.close(force=True)
+    elevate_for_one_command(host)
     said = apps.alice(host, "magotp", "status").stdout
     assert "Reuse     none: only recorded sessions are re-used" in said, said

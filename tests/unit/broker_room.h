@@ -18,6 +18,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/parts.h"
+#include "otpcore/broker/elevation.h"
 #include "otpcore/broker/twin.h"
 
 #define ROOM_NOW 1800000000
@@ -59,6 +60,7 @@ static inline void room_open(struct room *m, const char *conf)
 	strcpy(m->broker.boot, "boot");
 	assert_int_equal(decoys_new(&m->broker.decoys), 0);
 	assert_int_equal(twins_new(&m->broker.twins), 0);
+	assert_int_equal(elevations_new(&m->broker.elevations), 0);
 }
 
 static inline void room_close(struct room *m)
@@ -67,6 +69,7 @@ static inline void room_close(struct room *m)
 	char path[128];
 
 	twins_free(&m->broker.twins);
+	elevations_free(&m->broker.elevations);
 	decoys_free(&m->broker.decoys);
 	store_close(&m->broker.store);
 	keyring_free(&m->broker.keyring);

@@ -3,6 +3,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/trial.h"
+#include "otpcore/broker/elevation.h"
 #include "otpcore/broker/twin.h"
 
 bool verify_twin_decide(struct request *r, const struct party *p)
@@ -39,4 +40,7 @@ void verify_after(struct request *r)
 
 	if (judged && r->result.verdict == VERDICT_OK && r->ticket.mode == MODE_COMBINED)
 		twins_remember(r, &proof);
+	if (judged && r->result.verdict == VERDICT_OK && !r->state.i[TRIAL_CLAIMED] &&
+		mag_streq(r->ticket.service, SERVICE_ELEVATE))
+		elevations_remember(r, &proof);
 }
