@@ -6,6 +6,7 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -304,19 +305,25 @@ enum verdict certificate_read(const struct certificate_trust *t, const void *pem
 
 /* ---- later on ---- */
 
+/* Lists of large authorities are long: OpenSSL finds its place in them. A serial that
+ * cannot be looked up is taken for revoked. */
 static bool revoked(X509_CRL *crl, const char *serial)
 {
-	STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(crl);
+	BIGNUM *n = NULL;
+	bool found = !BN_hex2bn(&n, serial);
 
-	for (int i = 0; list && i < sk_X509_REVOKED_num(list); i++) {
-		char hex[65];
+	/* Of one below 0 (there are such) the row has the digits only. */
+	for (int negative = 0; !found && negative < 2; negative++) {
+		ASN1_INTEGER *number;
+		X509_REVOKED *row = NULL;
 
-		put_serial(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(list, i)), hex,
-			sizeof hex);
-		if (mag_streq(hex, serial))
-			return true;
+		BN_set_negative(n, negative);
+		number = BN_to_ASN1_INTEGER(n, NULL);
+		found = !number || X509_CRL_get0_by_serial(crl, &row, number);
+		ASN1_INTEGER_free(number);
 	}
-	return false;
+	BN_free(n);
+	return found;
 }
 
 /* The lists were signed by somebody trusted when a chain was verified with them; here

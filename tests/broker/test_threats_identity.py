@@ -10,6 +10,7 @@ import pytest
 
 from authority import HARDWARE, SOFTWARE, Authority
 from house import needs_root
+from test_attack import cpu
 from test_enroll import home as shop  # noqa: F401  (a fixture)
 from test_enroll import enrolled, login as begin_enrolment, new_key
 from test_proofing import AGENT, ask, issue, key
@@ -323,3 +324,24 @@ def test_C1_of_two_accounts_with_one_key_the_second_opens_without_it(certified, 
     assert logins[1].account()[0].verdict == "requirements-not-met"
     result, reply = logins[1].open()
     assert (result.error, result.verdict, reply["strength"]) == ("", "ok", "password")
+
+
+@needs_root
+def test_threat_31_a_long_list_of_revocations_holds_nobody_up(certified, authority):
+    """The lists of large authorities have a hundred thousand rows: no login reads them."""
+    authority.revoke()  # makes the files
+    with open(authority.file("index"), "w") as f:
+        f.writelines("R\t301231000000Z\t260101000000Z\t%06X\tunknown\t/CN=x\n" % (0x100000 + i)
+                     for i in range(60000))
+    authority.revoke()
+    certified.conf(certificates={"crl": authority.crl})
+    certified.ok("reload")
+    by_key(certified, authority)  # the first one sorts
+    before = cpu(certified)
+    for _ in range(60):
+        by_key(certified, authority)
+    assert cpu(certified) - before < 0.1
+    authority.revoke("anna")
+    certified.ok("reload")
+    login = certified.login("anna", proof=3, auth_info=authority.auth_info("anna"))
+    assert not login.begin["strength"]
