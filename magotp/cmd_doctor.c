@@ -149,6 +149,7 @@ static int examine(struct doctor *d)
 		return CLI_DONE; /* nothing else means anything without it */
 	}
 	doctor_ok(d, "config", "%s is valid", d->c->config ? d->c->config : MAGOTP_CONF);
+	settings_free(&d->c->settings); /* cli_settings reads them, too */
 	r = cli_settings(d->c);
 	if (r != CLI_DONE)
 		return r;

@@ -10,6 +10,7 @@
 #include "magotp/enable.h"
 #include "magotp/recipe.h"
 #include "magotp/replace.h"
+#include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 
 #define PAM_DIR  "/etc/pam.d"
@@ -74,6 +75,7 @@ int enable_observe(struct work *w, bool on)
 {
 	char text[300], folder[400], err[OPT_ERROR_MAX] = "";
 	struct service_settings s;
+	struct settings *fresh = NULL;
 	int r;
 
 	if (!on) {
@@ -89,14 +91,17 @@ int enable_observe(struct work *w, bool on)
 		w->e.service, w->e.service);
 	if ((mkdir(folder, 0755) && errno != EEXIST) || file_write(w->observe_file, text, 0644))
 		return enable_failed(w->c, w->observe_file);
-	settings_free(&w->c->settings);
-	r = settings_load(w->c->config, &w->c->settings, err);
+	r = settings_load(w->c->config, &fresh, err);
 	if (!r) {
-		settings_service(w->c->settings, w->e.service, &s);
-		if (s.observe)
-			return CLI_DONE;
-		snprintf(err, sizeof err, "a later file sets observe for %s", w->e.service);
+		settings_service(fresh, w->e.service, &s);
+		if (!s.observe) {
+			snprintf(err, sizeof err, "a later file sets observe for %s", w->e.service);
+			r = MAG_EEXISTS;
+		}
 	}
+	settings_free(&fresh);
+	if (!r)
+		return CLI_DONE;
 	unlink(w->observe_file);
 	return cli_fail(w->c, CLI_REFUSED, "config", "%s", err);
 }
