@@ -60,6 +60,13 @@ static void headline(const struct cli *c, const struct explained *e)
 		cli_say(c, "%s %s.", e->q.user, lines[d]);
 }
 
+/* Two consecutive codes at the prompt put these right (H4, H7). */
+static bool repairable(const char *reason)
+{
+	return mag_streq(reason, verdict_id(VERDICT_TOKEN_LOCKED)) ||
+	       mag_streq(reason, verdict_id(VERDICT_TOKEN_SUSPENDED));
+}
+
 static void say_offers(const struct cli *c, const struct explained *e)
 {
 	char line[512] = "";
@@ -72,8 +79,9 @@ static void say_offers(const struct cli *c, const struct explained *e)
 	cli_say(c, "Offers    %s", *line ? line : "nothing");
 	for (size_t i = 0; i < e->p.n_offers; i++)
 		if (*e->p.offers[i].reason)
-			cli_say(c, "Not       %s %s: %s", e->p.offers[i].id, e->p.offers[i].what,
-				e->p.offers[i].reason);
+			cli_say(c, "Not       %s %s: %s%s", e->p.offers[i].id, e->p.offers[i].what,
+				e->p.offers[i].reason,
+				repairable(e->p.offers[i].reason) ? ", resync offered" : "");
 }
 
 /* What such a login sends. */

@@ -389,6 +389,8 @@ def test_H7_suspended_by_the_user_taken_up_with_two_codes(desk):
     with_token(desk)
     p = desk.own("games", "token", "suspend", "t1")
     assert p.stdout == "t1 is suspended\n"
+    said = desk.ctl("explain", "sshd", "games", "--pam-dir", "/").stdout
+    assert "Not       t1 token 0001: token-suspended, resync offered\n" in said
     assert "taken up again until" in p.stderr
     p = desk.own("games", "token", "suspend", "t1", code=1)
     assert "Not possible: it is suspended." in p.stderr and desk.error(p) == "not-allowed"
