@@ -56,24 +56,25 @@ static int usage(void)
 	return 2;
 }
 
+enum { CONFIG = 256, FOREGROUND, SETUP, MIGRATE, DEBUG, FAULTS, HELP, SHOW_VERSION };
+static const struct option longs[] = {
+	{ "config", required_argument, NULL, CONFIG },
+	{ "foreground", no_argument, NULL, FOREGROUND },
+	{ "check-config", no_argument, NULL, 't' },
+	{ "setup", no_argument, NULL, SETUP },
+	{ "migrate-to", required_argument, NULL, MIGRATE },
+	{ "debug", no_argument, NULL, DEBUG },
+#ifdef MAG_FAULT
+	{ "fault", required_argument, NULL, FAULTS },
+#endif
+	{ "help", no_argument, NULL, HELP },
+	{ "version", no_argument, NULL, SHOW_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
 /* -1: go on; otherwise the exit status. */
 static int arguments(int argc, char **argv, struct arguments *a_r)
 {
-	enum { CONFIG = 256, FOREGROUND, SETUP, MIGRATE, DEBUG, FAULTS, HELP, SHOW_VERSION };
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, CONFIG },
-		{ "foreground", no_argument, NULL, FOREGROUND },
-		{ "check-config", no_argument, NULL, 't' },
-		{ "setup", no_argument, NULL, SETUP },
-		{ "migrate-to", required_argument, NULL, MIGRATE },
-		{ "debug", no_argument, NULL, DEBUG },
-#ifdef MAG_FAULT
-		{ "fault", required_argument, NULL, FAULTS },
-#endif
-		{ "help", no_argument, NULL, HELP },
-		{ "version", no_argument, NULL, SHOW_VERSION },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "t", longs, NULL)) != -1) {

@@ -37,4 +37,10 @@ enum verdict licence_worth(struct request *r, struct aggregate *a, const struct 
 enum verdict licence_bind(
 	struct request *r, struct aggregate *a, struct licence *l, struct subscription **s_r);
 
+/* licence_list.c */
+void licence_list_decide(struct request *r);
+void licence_list_after(struct request *r);
+void licence_release_decide(struct request *r);
+void licence_release_after(struct request *r);
+
 #endif
