@@ -106,6 +106,9 @@ static const char *tools_text(const struct cli *c)
 	if (c->result.verdict == VERDICT_LICENCE_NEEDED && !own)
 		return "The account needs a licence first. Issue a key (magotpctl license issue) "
 		       "and give it with --key KEY; or set mode = automatic in [licences].";
+	if (c->result.verdict == VERDICT_KEY_MISTYPED)
+		return "There is a typing mistake in it: a licence key has six groups of five "
+		       "characters, an activation code four.";
 	if (c->result.verdict == VERDICT_SERIAL_UNKNOWN && is_short_id(c->result.detail))
 		return own ? "You have no such token or app. Which there are: magotp token list"
 			   : "The account has no such token or app. Which there are: "

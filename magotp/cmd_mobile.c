@@ -73,10 +73,15 @@ static int show(struct cli *c, const struct wire_mobile_add_rep *p)
 		cli_json_print(&o);
 		return CLI_DONE;
 	}
-	if (cli_opt(c, "--uri") || !isatty(STDOUT_FILENO) || qr_print(stdout, uri, qr_look()))
+	if (cli_opt(c, "--uri") || !isatty(STDOUT_FILENO)) {
 		cli_say(c, "%s", uri);
-	else
+	} else if (qr_print(stdout, uri, qr_look())) {
+		cli_say(c, "%s", uri);
+		cli_note(c, "There is no room here for a QR code: this address says the same to an "
+			    "app, or try again in a wider window.");
+	} else {
 		cli_note(c, "Scan this with the app. For another screen: magotp mobile add --uri");
+	}
 	return CLI_DONE;
 }
 

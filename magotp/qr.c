@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #ifdef HAVE_QRENCODE
 #include <qrencode.h>
 #endif
@@ -65,21 +66,36 @@ static void wide(FILE *f, const QRcode *q, bool colours)
 	}
 }
 
+/* A line that wraps makes the whole code unreadable. */
+static bool fits(FILE *f, const QRcode *q, int columns)
+{
+	struct winsize size = { 0 };
+
+	if (ioctl(fileno(f), TIOCGWINSZ, &size) || !size.ws_col)
+		return true;
+	return (q->width + 2 * QUIET) * columns <= size.ws_col;
+}
+
 int qr_print(FILE *f, const char *text, enum qr_look look)
 {
 	QRcode *q = QRcode_encodeString8bit(text, 0, QR_ECLEVEL_L);
+	bool half = look == QR_BLOCKS || look == QR_BARE;
+	int r = MAG_ERANGE;
 
 	if (!q)
-		return MAG_ERANGE;
-	if (look == QR_BLOCKS || look == QR_BARE)
-		blocks(f, q, look == QR_BLOCKS);
-	else
-		wide(f, q, look == QR_ASCII);
-	fflush(f);
+		return r;
+	if (fits(f, q, half ? 1 : 2)) {
+		if (half)
+			blocks(f, q, look == QR_BLOCKS);
+		else
+			wide(f, q, look == QR_ASCII);
+		fflush(f);
+		r = 0;
+	}
 	/* It holds a seed. */
 	mag_wipe(q->data, (size_t)q->width * (size_t)q->width);
 	QRcode_free(q);
-	return 0;
+	return r;
 }
 
 #else

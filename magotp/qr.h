@@ -15,7 +15,8 @@ enum qr_look {
 enum qr_look qr_look(void);
 
 /* Draw it with its quiet zone of four modules. 0; MAG_EUNSUPPORTED (built
- * without libqrencode), MAG_ERANGE (too much text), nothing written then. */
+ * without libqrencode), MAG_ERANGE (too much text, or wider than
+ * the terminal), nothing written then. */
 int qr_print(FILE *f, const char *text, enum qr_look look);
 
 #endif

@@ -50,7 +50,7 @@ class Desk(House):
         """The id of a refusal in words: "...(code-wrong)"."""
         return p.stderr.strip().splitlines()[-1].rsplit("(", 1)[-1].rstrip(")")
 
-    def terminal(self, tool, *args, user=None):
+    def terminal(self, tool, *args, user=None, columns=120):
         def become():
             if user:
                 who = pwd.getpwnam(user)
@@ -60,7 +60,7 @@ class Desk(House):
 
         argv = self._argv(tool, args)
         return pexpect.spawn(argv[0], argv[1:], env=ENV, cwd="/", timeout=15, encoding="utf-8",
-                             preexec_fn=become, dimensions=(40, 120), echo=False)
+                             preexec_fn=become, dimensions=(40, columns), echo=False)
 
     def person(self, user):
         """An account of a user of this host."""

@@ -489,6 +489,18 @@ def modules(screen):
     return rows
 
 
+def test_M1_a_window_too_narrow_for_the_qr_code_gets_the_address(desk):
+    desk.person("games")
+    desk.own("games", "activate", desk.key("mobile"))
+    child = desk.terminal("magotp", "mobile", "add", user="games", columns=40)
+    child.expect("otpauth://totp/")
+    child.expect("wider window")
+    assert "##" not in child.before and "\u2588" not in child.before
+    child.expect("shows now: ")
+    child.sendintr()
+    finish(child, 130)
+
+
 def test_M1_the_qr_code_is_drawn_with_its_quiet_zone_and_asks_for_the_code(desk):
     desk.person("games")
     desk.own("games", "activate", desk.key("mobile"))
