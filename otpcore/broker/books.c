@@ -6,7 +6,7 @@
 static bool apart(enum throttle_kind kind)
 {
 	return kind == THROTTLE_SOURCE || kind == THROTTLE_STREAK ||
-	       kind == THROTTLE_ACCOUNT_SOURCE;
+	       kind == THROTTLE_ACCOUNT_SOURCE || kind == THROTTLE_SEND_SHARE;
 }
 
 static struct throttle *find(

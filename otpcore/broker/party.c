@@ -43,6 +43,11 @@ int party_chain(const struct broker *b, const struct wire_ticket *t, struct blob
 	return seal_hash(b->keyring, PEPPER_CHAIN, text, s.len, chain_r->data);
 }
 
+bool party_by_verifier(const struct request *r)
+{
+	return r->peer.uid != 0 && !r->ticket.own;
+}
+
 /* Where the try comes from. A verifier that is not root is the source itself:
  * its word about addresses counts for nothing (security.md 9). Without an
  * address it is this account on this host, so that nobody local can use up what
@@ -56,7 +61,7 @@ static int sources(struct request *r, int64_t *source_r, int64_t *account_source
 	struct mag_buf s = MAG_BUF(text);
 	int res;
 
-	if (r->peer.uid != 0 && !t->own)
+	if (party_by_verifier(r))
 		mag_buf_printf(&s, "verifier:%u", r->peer.uid);
 	else if (*t->rhost)
 		mag_buf_printf(&s, "host:%s", t->rhost);
@@ -86,6 +91,13 @@ int party_want(struct request *r)
 	for (int64_t i = 0; !res && i < SOURCE_PERIODS; i++)
 		res = store_want_throttle(r->tick, THROTTLE_ACCOUNT_SOURCE, account_source,
 			party_source_period(r->now) - i);
+	if (!res && r->message && r->message->id == WIRE_MSG_SEND && party_by_verifier(r)) {
+		res = store_want_throttle(
+			r->tick, THROTTLE_SEND_VERIFIER, source, throttle_hour(r->now));
+		if (!res)
+			res = store_want_throttle(r->tick, THROTTLE_SEND_SHARE, account_source,
+				throttle_hour(r->now));
+	}
 	return res;
 }
 

@@ -27,6 +27,8 @@ int party_make(struct request *r, struct party *p_r);
 int party_chain(const struct broker *b, const struct wire_ticket *t, struct blob *chain_r);
 
 /* Failures at this account from this source in the last 30 days. */
+/* Does somebody ask who is neither root nor the user: a verifier? */
+bool party_by_verifier(const struct request *r);
 int64_t party_source_total(const struct party *p);
 int64_t party_source_period(int64_t now);
 /* The policy that begin sealed into the ticket. */

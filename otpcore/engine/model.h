@@ -271,6 +271,8 @@ enum throttle_kind {
 	THROTTLE_ACTIVATION,     /* wrong activation pairs; subject account, period 0 (H13) */
 	THROTTLE_DECOY,          /* subject 0: what unknown accounts charge (rule L10) */
 	THROTTLE_CONNECT = 20,   /* asks to be connected (H11); subject account, period = hour */
+	THROTTLE_SEND_VERIFIER,  /* messages of a verifier; subject source, period = hour */
+	THROTTLE_SEND_SHARE,     /* to one account; subject per account and source, likewise */
 };
 
 /* A counter in a row of its own, changed by relative updates only, so that

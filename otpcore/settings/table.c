@@ -105,6 +105,8 @@ static const struct opt throttle_opts[] = {
 		"failures before there is a pause" },
 	{ "per_source", OPT_INT, "30", 1, 1000000, NULL, AT(per_source),
 		"failures from one address in an hour" },
+	{ "per_verifier", OPT_INT, "100", 1, 1000000, NULL, AT(per_verifier),
+		"messages that one verifier may have sent in an hour" },
 	{ 0 },
 };
 
