@@ -11,6 +11,11 @@ CONFIG = """
 basicConstraints = critical,CA:true
 keyUsage = critical,keyCertSign,cRLSign
 subjectKeyIdentifier = hash
+[chain]
+basicConstraints = critical,CA:true
+keyUsage = critical,keyCertSign,cRLSign
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 [person]
 basicConstraints = CA:false
 keyUsage = critical,digitalSignature

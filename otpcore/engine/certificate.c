@@ -15,6 +15,7 @@
 #include "otpcore/base/buf.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/engine/certificate_list.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/ssh_key.h"
 
@@ -69,22 +70,6 @@ static int add_authorities(struct certificate_trust *t, const char *pem, size_t 
 	return r || n ? r : MAG_EINVAL;
 }
 
-static int add_lists(struct certificate_trust *t, const char *pem, size_t len)
-{
-	BIO *in = len > INT_MAX ? NULL : BIO_new_mem_buf(pem, (int)len);
-	int r = in ? 0 : MAG_ENOMEM;
-	X509_CRL *crl;
-
-	while (!r && (crl = PEM_read_bio_X509_CRL(in, NULL, NULL, NULL)))
-		if (!X509_STORE_add_crl(t->store, crl) || !sk_X509_CRL_push(t->crls, crl)) {
-			X509_CRL_free(crl);
-			r = MAG_ENOMEM;
-		}
-	ERR_clear_error();
-	BIO_free(in);
-	return r || sk_X509_CRL_num(t->crls) > 0 ? r : MAG_EINVAL;
-}
-
 int certificate_trust_new(const char *ca, size_t ca_len, const char *crl, size_t crl_len,
 	struct certificate_trust **t_r)
 {
@@ -99,7 +84,7 @@ int certificate_trust_new(const char *ca, size_t ca_len, const char *crl, size_t
 	if (t->store && t->crls)
 		r = add_authorities(t, ca, ca_len);
 	if (!r && crl)
-		r = add_lists(t, crl, crl_len);
+		r = certificate_lists_read(t->store, crl, crl_len, t->crls);
 	if (!r)
 		*t_r = t;
 	else
@@ -326,8 +311,7 @@ static bool revoked(X509_CRL *crl, const char *serial)
 	return found;
 }
 
-/* The lists were signed by somebody trusted when a chain was verified with them; here
- * only the newest that is in date counts. */
+/* The lists that authorities signed: one that is in date has to be there. */
 static const char *list_fault(
 	const struct certificate_trust *t, const struct certificate *c, int64_t now)
 {

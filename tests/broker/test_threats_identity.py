@@ -345,3 +345,66 @@ def test_threat_31_a_long_list_of_revocations_holds_nobody_up(certified, authori
     certified.ok("reload")
     login = certified.login("anna", proof=3, auth_info=authority.auth_info("anna"))
     assert not login.begin["strength"]
+
+
+@needs_root
+def test_threat_23_a_list_that_nobody_trusted_signed_is_none(certified, authority, open_dir):
+    """Lists are fetched over any network: one with the authority's name and an empty
+    list takes no revocation back."""
+    os.mkdir(os.path.join(open_dir, "twin"))
+    twin = Authority(os.path.join(open_dir, "twin"))  # of the same name
+    twin.revoke()
+    authority.revoke("anna")
+    certified.conf(certificates={"crl": authority.crl})
+    certified.ok("reload")
+    begin = {"proof": 3, "auth_info": authority.auth_info("anna")}
+    assert not certified.login("anna", **begin).begin["strength"]
+    os.replace(twin.crl, authority.crl)
+    certified.call("reload")  # what was read before goes on
+    assert not certified.login("anna", **begin).begin["strength"]
+    certified.stop("broker")
+    certified.start_broker()
+    assert not certified.login("anna", **begin).begin["strength"]
+    authority.revoke()
+    certified.ok("reload")
+    assert not certified.login("anna", **begin).begin["strength"]
+
+
+def intermediate(authority, directory):
+    """An authority of its own, certified by the other one."""
+    os.mkdir(directory)
+    between = Authority(directory, "between")
+    between.openssl("req", "-new", "-key", between.file("between.key"), "-out",
+                    between.file("csr"), "-subj", "/O=Trust/CN=between", "-config",
+                    between.file("config"))
+    between.openssl("x509", "-req", "-in", between.file("csr"), "-CA", authority.ca, "-CAkey",
+                    authority.file("ca.key"), "-set_serial", "7", "-days", "300", "-out",
+                    between.ca, "-extfile", between.file("config"), "-extensions", "chain")
+    return between
+
+
+@needs_root
+def test_C1_lists_of_authorities_between(certified, authority, open_dir):
+    """Whose certificate stands in the file, too; else their lists count for nothing."""
+    between = intermediate(authority, os.path.join(open_dir, "between"))
+    pem = between.certificate("anna")
+    with open(between.ca, "rb") as f:
+        chain = f.read()
+    between.revoke()
+    with open(between.crl, "rb") as f:
+        theirs = f.read()
+    authority.revoke()
+    both = os.path.join(open_dir, "lists.pem")
+    with open(authority.crl, "rb") as f, open(both, "wb") as out:
+        out.write(f.read() + theirs + chain)
+    os.chmod(both, 0o644)
+    certified.conf(certificates={"crl": both})
+    certified.ok("reload")
+    certified.ok("certificate_add", {"user": "anna", "pem": pem + b"\n" + chain,
+                                     "class": "mloa-software"})
+    begin = {"proof": 3, "auth_info": between.auth_info("anna")}
+    assert certified.login("anna", **begin).begin["strength"] == "mloa-software"
+    with open(authority.crl, "rb") as f, open(both, "wb") as out:
+        out.write(f.read() + theirs)
+    certified.ok("reload")
+    assert not certified.login("anna", **begin).begin["strength"]
