@@ -33,6 +33,14 @@ static int record(struct visit *v, const struct mag_secret *txn)
 	mag_copy(q->tty, sizeof q->tty, v->tty);
 	q->uid = v->uid;
 	r = flow_request(&v->client, txn->len > 0, WIRE_MSG_OPEN, q, &result, a);
+	/* pam_env may have brought an old ticket of the user's own: as good as none. */
+	if (!r && result.error == MAG_ESTALE && txn->len) {
+		visit_log(v, LOG_NOTICE, "user=%s service=%s: the ticket is not this login's",
+			v->user, v->service);
+		q->txn = (struct mag_secret){ 0 };
+		wire_clear(&wire_open_rep, a);
+		r = flow_request(&v->client, true, WIRE_MSG_OPEN, q, &result, a);
+	}
 	if (!r)
 		r = result.error;
 	else if (visit_broker_down_allows(v, r, txn->len > 0)) {
