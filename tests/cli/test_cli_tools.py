@@ -51,6 +51,13 @@ def test_L12_status_recommends_a_second_phone_and_the_code_that_waits(desk):
     assert "waits for its code: magotp phone verify CODE" in said and "second" not in said
 
 
+def test_a_session_that_is_not_there_is_not_ended(desk):
+    desk.with_phone("games")
+    for args in (("games",), ("games", "41")):
+        assert desk.error(desk.ctl("session", "end", *args, code=1)) == "not-recorded"
+    assert desk.error(desk.ctl("session", "end", "news", "--all", code=1)) == "account-unknown"
+
+
 def test_columns_that_are_none_are_told(desk):
     p = desk.ctl("account", "list", "--columns", "account,colour", code=2)
     assert "account,state,factors" in p.stderr
