@@ -45,7 +45,8 @@ size_t row_size(enum row_table table);
 size_t row_n_columns(enum row_table table);
 
 /* SQL text, `$N` parameters in the order of row_values(); malloc'd, NULL: no
- * memory. ROW_PAGE: those after the id $1, in order, at most $2. An INSERT that meets a row with the same key changes 0 rows. */
+ * memory. ROW_PAGE: those after the id $1, in order, at most $2. An INSERT that meets a row with
+ * the same key changes 0 rows. */
 char *row_sql(enum row_table table, enum row_verb verb);
 /* Replace every "{table}" by its column list; malloc'd, NULL: no memory. */
 char *row_expand(const char *text);
