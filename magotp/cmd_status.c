@@ -172,6 +172,9 @@ static int print_people(const struct cli *c, const struct wire_status_rep *s)
 	int r = CLI_DONE;
 
 	print_session(c, s);
+	if (s->methods_required > 1)
+		cli_say(c, "Methods   %u/%u (%s)", s->methods, s->methods_required,
+			mag_streq(s->methods_service, "*") ? "services" : s->methods_service);
 	if (*s->credentials_of)
 		cli_say(c, "Factors   Credentials of %s", s->credentials_of);
 	if (s->n_factors) {
@@ -289,6 +292,8 @@ static void print_json(const struct cli *c, const struct wire_status_rep *s)
 	}
 	json_object_object_add(o, "previous", previous);
 	json_object_object_add(o, "credentials_of", text_or_null(s->credentials_of));
+	json_object_object_add(o, "methods", json_object_new_int64(s->methods));
+	json_object_object_add(o, "methods_required", json_object_new_int64(s->methods_required));
 	json_object_object_add(o, "factors", json_factors(s));
 	json_object_object_add(
 		o, "recovery_codes_left", json_object_new_int64(s->recovery_codes_left));

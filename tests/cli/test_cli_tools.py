@@ -41,6 +41,19 @@ def test_status_json_has_the_keys_of_the_manual(desk):
     assert number not in json.dumps(s)
 
 
+def test_O9_status_shows_how_many_methods_are_active(make_desk):
+    desk = make_desk(**{"service vault": {"methods": "3"}, "service sshd": {"methods": "2"}})
+    desk.with_phone("games")
+    assert "Methods   1/3 (vault)" in desk.own("games").stdout
+    said = json.loads(desk.own("games", "--json").stdout)
+    assert (said["methods"], said["methods_required"]) == (1, 3)
+
+
+def test_O9_status_is_silent_where_one_is_enough(desk):
+    desk.with_phone("games")
+    assert "Methods" not in desk.own("games").stdout
+
+
 def test_L12_status_recommends_a_second_phone_and_the_code_that_waits(desk):
     desk.with_phone("games")
     ids = [h["id"] for h in json.loads(desk.own("games", "--json").stdout)["hints"]]

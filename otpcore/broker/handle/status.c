@@ -117,8 +117,9 @@ struct reusing {
 	struct wire_status_rep *rep;
 };
 
-/* A service that takes the word of a session: until when that of this one is enough. */
-static int fill_reuse(const char *name, void *arg)
+/* How many methods a service wants (O9); and, if it takes the word of a session, until
+ * when that of this one is enough. */
+static int fill_service(const char *name, void *arg)
 {
 	const struct reusing *x = arg;
 	const struct settings *s = x->r->broker->settings;
@@ -129,6 +130,10 @@ static int fill_reuse(const char *name, void *arg)
 	struct policy p;
 
 	settings_service(s, name, &service);
+	if (service.methods > rep->methods_required) {
+		rep->methods_required = (uint32_t)service.methods;
+		mag_clean(rep->methods_service, sizeof rep->methods_service, name);
+	}
 	if (!service.reuse || rep->n_reuse == sizeof rep->reuse / sizeof *rep->reuse ||
 		strlen(name) >= sizeof row->service)
 		return 0;
@@ -219,8 +224,10 @@ void status_decide(struct request *r)
 	mag_copy(rep->host, sizeof rep->host, r->broker->host);
 	s = fill_session(r, a, rep);
 	fill_previous(a, s, rep);
+	rep->methods = (uint32_t)login_methods(r, creds);
+	rep->methods_required = 1;
 	(void)opt_each_instance(
-		r->broker->settings->tree, "service", fill_reuse, &(struct reusing){ r, a, rep });
+		r->broker->settings->tree, "service", fill_service, &(struct reusing){ r, a, rep });
 	mag_copy(rep->credentials_of, sizeof rep->credentials_of, a->account.parent);
 	for (size_t i = 0; i < creds->n_phones; i++)
 		fill_factor(r, creds, &creds->phones[i], &rep->factors[rep->n_factors++]);
