@@ -68,6 +68,7 @@ static int denied(struct visit *v, bool key_alone, const struct wire_result *res
 		.service = v->service,
 		.host = a->host,
 		.require = a->require,
+		.level = a->level,
 		.help = a->help,
 		.detail = result->detail,
 		.has = flow_has(a->factors, a->n_factors),

@@ -96,6 +96,7 @@ static void fill_refusal(const struct flow *f, unsigned verdict, struct flow_ref
 		.service = f->p->service,
 		.host = login->host,
 		.require = login->require,
+		.level = login->level,
 		.help = login->help,
 		.has = flow_has(login->factors, login->n_factors) };
 }

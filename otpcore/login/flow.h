@@ -107,6 +107,7 @@ struct flow_refusal {
 	const char *token;
 	bool key_alone; /* refused because only a key was presented */
 	uint32_t seconds;
+	uint32_t level; /* that is required; 0: unknown */
 };
 char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap);
 

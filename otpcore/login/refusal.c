@@ -148,6 +148,34 @@ static void put_key_alone(struct mag_buf *out, const struct flow_refusal *r)
 	mag_buf_printf(out, "%s%s%s\n", command, gap, host);
 }
 
+/* Level 3: whoever has a factor needs no other one, but identity proofing (I3). */
+static void put_level(struct mag_buf *out, const struct flow_refusal *r)
+{
+	char text[400];
+	struct mag_buf line = MAG_BUF(text);
+
+	mag_buf_puts(&line, "Login refused: ");
+	put_place(&line, r);
+	mag_buf_printf(&line, " needs %s at level 3.", r->require);
+	text_put_wrapped(out, text);
+	mag_buf_reset(&line);
+	mag_buf_printf(&line,
+		"You have %s. To have your identity checked, on a host that takes it:", r->has);
+	text_put_wrapped(out, text);
+	mag_buf_puts(out, "  magotp proofing request\n");
+}
+
+/* Is what there is strong enough already? */
+static bool only_level_is_missing(const struct flow_refusal *r)
+{
+	const char *has = or_empty(r->has);
+	enum strength need = strength_from_id(or_empty(r->require));
+
+	return r->level == 3 && *has &&
+	       strength_satisfies(
+		       strstr(has, "token") ? STRENGTH_HARDWARE_OTP : STRENGTH_PHONE_OTP, need);
+}
+
 static void put_requirements(struct mag_buf *out, const struct flow_refusal *r)
 {
 	char text[400];
@@ -250,6 +278,8 @@ char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap)
 
 	if (requirements && r->key_alone)
 		put_key_alone(&out, r);
+	else if (requirements && only_level_is_missing(r))
+		put_level(&out, r);
 	else if (requirements)
 		put_requirements(&out, r);
 	else if (fault)
