@@ -42,6 +42,7 @@ static int issue_all(struct cli *c, struct wire_licence_issue_req *q, int64_t co
 
 	while (p && r == CLI_DONE && done < count) {
 		q->count = (uint32_t)(count - done > BATCH ? BATCH : count - done);
+		q->need = (uint32_t)(count - done);
 		r = cli_request(c, WIRE_MSG_LICENCE_ISSUE, q, p);
 		if (r == CLI_DONE)
 			put_keys(c, p, list);
@@ -66,13 +67,18 @@ int cmd_licence_issue(struct cli *c)
 	struct wire_licence_issue_req q = { 0 };
 	const char *product = cli_opt(c, "--product"), *order = cli_opt(c, "--order");
 	const char *count = cli_opt(c, "--count"), *bought = cli_opt(c, "--purchased");
-	int64_t n = 1;
+	const char *seats = cli_opt(c, "--seats");
+	int64_t n = 1, n_seats = 0;
 	int r;
 
 	if (!product)
 		return cli_usage(c, "--product is missing: " CMD_PRODUCTS);
 	if (count && mag_int_parse(count, 1, COUNT_MAX, &n))
 		return cli_usage(c, "--count %s: a number from 1 to %d", count, COUNT_MAX);
+	if (seats && (!order || mag_int_parse(seats, 1, COUNT_MAX, &n_seats)))
+		return cli_usage(
+			c, "--seats %s: a number from 1 to %d, with --order", seats, COUNT_MAX);
+	q.seats = (uint32_t)n_seats;
 	if (bought && cli_day(bought, 12 * 3600, &q.purchased))
 		return cli_usage(c, "--purchased %s: a date such as 2026-11-21", bought);
 	if (mag_copy(q.product, sizeof q.product, product))

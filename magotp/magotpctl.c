@@ -50,6 +50,7 @@ static const struct cli_opt issue_opts[] = {
 	{ "--proofing", NULL, "with identity proofing" },
 	{ "--count", "N", "so many keys (1)" },
 	{ "--order", "REF", "the order they belong to" },
+	{ "--seats", "N", "the order's prepaid seats in all: each key takes one" },
 	{ "--purchased", "DATE", "the day the year counts from (today)" },
 	{ "--hold", NULL, "usable once the order is released" },
 	{ NULL, NULL, NULL },

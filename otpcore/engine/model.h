@@ -215,6 +215,13 @@ struct key_holder {
 	char account[257];
 };
 
+/* An order with prepaid seats (K6); one without has no row. */
+struct seats {
+	struct row row;
+	char order_ref[65];
+	int64_t seats, taken;
+};
+
 /* Terms that an administrator accepted for an organisation (O2). */
 struct terms {
 	struct row row;

@@ -212,6 +212,11 @@ static const struct column certificate_columns[] = {
 	INT(certificate, last_used_at),
 	TEXT(certificate, label),
 };
+static const struct column seats_columns[] = {
+	FIXED_TEXT(seats, order_ref),
+	INT(seats, seats),
+	INT(seats, taken),
+};
 static const struct column terms_columns[] = {
 	FIXED_TEXT(terms, organisation),
 	FIXED_TEXT(terms, application),
@@ -246,6 +251,7 @@ static const struct table tables[TABLE_COUNT] = {
 	[TABLE_LICENCE] = TABLE(licence),
 	[TABLE_PROOFING] = TABLE(proofing),
 	[TABLE_CERTIFICATE] = TABLE(certificate),
+	[TABLE_SEATS] = TABLE(seats),
 	[TABLE_TERMS] = TABLE(terms),
 	[TABLE_MAIL] = TABLE(mail),
 };

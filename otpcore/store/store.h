@@ -91,6 +91,7 @@ int store_want_proofings(struct store_tick *t, const char *account);
 int store_want_children(struct store_tick *t, const char *account);
 int store_want_certificates(struct store_tick *t, const char *account);
 int store_want_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+int store_want_seats(struct store_tick *t, const char *order);
 int store_want_terms(struct store_tick *t, const char *account, const char *application);
 int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
@@ -125,6 +126,8 @@ struct certificates *store_certificates(struct store_tick *t, const char *accoun
  * For reading. */
 const struct certificate *store_certificate(struct store_tick *t, int64_t id);
 const struct key_holder *store_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN]);
+/* Of an order; row.id 0: it has no number of seats. */
+struct seats *store_seats(struct store_tick *t, const char *order);
 /* What was accepted for the account's organisation; row.id 0: nothing. For reading. */
 const struct terms *store_terms(struct store_tick *t, const char *account, const char *application);
 struct login *store_login(struct store_tick *t, int64_t id);
@@ -168,6 +171,7 @@ void store_mark_proofing(
 	struct store_tick *t, size_t request, struct proofing *row, enum row_fate fate);
 void store_mark_certificate(
 	struct store_tick *t, size_t request, struct certificate *row, enum row_fate fate);
+void store_mark_seats(struct store_tick *t, size_t request, struct seats *row, enum row_fate fate);
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
 void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate);

@@ -17,6 +17,7 @@ static const size_t row_bytes[] = {
 	[WANT_PROOFINGS] = sizeof(struct proofings),
 	[WANT_CHILDREN] = sizeof(struct children),
 	[WANT_TERMS] = sizeof(struct terms),
+	[WANT_SEATS] = sizeof(struct seats),
 	[WANT_CERTIFICATES] = sizeof(struct certificates),
 	[WANT_KEY_HOLDER] = sizeof(struct key_holder),
 	[WANT_CERTIFICATE] = sizeof(struct certificate),
@@ -92,6 +93,11 @@ int store_want_certificates(struct store_tick *t, const char *account)
 int store_want_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN])
 {
 	return want(t, (struct want_key){ WANT_KEY_HOLDER, "", "", { 0 }, hash });
+}
+
+int store_want_seats(struct store_tick *t, const char *order)
+{
+	return want(t, (struct want_key){ WANT_SEATS, order, "", { 0 }, NULL });
 }
 
 int store_want_terms(struct store_tick *t, const char *account, const char *application)
@@ -271,6 +277,11 @@ const struct certificate *store_certificate(struct store_tick *t, int64_t id)
 const struct key_holder *store_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN])
 {
 	return hand_row(t, (struct want_key){ WANT_KEY_HOLDER, "", "", { 0 }, hash });
+}
+
+struct seats *store_seats(struct store_tick *t, const char *order)
+{
+	return hand_row(t, (struct want_key){ WANT_SEATS, order, "", { 0 }, NULL });
 }
 
 const struct terms *store_terms(struct store_tick *t, const char *account, const char *application)

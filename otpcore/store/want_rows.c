@@ -163,6 +163,11 @@ static int on_key_holder(const struct store_cells *c, void *arg)
 				sizeof p->account);
 }
 
+static int on_seats(const struct store_cells *c, void *arg)
+{
+	return row_load(TABLE_SEATS, c, ((struct want *)arg)->row);
+}
+
 static int on_terms(const struct store_cells *c, void *arg)
 {
 	return row_load(TABLE_TERMS, c, ((struct want *)arg)->row);
@@ -238,6 +243,7 @@ const struct want_part want_parts[] = {
 	{ WANT_CERTIFICATES, QUERY_CERTIFICATES, "t", on_certificate },
 	{ WANT_CERTIFICATE, QUERY_CERTIFICATE, "0", on_certificate_id },
 	{ WANT_KEY_HOLDER, QUERY_KEY_HOLDER, "b", on_key_holder },
+	{ WANT_SEATS, QUERY_SEATS, "t", on_seats },
 	{ WANT_TERMS, QUERY_TERMS, "tT", on_terms },
 	{ WANT_PROOFINGS, QUERY_PROOFINGS, "t", on_proofing },
 	{ WANT_CHILDREN, QUERY_CHILDREN, "t", on_child },

@@ -121,6 +121,11 @@ void store_mark_certificate(
 	mark(t, request, TABLE_CERTIFICATE, &row->row, fate);
 }
 
+void store_mark_seats(struct store_tick *t, size_t request, struct seats *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_SEATS, &row->row, fate);
+}
+
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate)
 {

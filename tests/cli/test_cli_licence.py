@@ -164,3 +164,29 @@ def test_threat_38_of_64_accounts_at_once_one_gets_the_key(desk):
                 range(64)))
         assert sorted(set(results)) == ["key-used", "ok"]
         assert results.count("ok") == 1
+
+
+def test_K6_an_order_has_prepaid_seats_and_each_key_takes_one(desk):
+    issue = ("license", "issue", "--product", "phone-us", "--order", "A-1")
+    assert len(desk.ctl(*issue, "--seats", "3", "--count", "2").stdout.split()) == 2
+    p = desk.ctl(*issue, "--count", "2", code=1)
+    assert "3 seats, 2 of them taken" in p.stderr
+    assert len(desk.ctl(*issue).stdout.split()) == 1
+    desk.ctl(*issue, code=1)
+    # More were paid for; held keys have their seats already.
+    desk.ctl(*issue, "--seats", "5", "--count", "2", "--hold")
+    desk.ctl(*issue, code=1)
+    assert "2" in desk.ctl("license", "release", "--order", "A-1").stdout
+    # Another order, and keys of no order, know nothing of it.
+    desk.ctl("license", "issue", "--product", "phone-us", "--order", "B-2")
+    desk.ctl("license", "issue", "--product", "phone-us")
+    desk.ctl("license", "issue", "--product", "phone-us", "--seats", "4", code=2)
+
+
+def test_K6_more_than_a_page_is_refused_whole(desk):
+    """Keys come in messages of a hundred: none goes out that does not fit in all."""
+    p = desk.ctl("license", "issue", "--product", "phone-us", "--order", "C-3", "--seats", "150",
+                 "--count", "151", code=1)
+    assert p.stdout == ""
+    assert len(desk.ctl("license", "issue", "--product", "phone-us", "--order", "C-3", "--seats",
+                        "150", "--count", "150").stdout.split()) == 150

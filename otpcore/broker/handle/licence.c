@@ -50,6 +50,47 @@ int licence_issue(struct request *r, const struct licence_order *o, struct mag_s
 	return res;
 }
 
+/* K6: each key takes a seat; false: answered. All that is wanted must fit, so that a
+ * large order is not refused half-way. */
+static bool take_seats(struct request *r, const struct wire_licence_issue_req *q)
+{
+	struct seats *s = *q->order ? store_seats(r->tick, q->order) : NULL;
+	int64_t need = q->need > q->count ? q->need : q->count;
+	char detail[128];
+	struct mag_buf b = MAG_BUF(detail);
+	bool new = s && !s->row.id;
+	int64_t seats;
+
+	if (q->seats && !s) {
+		handle_invalid(r, "order: which order are the seats of?");
+		return false;
+	}
+	if (!s || (new && !q->seats))
+		return true;
+	seats = q->seats ? q->seats : s->seats;
+	if (s->taken + need > seats) {
+		mag_buf_printf(&b, "the order has %lld seats, %lld of them taken", (long long)seats,
+			(long long)s->taken);
+		handle_refuse(r, VERDICT_NOT_ALLOWED, detail);
+		return false;
+	}
+	if (new) {
+		s->row.id = store_new_id();
+		mag_copy(s->order_ref, sizeof s->order_ref, q->order);
+	}
+	s->seats = seats;
+	s->taken += q->count;
+	store_mark_seats(r->tick, r->index, s, new ? ROW_NEW : ROW_CHANGED);
+	return true;
+}
+
+static int issue_want(struct request *r)
+{
+	const struct wire_licence_issue_req *q = r->body;
+
+	return *q->order ? store_want_seats(r->tick, q->order) : 0;
+}
+
 static void issue_decide(struct request *r)
 {
 	const struct wire_licence_issue_req *q = r->body;
@@ -83,6 +124,8 @@ static void issue_decide(struct request *r)
 		handle_invalid(r, "order: which order has to be paid before they are released?");
 		return;
 	}
+	if (!take_seats(r, q))
+		return;
 	for (p->n_keys = 0; !res && p->n_keys < q->count; p->n_keys++)
 		res = licence_issue(r, &order, &p->keys[p->n_keys].key);
 	if (res)
@@ -349,7 +392,7 @@ void licence_key_settle(struct request *r)
 }
 
 const struct handler handle_licence[] = {
-	{ WIRE_MSG_LICENCE_ISSUE, NULL, issue_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_LICENCE_ISSUE, issue_want, issue_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_LICENCE_LIST, NULL, licence_list_decide, NULL, NULL, licence_list_after },
 	{ WIRE_MSG_LICENCE_RELEASE, NULL, licence_release_decide, NULL, NULL,
 		licence_release_after },

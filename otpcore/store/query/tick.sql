@@ -94,6 +94,9 @@ SELECT {certificate} FROM certificate WHERE id = $1;
 SELECT {certificate}, (SELECT name FROM account WHERE account.id = certificate.account)
 FROM certificate WHERE key_hash = $1 AND state = 2;
 
+--: seats t
+SELECT {seats} FROM seats WHERE order_ref = $1;
+
 -- $2 the application.
 --: terms tt
 SELECT {terms} FROM terms WHERE application = $2

@@ -88,3 +88,12 @@ CREATE TABLE observed (
 	last_at BIGINT NOT NULL,
 	PRIMARY KEY (service, account, reason)
 ) /*sqlite: STRICT*/;
+
+-- K6: orders with a number of prepaid seats; each key takes one.
+CREATE TABLE seats (
+	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),
+	version BIGINT NOT NULL,
+	order_ref TEXT NOT NULL UNIQUE CHECK (length(order_ref) > 0),
+	seats BIGINT NOT NULL,
+	taken BIGINT NOT NULL CHECK (taken >= 0)
+) /*sqlite: STRICT*/;
