@@ -79,9 +79,7 @@ struct store {
 	struct arena_pool pool;
 };
 
-/* The types of a statement's parameters, as in "iit"; its text, expanded, with
- * $N parameters: malloc'd. */
-const char *statement_types(int statement);
+/* The text of a statement, expanded, with $N parameters: malloc'd. */
 char *statement_text(int statement);
 
 #endif

@@ -151,10 +151,8 @@ int64_t store_new_ids(void)
 
 /* ---- statements ---- */
 
-static const struct {
-	const char *types, *text;
-} queries[QUERY_COUNT] = {
-#define QUERY(name, types, text) { types, text },
+static const char *const queries[QUERY_COUNT] = {
+#define QUERY(name, types, text) text,
 #include "otpcore/store/query.inc"
 #undef QUERY
 };
@@ -164,13 +162,8 @@ char *statement_text(int statement)
 	int row = statement - QUERY_COUNT;
 
 	if (row < 0)
-		return row_expand(queries[statement].text);
+		return row_expand(queries[statement]);
 	return row_sql((enum row_table)(row / ROW_VERBS), (enum row_verb)(row % ROW_VERBS));
-}
-
-const char *statement_types(int statement)
-{
-	return statement < QUERY_COUNT ? queries[statement].types : NULL;
 }
 
 #ifdef MAG_FAULT

@@ -98,7 +98,6 @@ int store_want_session(struct store_tick *t, const char *boot, const char *host,
 int store_want_sessions_of(struct store_tick *t, const char *account);
 int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 int store_want_token(struct store_tick *t, const char *serial);
-int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 int store_want_throttle(
 	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period);
 
@@ -138,10 +137,6 @@ struct session *store_sessions_of(struct store_tick *t, const char *account, siz
 /* Also that of account.enrol_key, which is read with its account. */
 struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 struct token *store_token(struct store_tick *t, const char *serial);
-/* How many phones of accounts other than this one (0: any) hold the number; at
- * most 64 are counted. */
-size_t store_phone_owners(
-	struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account);
 struct throttle *store_throttle(
 	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period);
 

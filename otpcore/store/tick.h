@@ -20,7 +20,6 @@ enum want_kind {
 	WANT_SESSIONS_OF,
 	WANT_LICENCE,
 	WANT_TOKEN,
-	WANT_PHONE_OWNERS,
 	WANT_THROTTLE,
 	WANT_PROOFINGS,
 	WANT_CHILDREN,
@@ -168,7 +167,6 @@ struct want_part {
 };
 extern const struct want_part want_parts[];
 extern const size_t want_n_parts;
-#define OWNERS_MAX 64
 
 /* ---- want_index.c ---- */
 uint64_t want_mix(const struct want_key *k);

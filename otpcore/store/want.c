@@ -12,7 +12,6 @@ static const size_t row_bytes[] = {
 	[WANT_SESSIONS_OF] = 0,
 	[WANT_LICENCE] = sizeof(struct licence),
 	[WANT_TOKEN] = sizeof(struct token),
-	[WANT_PHONE_OWNERS] = OWNERS_MAX * sizeof(int64_t),
 	[WANT_THROTTLE] = sizeof(struct throttle),
 	[WANT_PROOFINGS] = sizeof(struct proofings),
 	[WANT_CHILDREN] = sizeof(struct children),
@@ -182,11 +181,6 @@ int store_want_token(struct store_tick *t, const char *serial)
 	return want(t, (struct want_key){ WANT_TOKEN, serial, "", { 0 }, NULL });
 }
 
-int store_want_phone_hash(struct store_tick *t, const unsigned char hash[HASH_LEN])
-{
-	return want(t, (struct want_key){ WANT_PHONE_OWNERS, "", "", { 0 }, hash });
-}
-
 int store_want_throttle(
 	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period)
 {
@@ -342,17 +336,6 @@ struct token *store_take_token(struct store_tick *t, struct aggregate *a, struct
 	if (want_node(t, key, row, owner->home) != 0 || want_node(t, subject, a, owner->home) != 0)
 		t->error = MAG_ENOMEM;
 	return row;
-}
-
-size_t store_phone_owners(struct store_tick *t, const unsigned char hash[HASH_LEN], int64_t account)
-{
-	struct want *w = hand_out(t, (struct want_key){ WANT_PHONE_OWNERS, "", "", { 0 }, hash });
-	const int64_t *owners = w != NULL ? w->row : NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; w != NULL && i < w->n; i++)
-		n += account == 0 || owners[i] != account;
-	return n;
 }
 
 struct throttle *store_throttle(

@@ -173,15 +173,6 @@ static int on_terms(const struct store_cells *c, void *arg)
 	return row_load(TABLE_TERMS, c, ((struct want *)arg)->row);
 }
 
-static int on_owner(const struct store_cells *c, void *arg)
-{
-	struct want *w = arg;
-
-	if (w->n < OWNERS_MAX)
-		((int64_t *)w->row)[w->n++] = c->ops->cell_int(c->statement, 0);
-	return 0;
-}
-
 /* The two newest logins that this tick doesn't itself work on. */
 static int on_previous(const struct store_cells *c, void *arg)
 {
@@ -238,7 +229,6 @@ const struct want_part want_parts[] = {
 	{ WANT_SESSIONS_OF, QUERY_SESSIONS_OF, "tn", on_session_of },
 	{ WANT_LICENCE, QUERY_LICENCE, "b", on_licence },
 	{ WANT_TOKEN, QUERY_TOKEN, "t", on_serial },
-	{ WANT_PHONE_OWNERS, QUERY_PHONE_OWNERS, "b", on_owner },
 	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },
 	{ WANT_CERTIFICATES, QUERY_CERTIFICATES, "t", on_certificate },
 	{ WANT_CERTIFICATE, QUERY_CERTIFICATE, "0", on_certificate_id },

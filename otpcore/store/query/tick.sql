@@ -102,9 +102,6 @@ SELECT {seats} FROM seats WHERE order_ref = $1;
 SELECT {terms} FROM terms WHERE application = $2
 AND organisation = (SELECT organisation FROM account WHERE name = $1);
 
---: phone_owners b
-SELECT account FROM phone WHERE number_hash = $1 LIMIT 64;
-
 --: throttle iii
 SELECT kind, subject, period, count, last_at FROM throttle
 WHERE kind = $1 AND subject = $2 AND period = $3;
