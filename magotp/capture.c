@@ -14,7 +14,7 @@ int cli_capture(char *const argv[], char *out, size_t cap, int *status_r)
 	posix_spawn_file_actions_t files;
 	size_t len = 0;
 	int ends[2], status, r;
-	char rest[512];
+	char rest[512] = "";
 	ssize_t n;
 	pid_t pid;
 

@@ -185,21 +185,26 @@ static const char *const states[] = { "", "requested", "scheduled", "confirmed",
 	"issued", "done", "replaced" };
 static const char *const methods[] = { "", "webcam", "credit", "in-person" };
 
-#define WORD(list, n) ((n) > 0 && (size_t)(n) < sizeof(list) / sizeof(*(list)) ? (list)[n] : "")
+#define LENGTH(list) (sizeof(list) / sizeof(*(list)))
+
+static const char *word(const char *const *list, size_t length, int64_t n)
+{
+	return n > 0 && (size_t)n < length ? list[n] : "";
+}
 
 const char *proofing_need_id(int64_t need)
 {
-	return WORD(needs, need);
+	return word(needs, LENGTH(needs), need);
 }
 
 const char *proofing_state_id(int64_t state)
 {
-	return WORD(states, state);
+	return word(states, LENGTH(states), state);
 }
 
 const char *proofing_method_id(int64_t method)
 {
-	return WORD(methods, method);
+	return word(methods, LENGTH(methods), method);
 }
 
 enum proofing_method proofing_method_from_id(const char *id)
