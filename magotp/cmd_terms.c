@@ -76,6 +76,7 @@ int cmd_org_list(struct cli *c)
 	if (r != CLI_DONE || !(t = rows_new(c, &r)))
 		return r;
 	do {
+		memset(p, 0, sizeof *p);
 		r = cli_request(c, WIRE_MSG_TERMS_LIST, &q, p);
 		for (size_t i = 0; r == CLI_DONE && i < p->n_terms; i++)
 			row(t, &p->terms[i]);

@@ -17,8 +17,7 @@ struct reading {
 
 static int read_service(struct reading *g, const char *name);
 
-/* The next word; a bracketed one ("[success=1 default=ignore]") is one word. */
-static char *word(char **p)
+char *pam_word(char **p)
 {
 	char *s = *p + strspn(*p, " \t"), *end;
 
@@ -72,7 +71,7 @@ static void module_line(struct pam_line *l, bool auth, const char *file, int lin
 		.found = true, .auth = auth, .account = l->account || !auth, .line = line
 	};
 	mag_copy(l->file, sizeof l->file, file);
-	while ((w = word(&args))) {
+	while ((w = pam_word(&args))) {
 		option(l, w);
 		if (n < OPTIONS_MAX)
 			words[n++] = w;
@@ -82,17 +81,17 @@ static void module_line(struct pam_line *l, bool auth, const char *file, int lin
 
 static int one_line(struct reading *g, const char *file, int line, char *text)
 {
-	char *p = text, *type = word(&p), *control, *module;
+	char *p = text, *type = pam_word(&p), *control, *module;
 	const char *base;
 
 	if (!type || *type == '#')
 		return 0;
 	if (mag_streq(type, "@include")) {
-		module = word(&p);
+		module = pam_word(&p);
 		return module ? read_service(g, module) : 0;
 	}
-	control = word(&p);
-	module = word(&p);
+	control = pam_word(&p);
+	module = pam_word(&p);
 	if (*type == '-')
 		type++;
 	if (!control || !module || (!mag_streq(type, "auth") && !mag_streq(type, "account")))

@@ -17,6 +17,10 @@ struct pam_line {
 	char wrong[OPTIONS_ERROR_MAX]; /* why the module would refuse everybody; "" nothing */
 };
 
+/* The next word of a line, cut off; one in brackets ("[success=1 default=ignore]") is one
+ * word. NULL: there is none. */
+char *pam_word(char **p);
+
 /* Follows include, substack and @include inside `dir`. 0; MAG_ESYS: there is no
  * file of that service; MAG_ERANGE: includes go too deep. */
 int pam_read(const char *dir, const char *service, struct pam_line *l_r);

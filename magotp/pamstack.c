@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "magotp/pamfile.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 
@@ -20,22 +21,6 @@ struct reading {
 static int read_service(struct reading *g, const char *name, const char *text);
 
 /* ---- lines ---- */
-
-/* The next word; a bracketed one ("[success=1 default=ignore]") is one word. */
-static char *word(char **p)
-{
-	char *s = *p + strspn(*p, " \t"), *end;
-
-	if (!*s)
-		return NULL;
-	if (*s == '[' && (end = strchr(s, ']')))
-		end++;
-	else
-		end = s + strcspn(s, " \t");
-	*p = *end ? end + 1 : end;
-	*end = 0;
-	return s;
-}
 
 static int action(const char *name, size_t len)
 {
@@ -133,17 +118,17 @@ static int one_line(struct reading *g, const char *file, int line, char *text)
 	int r;
 
 	text[strcspn(text, "#")] = 0;
-	type = word(&p);
+	type = pam_word(&p);
 	if (!type)
 		return 0;
 	if (g->depth == 1)
 		g->top_line = line;
 	if (mag_streq(type, "@include")) {
-		module = word(&p);
+		module = pam_word(&p);
 		return module ? read_service(g, module, NULL) : MAG_ESYNTAX;
 	}
-	control = word(&p);
-	module = word(&p);
+	control = pam_word(&p);
+	module = pam_word(&p);
 	if (*type == '-')
 		type++;
 	if (!mag_streq(type, phase)) /* of another phase; that there is one is enough */
