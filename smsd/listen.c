@@ -109,6 +109,42 @@ static int handle_submit(struct connection *c, void *request)
 	return reply(c, WIRE_MSG_SUBMIT, &result, NULL);
 }
 
+/* ---- delivery, used ---- */
+
+static void delivery_answer(void *arg, const struct queue_answer *answer)
+{
+	struct connection *c = arg;
+	const struct wire_result result = { .error = 0, .verdict = 1 };
+	struct wire_delivery_rep body = { .state = answer->delivery };
+
+	c->waiter = NULL;
+	snprintf(body.error, sizeof body.error, "%s", answer->word);
+	if (reply(c, WIRE_MSG_DELIVERY, &result, &body) < 0)
+		c->dead = true;
+}
+
+static int handle_delivery(struct connection *c, void *request)
+{
+	const struct wire_delivery_req *q = request;
+	const struct wire_result failed = { .error = MAG_ENOMEM };
+
+	if (queue_delivery(c->listener->config->queue, q->id, delivery_answer, c, &c->waiter) < 0)
+		return reply(c, WIRE_MSG_DELIVERY, &failed, NULL);
+	return c->dead ? MAG_ESYS : 0;
+}
+
+static int handle_used(struct connection *c, void *request)
+{
+	const struct listen_config *config = c->listener->config;
+	const struct wire_used_req *q = request;
+	const struct wire_result result = { .error = 0, .verdict = 1 };
+	const struct wire_used_rep body = { 0 };
+
+	queue_used(config->queue, q->id, q->used);
+	config->submitted(config->arg);
+	return reply(c, WIRE_MSG_USED, &result, &body);
+}
+
 /* ---- gateway_list ---- */
 
 static void fill_row(struct wire_gateway *row, const struct gateway *g, int64_t ticks)
@@ -176,6 +212,8 @@ static const struct {
 	int (*handle)(struct connection *c, void *request);
 } handlers[] = {
 	{ WIRE_MSG_SUBMIT, handle_submit },
+	{ WIRE_MSG_DELIVERY, handle_delivery },
+	{ WIRE_MSG_USED, handle_used },
 	{ WIRE_MSG_GATEWAY_LIST, handle_gateway_list },
 };
 

@@ -11,6 +11,7 @@
 #define SMS_PRIORITIES 4 /* login, registration, test, mail */
 #define SMS_CHANNELS   3 /* sms voice email */
 #define SMS_ERROR_MAX  128
+#define SMS_WORD_MAX   16 /* of a delivery that failed */
 
 struct sms_message {
 	char id[41];       /* letters, digits, - and _ only: it becomes a file name */

@@ -6,6 +6,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
 #include "smsd/queue_item.h"
 
 #define KEEP_DONE_MS 60000 /* beyond the deadline, for late repeats */
@@ -15,12 +16,43 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(((const struct sms_message *)a)->id, ((const struct sms_message *)b)->id);
 }
 
+static struct item *find(struct queue *q, const char *id)
+{
+	struct sms_message key;
+	struct item **found;
+
+	if (mag_copy(key.id, sizeof key.id, id) < 0)
+		return NULL;
+	found = tfind(&key, &q->by_id, compare_ids);
+	return found ? *found : NULL;
+}
+
 /* ---- ends ---- */
+
+static void answer_all(struct item *e, struct waiters *list)
+{
+	struct queue_waiter *w;
+
+	while ((w = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, w, next);
+		w->answer(w->arg, &e->answer);
+		free(w);
+	}
+}
+
+/* What an outcome says about the delivery. */
+static void settle_fate(struct item *e, enum sms_outcome outcome)
+{
+	bool may_arrive = outcome == SMS_ACCEPTED || outcome == SMS_AMBIGUOUS;
+
+	e->answer.delivery = may_arrive ? SMS_NOTHING : SMS_FAILED;
+	if (!may_arrive)
+		snprintf(e->answer.word, sizeof e->answer.word, "unsent");
+}
 
 void item_finish(struct item *e, enum sms_outcome outcome, const char *error)
 {
 	struct queue *q = e->queue;
-	struct queue_waiter *w;
 	char masked[40];
 
 	e->answer.outcome = outcome;
@@ -35,12 +67,10 @@ void item_finish(struct item *e, enum sms_outcome outcome, const char *error)
 	TAILQ_REMOVE(&q->deadlines, e, in_deadline);
 	q->n_waiting--;
 	e->due = e->deadline + KEEP_DONE_MS;
+	settle_fate(e, outcome);
 	item_move(e, DONE);
-	while ((w = TAILQ_FIRST(&e->waiters))) {
-		TAILQ_REMOVE(&e->waiters, w, next);
-		w->answer(w->arg, &e->answer);
-		free(w);
-	}
+	answer_all(e, &e->waiters);
+	answer_all(e, &e->fate_waiters);
 }
 
 void item_give_up(struct item *e, enum sms_outcome outcome, const char *error)
@@ -181,6 +211,7 @@ static struct item *item_new(struct queue *q, struct sms_message *m)
 	e->message = *m;
 	e->deadline = t.ticks + m->expires_at * 1000 - t.now_ms;
 	TAILQ_INIT(&e->waiters);
+	TAILQ_INIT(&e->fate_waiters);
 	if (!tsearch(e, &q->by_id, compare_ids)) {
 		free(e);
 		return NULL;
@@ -231,8 +262,8 @@ int queue_submit(struct queue *q, struct sms_message *m,
 		answer(arg, &e->answer);
 		return 0;
 	}
-	*w = (struct queue_waiter){ .item = e, .answer = answer, .arg = arg };
-	TAILQ_INSERT_TAIL(&e->waiters, w, next);
+	*w = (struct queue_waiter){ .item = e, .list = &e->waiters, .answer = answer, .arg = arg };
+	TAILQ_INSERT_TAIL(w->list, w, next);
 	if (!found)
 		start(e);
 	*waiter_r = e->state == DONE ? NULL : w;
@@ -246,8 +277,44 @@ void queue_leave(struct queue_waiter **waiter)
 	*waiter = NULL;
 	if (!w)
 		return;
-	TAILQ_REMOVE(&w->item->waiters, w, next);
+	TAILQ_REMOVE(w->list, w, next);
 	free(w);
+}
+
+int queue_delivery(struct queue *q, const char *id,
+	void (*answer)(void *arg, const struct queue_answer *answer), void *arg,
+	struct queue_waiter **waiter_r)
+{
+	static const struct queue_answer unknown;
+	struct item *e = find(q, id);
+	struct queue_waiter *w;
+
+	*waiter_r = NULL;
+	if (!e || e->state == DONE) {
+		answer(arg, e ? &e->answer : &unknown);
+		return 0;
+	}
+	w = calloc(1, sizeof *w);
+	if (!w)
+		return MAG_ENOMEM;
+	*w = (struct queue_waiter){
+		.item = e, .list = &e->fate_waiters, .answer = answer, .arg = arg
+	};
+	TAILQ_INSERT_TAIL(w->list, w, next);
+	*waiter_r = w;
+	return 0;
+}
+
+void queue_used(struct queue *q, const char *id, bool used)
+{
+	struct item *e = find(q, id);
+
+	(void)used;
+	if (!e || e->state == DONE)
+		return;
+	e->unneeded = true;
+	if (e->state != FLYING)
+		item_give_up(e, SMS_EXPIRED, "its code is not needed any more");
 }
 
 void queue_abort(struct queue *q)

@@ -14,6 +14,8 @@ struct queue_waiter;
 struct queue_answer {
 	enum sms_outcome outcome;
 	char gateway[33], provider_id[65], error[SMS_ERROR_MAX];
+	enum sms_delivery delivery; /* SMS_UNKNOWN: not yet known */
+	char word[SMS_WORD_MAX];    /* SMS_FAILED: why */
 };
 
 /* What the queue is given; borrowed, may change between calls (reload). */
@@ -44,6 +46,17 @@ void queue_free(struct queue **queue);
 int queue_submit(struct queue *q, struct sms_message *m,
 	void (*answer)(void *arg, const struct queue_answer *answer), void *arg,
 	struct queue_waiter **waiter_r);
+
+/* Have `answer` called once when the fate of a message is known (delivery and word),
+ * perhaps before this returns; waiter_r as above. Of an id that is not known, the fate
+ * is SMS_UNKNOWN. 0, MAG_ENOMEM. */
+int queue_delivery(struct queue *q, const char *id,
+	void (*answer)(void *arg, const struct queue_answer *answer), void *arg,
+	struct queue_waiter **waiter_r);
+
+/* Its code was typed, or is dead: nobody needs it any more. No further try is made;
+ * what is on its way is not called back. */
+void queue_used(struct queue *q, const char *id, bool used);
 
 /* Whoever asked has gone; the message goes on. */
 void queue_leave(struct queue_waiter **waiter);

@@ -20,6 +20,7 @@ enum state { READY, FLYING, SLEEPING, DONE };
 
 struct queue_waiter {
 	struct item *item;
+	struct waiters *list; /* of the item: that it stands in */
 	void (*answer)(void *arg, const struct queue_answer *answer);
 	void *arg;
 	TAILQ_ENTRY(queue_waiter) next;
@@ -35,14 +36,16 @@ struct item {
 	int64_t due;      /* SLEEPING: when to go on; DONE: when to forget */
 	unsigned rounds;
 	bool unclear;    /* an attempt may have been sent */
+	bool unneeded;   /* nobody will type its code any more */
 	int64_t charged; /* ticks at which the budget was taken */
 	struct route route;
 	struct attempt attempt;
 	struct gateway_result result; /* of the last attempt */
 	struct queue_answer answer;
-	TAILQ_HEAD(waiters, queue_waiter) waiters;
-	TAILQ_ENTRY(item) in_state;    /* the list of its state */
-	TAILQ_ENTRY(item) in_deadline; /* not DONE: by deadline */
+	TAILQ_HEAD(waiters, queue_waiter) waiters; /* for the outcome */
+	struct waiters fate_waiters;               /* for the delivery */
+	TAILQ_ENTRY(item) in_state;                /* the list of its state */
+	TAILQ_ENTRY(item) in_deadline;             /* not DONE: by deadline */
 };
 
 TAILQ_HEAD(items, item);

@@ -58,14 +58,20 @@ void item_move(struct item *e, enum state state)
 	item_insert(e);
 }
 
-void item_free(struct item *e)
+static void drop_waiters(struct waiters *list)
 {
 	struct queue_waiter *w;
 
-	while ((w = TAILQ_FIRST(&e->waiters))) {
-		TAILQ_REMOVE(&e->waiters, w, next);
+	while ((w = TAILQ_FIRST(list))) {
+		TAILQ_REMOVE(list, w, next);
 		free(w);
 	}
+}
+
+void item_free(struct item *e)
+{
+	drop_waiters(&e->waiters);
+	drop_waiters(&e->fate_waiters);
 	route_clear(&e->route);
 	sms_message_clear(&e->message);
 	mag_secret_free(&e->text);

@@ -160,8 +160,9 @@ void item_go_on(struct item *e, struct queue_time t)
 	const char *spent;
 	int r;
 
-	if (e->deadline <= t.ticks) {
-		item_give_up(e, SMS_EXPIRED, "the message expired");
+	if (e->deadline <= t.ticks || e->unneeded) {
+		item_give_up(e, SMS_EXPIRED,
+			e->unneeded ? "its code is not needed any more" : "the message expired");
 		return;
 	}
 	if (e->unclear && e->deadline - t.ticks < WORTH_MS) {

@@ -51,4 +51,12 @@ enum sms_outcome {
 	SMS_EXPIRED = 5,   /* the deadline came first */
 };
 
+/* What became of a message afterwards, as far as anybody tells. */
+enum sms_delivery {
+	SMS_UNKNOWN = 0,   /* no such message: never seen, long over, or before a restart */
+	SMS_NOTHING = 1,   /* nothing was heard of it, and nothing more will be waited for */
+	SMS_DELIVERED = 2, /* on the phone */
+	SMS_FAILED = 3,    /* it will not arrive: a word says why */
+};
+
 #endif

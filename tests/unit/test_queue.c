@@ -534,6 +534,65 @@ static void stopping_answers_everybody(void **state)
 	assert_true(queue_idle(queue));
 }
 
+/* ---- what became of it ---- */
+
+static void ask_delivery(struct answer *a, const char *id)
+{
+	assert_int_equal(queue_delivery(queue, id, on_answer, a, &a->waiter), 0);
+}
+
+static void delivery_without_receipts_is_known_with_the_outcome(void **state)
+{
+	(void)state;
+	submit(&answers[0], "a");
+	ask_delivery(&answers[1], "a");
+	assert_int_equal(answers[1].times, 0);
+	answer_and_run(0, SMS_ACCEPTED);
+	assert_int_equal(answers[1].times, 1);
+	assert_int_equal(answers[1].answer.delivery, SMS_NOTHING);
+	ask_delivery(&answers[2], "a");
+	assert_int_equal(answers[2].answer.delivery, SMS_NOTHING);
+	submit(&answers[3], "b");
+	answer_and_run(1, SMS_PERMANENT);
+	answer_and_run(2, SMS_PERMANENT);
+	ask_delivery(&answers[4], "b");
+	assert_int_equal(answers[4].answer.delivery, SMS_FAILED);
+	assert_string_equal(answers[4].answer.word, "unsent");
+}
+
+static void delivery_of_an_id_that_is_not_known_is_unknown(void **state)
+{
+	(void)state;
+	ask_delivery(&answers[0], "never-seen");
+	assert_int_equal(answers[0].times, 1);
+	assert_int_equal(answers[0].answer.delivery, SMS_UNKNOWN);
+	ask_delivery(&answers[1], "0123456789012345678901234567890123456789-too-long");
+	assert_int_equal(answers[1].answer.delivery, SMS_UNKNOWN);
+	submit(&answers[2], "a");
+	ask_delivery(&answers[3], "a");
+	queue_leave(&answers[3].waiter);
+	answer_and_run(0, SMS_ACCEPTED);
+	assert_int_equal(answers[3].times, 0);
+}
+
+static void a_code_that_nobody_needs_is_not_sent_any_more(void **state)
+{
+	(void)state;
+	submit(&answers[0], "flies");
+	queue_used(queue, "flies", false);
+	assert_int_equal(answers[0].times, 0);
+	answer_and_run(0, SMS_RETRYABLE);
+	expect(&answers[0], SMS_EXPIRED, "first");
+	config.parallel = 0;
+	submit(&answers[1], "waits");
+	queue_used(queue, "waits", true);
+	expect(&answers[1], SMS_EXPIRED, "");
+	queue_used(queue, "waits", true);
+	queue_used(queue, "unknown", true);
+	assert_int_equal(fake_n_attempts, 1);
+	assert_true(queue_idle(queue));
+}
+
 /* Chance submits, answers and lets time pass: everybody is answered once, never
  * later than the deadline and one attempt's time, and nothing is left over. */
 static void everybody_is_answered_once_whatever_happens(void **state)
@@ -596,6 +655,9 @@ int main(void)
 		TEST(unclear_one_is_repeated_only_while_its_code_is_worth_it),
 		TEST(reload_between_rounds_takes_the_new_gateways),
 		TEST(stopping_answers_everybody),
+		TEST(delivery_without_receipts_is_known_with_the_outcome),
+		TEST(delivery_of_an_id_that_is_not_known_is_unknown),
+		TEST(a_code_that_nobody_needs_is_not_sent_any_more),
 		TEST(everybody_is_answered_once_whatever_happens),
 	};
 
