@@ -317,14 +317,15 @@ const struct smsd_settings *daemon_settings(const struct daemon *d)
 	return d->settings;
 }
 
-int daemon_attach_helper(struct daemon *d, int fd)
+int daemon_attach_helper(struct daemon *d, const struct gateway *g, int fd)
 {
-	int r = 0;
+	for (size_t i = 0; gateway_drivers[i]; i++) {
+		const struct gateway_ops *ops = gateway_drivers[i];
 
-	for (size_t i = 0; gateway_drivers[i] && r == 0; i++)
-		if (gateway_drivers[i]->attach)
-			r = gateway_drivers[i]->attach(d->shared[i], fd);
-	return r;
+		if (g ? ops == g->ops : ops->attach && !ops->move)
+			return ops->attach(d->shared[i], g ? g->name : "", fd);
+	}
+	return MAG_EINVAL;
 }
 
 struct smsd_settings *daemon_take_settings(struct daemon *d)

@@ -5,6 +5,7 @@
 #include "otpcore/base/option.h"
 
 struct daemon;
+struct gateway;
 struct smsd_settings;
 
 /* Read the settings (as root: secrets that only root can read are read now).
@@ -12,8 +13,9 @@ struct smsd_settings;
 int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_MAX]);
 const struct smsd_settings *daemon_settings(const struct daemon *d);
 
-/* `fd` leads to the process that runs programs; taken over. */
-int daemon_attach_helper(struct daemon *d, int fd);
+/* `fd` leads to the process that runs the programs of one gateway, or (NULL) of all
+ * that have none of their own; taken over. */
+int daemon_attach_helper(struct daemon *d, const struct gateway *g, int fd);
 /* For that process, which was forked off: the settings are the caller's, of the
  * daemon nothing else may be used. */
 struct smsd_settings *daemon_take_settings(struct daemon *d);

@@ -42,8 +42,9 @@ struct gateway_ops {
 	/* What all gateways of the driver share; NULL: nothing. */
 	int (*setup)(struct event_base *base, void **shared_r);
 	void (*teardown)(void **shared);
-	/* Take over the way to the process that runs programs; NULL: not needed. */
-	int (*attach)(void *shared, int fd);
+	/* Take over the way to the process that runs programs: that of one gateway, or
+	 * ("") of all gateways of the driver. NULL: not needed. */
+	int (*attach)(void *shared, const char *gateway, int fd);
 
 	/* Read the driver's own settings of g->name from `t` into g->driver. Reads
 	 * no network. err says what is wrong. */
@@ -53,6 +54,13 @@ struct gateway_ops {
 	/* Name each file or directory that attempts will need; NULL: none. */
 	void (*paths)(const struct gateway *g,
 		void (*path)(const char *path, bool write, void *arg), void *arg);
+
+	/* The program that serves a gateway, words with single blanks between; NULL: none. */
+	const char *(*command)(const struct gateway *g);
+	/* Where that program runs, if not where the daemon does: called in a helper of the
+	 * gateway's own while it still is root, becomes another user in another network.
+	 * 0, or an error that it has logged. */
+	int (*move)(const struct gateway *g);
 
 	/* Starts the attempt. a->done is called exactly once: now, or from the
 	 * event loop. */

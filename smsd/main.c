@@ -218,26 +218,47 @@ static int enter_sandbox(const struct smsd_settings *s, const char *config)
 #endif
 }
 
-/* A child of before the sandbox, which still may run programs: those of the settings,
- * for gateways of the exec driver. Without such a gateway there is none. */
-static int start_helper(struct daemon *d)
+/* The child's part: root's rights are gone before it listens. */
+static int be_helper(int fd, struct daemon *d, const struct gateway *g)
+{
+	if (g && g->ops->move(g) < 0)
+		return EXIT_REFUSED;
+	shut_windows();
+	return exec_helper_serve(fd, daemon_take_settings(d), g) < 0 ? EXIT_REFUSED : EXIT_DONE;
+}
+
+/* A child of before the sandbox, which still may run programs: those of the settings, of
+ * gateway `g`, or (NULL) of all that have no child of their own. */
+static int start_helper(struct daemon *d, const struct gateway *g)
 {
 	int ends[2], r = MAG_ESYS;
+	struct exec_word ready;
 	pid_t pid;
 
-	if (!exec_helper_wanted(daemon_settings(d)))
-		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
 		(pid = fork()) >= 0) {
 		if (pid == 0)
-			_exit(exec_helper_serve(ends[1], daemon_take_settings(d)) < 0 ? EXIT_REFUSED
-										      : EXIT_DONE);
+			_exit(be_helper(ends[1], d, g));
 		close(ends[1]);
-		r = daemon_attach_helper(d, ends[0]);
+		r = recv(ends[0], &ready, sizeof ready, 0) == sizeof ready
+			    ? daemon_attach_helper(d, g, ends[0])
+			    : MAG_EDOWN;
 	}
 	if (r < 0)
-		mag_log(MAG_LOG_ERROR, "cannot start the process that runs programs: %s",
-			strerror(errno));
+		mag_log(MAG_LOG_ERROR, "cannot start the process that runs programs%s%s",
+			g ? " of gateway " : "", g ? g->name : "");
+	return r;
+}
+
+/* While root: the helpers that become somebody else. */
+static int start_own_helpers(struct daemon *d)
+{
+	const struct smsd_settings *s = daemon_settings(d);
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_gateways && r == 0; i++)
+		if (s->gateways[i]->ops->move)
+			r = start_helper(d, s->gateways[i]);
 	return r;
 }
 
@@ -341,10 +362,12 @@ static int serve(const struct arguments *a)
 	r = fd = open_socket(daemon_settings(d));
 	if (fd < 0)
 		goto out;
+	if ((r = start_own_helpers(d)) < 0)
+		goto out;
 	if ((r = drop_privileges(daemon_settings(d)->user)) < 0)
 		goto out;
 	shut_windows();
-	if ((r = start_helper(d)) < 0)
+	if (exec_helper_wanted(daemon_settings(d)) && (r = start_helper(d, NULL)) < 0)
 		goto out;
 	if ((r = enter_sandbox(daemon_settings(d), a->config)) < 0)
 		goto out;

@@ -1,19 +1,13 @@
 /* The exec driver: a program of the administrator's gets the message on its standard
  * input, and its exit status is the outcome. */
-#include <errno.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "otpcore/base/err.h"
-#include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
-#include "smsd/gateway/exec.h"
 #include "smsd/gateway/exec_helper.h"
+#include "smsd/gateway/program.h"
 
 #define STATUSES 256
 
@@ -36,109 +30,6 @@ static const struct opt exec_opts[] = {
 };
 
 static const struct opt_section exec_section = { "gateway", 1, exec_opts, NULL };
-
-struct order {
-	uint32_t serial;
-	struct attempt *attempt;
-	TAILQ_ENTRY(order) next;
-};
-
-/* What the gateways of the driver share: the way to the helper. */
-struct exec {
-	struct event_base *base;
-	int fd; /* -1: there is no helper */
-	struct event *event;
-	uint32_t serial;
-	TAILQ_HEAD(orders, order) orders; /* that the helper has */
-};
-
-/* ---- what came of it ---- */
-
-static void judge(
-	const struct exec_settings *s, const struct exec_word *w, struct gateway_result *result_r)
-{
-	enum sms_outcome outcome = SMS_AMBIGUOUS;
-	char *error = result_r->error;
-	const size_t cap = sizeof result_r->error;
-
-	switch (w->end) {
-	case EXEC_EXITED:
-		outcome = s->outcome[w->value & (STATUSES - 1)];
-		snprintf(error, cap, "the program ended with status %d", w->value);
-		break;
-	case EXEC_SIGNALLED:
-		snprintf(error, cap, "the program was ended by signal %d", w->value);
-		break;
-	case EXEC_LATE:
-		snprintf(error, cap, "the program took too long");
-		break;
-	case EXEC_NOT_RUN:
-		/* Want of memory passes; a program that is not there stays away. */
-		outcome = w->value == EAGAIN || w->value == ENOMEM ? SMS_RETRYABLE : SMS_PERMANENT;
-		snprintf(error, cap, "the program cannot be run: %s", strerror(w->value));
-		break;
-	case EXEC_CHANGED:
-		outcome = SMS_PERMANENT;
-		snprintf(error, cap, "the command is new: restart magotp-smsd");
-		break;
-	}
-	result_r->outcome = outcome;
-	if (outcome == SMS_ACCEPTED)
-		*error = '\0';
-}
-
-static void finish(struct exec *x, struct order *o, const struct gateway_result *result)
-{
-	struct attempt *a = o->attempt;
-
-	TAILQ_REMOVE(&x->orders, o, next);
-	free(o);
-	a->done(a, result);
-}
-
-/* No word will come any more. */
-static void lose_helper(struct exec *x, const char *why)
-{
-	struct gateway_result lost = { .outcome = SMS_AMBIGUOUS };
-	struct order *o;
-
-	if (x->event)
-		event_free(x->event);
-	x->event = NULL;
-	if (x->fd >= 0)
-		close(x->fd);
-	x->fd = -1;
-	snprintf(lost.error, sizeof lost.error, "%s", why);
-	while ((o = TAILQ_FIRST(&x->orders)))
-		finish(x, o, &lost);
-}
-
-static void on_word(evutil_socket_t fd, short what, void *arg)
-{
-	struct exec *x = arg;
-	struct exec_word word;
-	struct order *o;
-	ssize_t n = recv(fd, &word, sizeof word, MSG_DONTWAIT);
-
-	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n != sizeof word) {
-		mag_log(MAG_LOG_ERROR, "the process that runs programs has gone: restart");
-		lose_helper(x, "the process that runs programs has gone");
-		return;
-	}
-	TAILQ_FOREACH(o, &x->orders, next)
-	{
-		struct gateway_result result = { .outcome = SMS_AMBIGUOUS };
-
-		if (o->serial != word.serial)
-			continue;
-		judge(o->attempt->gateway->driver, &word, &result);
-		finish(x, o, &result);
-		return;
-	}
-}
 
 /* ---- sending ---- */
 
@@ -171,88 +62,22 @@ static int write_input(const struct attempt *a, struct exec_order *order)
 	return n < cap ? 0 : MAG_ERANGE;
 }
 
-/* 0, or what is wrong: MAG_ERANGE (too long), MAG_EUNAVAILABLE, MAG_ESYS. */
-static int hand_over(struct exec *x, const struct attempt *a, uint32_t serial)
+static void exec_judge(const struct gateway *g, int status, struct gateway_result *result_r)
 {
-	const struct exec_settings *s = a->gateway->driver;
-	struct exec_order order;
-	size_t len;
-	int r;
+	const struct exec_settings *s = g->driver;
 
-	memset(&order, 0, sizeof order);
-	order.serial = serial;
-	order.timeout_ms = a->timeout_ms;
-	memcpy(order.gateway, a->gateway->name, sizeof order.gateway);
-	memcpy(order.command, s->command, sizeof order.command);
-	r = write_input(a, &order);
-	len = offsetof(struct exec_order, input) + order.len;
-	if (r == 0 && send(x->fd, &order, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
-		r = MAG_ESYS;
-	mag_wipe(&order, sizeof order);
-	return r;
+	result_r->outcome = s->outcome[status & (STATUSES - 1)];
 }
 
 static void exec_send(struct attempt *a)
 {
-	struct exec *x = a->gateway->shared;
-	struct gateway_result result = { .outcome = SMS_PERMANENT };
-	struct order *o = NULL;
-	int r;
+	struct exec_order order;
 
-	if (x->fd < 0) {
-		snprintf(result.error, sizeof result.error,
-			"nothing runs programs: restart magotp-smsd");
-		a->done(a, &result);
-		return;
-	}
-	o = calloc(1, sizeof *o);
-	r = o ? hand_over(x, a, ++x->serial) : MAG_ENOMEM;
-	if (r < 0) {
-		free(o);
-		result.outcome = r == MAG_ERANGE ? SMS_PERMANENT : SMS_RETRYABLE;
-		snprintf(result.error, sizeof result.error, "cannot be handed over: %s",
-			mag_strerror(r));
-		a->done(a, &result);
-		return;
-	}
-	o->serial = x->serial;
-	o->attempt = a;
-	TAILQ_INSERT_TAIL(&x->orders, o, next);
+	memset(&order, 0, sizeof order);
+	program_run(a, &order, write_input(a, &order), exec_judge);
 }
 
 /* ---- the driver ---- */
-
-static int exec_setup(struct event_base *base, void **shared_r)
-{
-	struct exec *x = calloc(1, sizeof *x);
-
-	if (!x)
-		return MAG_ENOMEM;
-	x->base = base;
-	x->fd = -1;
-	TAILQ_INIT(&x->orders);
-	*shared_r = x;
-	return 0;
-}
-
-static int exec_attach(void *shared, int fd)
-{
-	struct exec *x = shared;
-
-	x->fd = fd;
-	x->event = event_new(x->base, fd, EV_READ | EV_PERSIST, on_word, x);
-	return !x->event || event_add(x->event, NULL) < 0 ? MAG_ENOMEM : 0;
-}
-
-static void exec_teardown(void **shared)
-{
-	struct exec *x = *shared;
-
-	*shared = NULL;
-	if (x)
-		lose_helper(x, "magotp-smsd is stopping");
-	free(x);
-}
 
 /* "65 67" into the table. */
 static int read_statuses(
@@ -310,7 +135,7 @@ static void exec_close(struct gateway *g)
 	g->driver = NULL;
 }
 
-const char *exec_command(const struct gateway *g)
+static const char *exec_command(const struct gateway *g)
 {
 	return ((const struct exec_settings *)g->driver)->command;
 }
@@ -320,10 +145,11 @@ const struct gateway_ops gateway_exec = {
 	.channels = "sms voice email",
 	.opts = exec_opts,
 	.doc = "a program that gets the message on its standard input",
-	.setup = exec_setup,
-	.attach = exec_attach,
-	.teardown = exec_teardown,
+	.setup = program_setup,
+	.attach = program_attach,
+	.teardown = program_teardown,
 	.open = exec_open,
 	.close = exec_close,
+	.command = exec_command,
 	.send = exec_send,
 };

@@ -16,7 +16,6 @@
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
-#include "smsd/gateway/exec.h"
 #include "smsd/gateway/exec_helper.h"
 
 #define WORDS_MAX 64
@@ -285,15 +284,36 @@ static int let_go(int *fd)
 	return 0;
 }
 
+/* Is `g` served by the helper of `only`? */
+static bool serves(const struct gateway *g, const struct gateway *only)
+{
+	return only ? g == only : g->ops->command && !g->ops->move;
+}
+
 bool exec_helper_wanted(const struct smsd_settings *s)
 {
 	for (size_t i = 0; i < s->n_gateways; i++)
-		if (s->gateways[i]->ops == &gateway_exec)
+		if (serves(s->gateways[i], NULL))
 			return true;
 	return false;
 }
 
-int exec_helper_serve(int fd, struct smsd_settings *s)
+static void learn_commands(
+	struct helper *h, const struct smsd_settings *s, const struct gateway *only)
+{
+	for (size_t i = 0; i < s->n_gateways; i++) {
+		const struct gateway *g = s->gateways[i];
+		struct command *c = &h->commands[h->n_commands];
+
+		if (!serves(g, only))
+			continue;
+		memcpy(c->gateway, g->name, sizeof c->gateway);
+		mag_copy(c->text, sizeof c->text, g->ops->command(g));
+		h->n_commands++;
+	}
+}
+
+int exec_helper_serve(int fd, struct smsd_settings *s, const struct gateway *only)
 {
 	static struct helper h;
 	struct running *p;
@@ -301,20 +321,13 @@ int exec_helper_serve(int fd, struct smsd_settings *s)
 	int r;
 
 	SLIST_INIT(&h.running);
-	for (size_t i = 0; i < s->n_gateways; i++) {
-		struct command *c = &h.commands[h.n_commands];
-
-		if (s->gateways[i]->ops != &gateway_exec)
-			continue;
-		memcpy(c->gateway, s->gateways[i]->name, sizeof c->gateway);
-		mag_copy(c->text, sizeof c->text, exec_command(s->gateways[i]));
-		h.n_commands++;
-	}
+	learn_commands(&h, s, only);
 	/* Passwords of other gateways are wiped: programs of this process need none. */
 	smsd_settings_free(&s);
 	if ((r = let_go(&fd)) < 0 || (r = arrange_signals(&inside)) < 0)
 		return r;
 	h.fd = fd;
+	tell(&h, 0, EXEC_EXITED, 0);
 	serve(&h, &inside);
 	SLIST_FOREACH(p, &h.running, next)
 	kill(-p->pid, SIGKILL);
