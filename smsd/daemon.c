@@ -87,6 +87,7 @@ static void apply(struct daemon *d)
 	q->n_gateways = s->n_gateways;
 	q->parallel = s->parallel;
 	q->max_waiting = s->max_waiting;
+	q->max_watched = s->max_watched;
 	q->autofill = s->autofill;
 	q->templates = s->templates;
 	q->limits.allowed_countries = s->allowed_countries;

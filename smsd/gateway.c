@@ -23,6 +23,7 @@ const struct gateway_ops *const gateway_drivers[] = {
 	NULL,
 };
 
+static const char *const receipt_kinds[] = { "no", "callback", "poll", NULL };
 static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", "exec", NULL };
 
 #define ROW(field) offsetof(struct gateway, field), sizeof(((struct gateway *)0)->field)
@@ -40,6 +41,12 @@ const struct opt gateway_common_opts[] = {
 	{ "timeout", OPT_DURATION, "6s", 1, 120, NULL, ROW(timeout),
 		"how long one attempt may take" },
 	{ "from", OPT_TEXT, "", 0, 0, NULL, ROW(from), "the sender's number or name: {from}" },
+	{ "receipts", OPT_ENUM, "no", 0, 0, receipt_kinds, ROW(receipts),
+		"how it tells what became of a message: callback (to [receipts]) or poll" },
+	{ "receipt_wait", OPT_DURATION, "25s", 1, 300, NULL, ROW(receipt_wait),
+		"no receipt for so long: the next gateway sends the same code" },
+	{ "poll_every", OPT_DURATION, "5s", 1, 60, NULL, ROW(poll_every),
+		"with receipts = poll: the pause between two questions" },
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
 };
 
@@ -110,6 +117,16 @@ static int check_words(const struct gateway *g, char err[OPT_ERROR_MAX])
 	return 0;
 }
 
+static int check_receipts(const struct gateway *g, char err[OPT_ERROR_MAX])
+{
+	if (g->receipts == RECEIPTS_NO ||
+		(g->receipts == RECEIPTS_CALLBACK ? g->ops->calls_back : g->ops->poll != NULL))
+		return 0;
+	snprintf(err, OPT_ERROR_MAX, "[gateway %s] receipts: the driver \"%s\" has no \"%s\"",
+		g->name, g->ops->name, receipt_kinds[g->receipts]);
+	return MAG_ERANGE;
+}
+
 int gateway_new(const char *name, const struct opt_tree *t, void *const *shared,
 	struct gateway **gateway_r, char err[OPT_ERROR_MAX])
 {
@@ -137,7 +154,8 @@ int gateway_new(const char *name, const struct opt_tree *t, void *const *shared,
 		goto out;
 	g->ops = check.ops;
 	g->shared = shared[g->driver_index];
-	if ((r = check_words(g, err)) < 0 || (r = g->ops->open(g, t, err)) < 0)
+	if ((r = check_words(g, err)) < 0 || (r = check_receipts(g, err)) < 0 ||
+		(r = g->ops->open(g, t, err)) < 0)
 		goto out;
 	*gateway_r = g;
 	g = NULL;
@@ -165,6 +183,11 @@ void gateway_free(struct gateway **gateway)
 	free(g);
 }
 
+static bool is_weak(const struct gateway_health *h)
+{
+	return h->failures >= FAILURES_BEFORE_REST || h->silent >= FAILURES_BEFORE_REST;
+}
+
 /* A rest is over: one message tries, the others go on by another way until it is
  * known how that went. */
 void gateway_started(struct gateway *g, const char *channel, int64_t ticks)
@@ -172,8 +195,8 @@ void gateway_started(struct gateway *g, const char *channel, int64_t ticks)
 	struct gateway_health *h = &g->stats.health[sms_channel(channel)];
 
 	g->stats.waiting++;
-	if (h->failures >= FAILURES_BEFORE_REST && h->rest_until <= ticks)
-		h->rest_until = ticks + g->timeout * 1000;
+	if (is_weak(h) && h->rest_until <= ticks)
+		h->rest_until = ticks + 1000 * (h->silent ? g->receipt_wait : g->timeout);
 }
 
 void gateway_finished(struct gateway *g, const char *channel, const struct gateway_result *result,
@@ -186,7 +209,10 @@ void gateway_finished(struct gateway *g, const char *channel, const struct gatew
 	if (result->outcome == SMS_ACCEPTED) {
 		s->accepted++;
 		s->last_accepted = t.now_ms / 1000;
-		memset(h, 0, sizeof *h);
+		h->failures = 0;
+		/* To take messages and lose them is no health. */
+		if (!is_weak(h))
+			h->rest_until = 0;
 		return;
 	}
 	s->failed++;
@@ -194,6 +220,20 @@ void gateway_finished(struct gateway *g, const char *channel, const struct gatew
 	/* A refusal for good concerns the message, not the gateway's health. */
 	if (result->outcome != SMS_PERMANENT && ++h->failures >= FAILURES_BEFORE_REST)
 		h->rest_until = t.ticks + REST_MS;
+}
+
+void gateway_heard(struct gateway *g, const char *channel, bool heard, int64_t ticks)
+{
+	struct gateway_health *h = &g->stats.health[sms_channel(channel)];
+
+	if (!heard) {
+		if (++h->silent >= FAILURES_BEFORE_REST)
+			h->rest_until = ticks + REST_MS;
+		return;
+	}
+	h->silent = 0;
+	if (!is_weak(h))
+		h->rest_until = 0;
 }
 
 bool gateway_rests(const struct gateway *g, const char *channel, int64_t ticks)

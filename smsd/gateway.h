@@ -13,7 +13,13 @@ struct gateway_result {
 	enum sms_outcome outcome;
 	char provider_id[65];
 	char error[SMS_ERROR_MAX]; /* made by us or cleaned; no number, code or text */
+	/* Of a poll: what the provider says now (SMS_NOTHING: still under way). */
+	enum sms_delivery delivery;
+	char word[SMS_WORD_MAX];
 };
+
+/* How a gateway tells what became of a message. */
+enum gateway_receipts { RECEIPTS_NO, RECEIPTS_CALLBACK, RECEIPTS_POLL };
 
 /* Now: `ticks` are milliseconds of a clock that never jumps. */
 struct queue_time {
@@ -26,6 +32,8 @@ struct attempt {
 	const struct sms_message *message; /* both borrowed until done */
 	const struct mag_secret *text;     /* what to say, rendered for the channel */
 	const char *subject;               /* of an e-mail; "": it has none */
+	const char *receipt_url;           /* where receipts are taken; NULL: none */
+	const char *provider_id;           /* of a poll: what is asked for */
 	int64_t now_ms;                    /* wall clock at the start */
 	int64_t timeout_ms;                /* never beyond the message's deadline */
 	void (*done)(struct attempt *a, const struct gateway_result *result);
@@ -65,6 +73,10 @@ struct gateway_ops {
 	/* Starts the attempt. a->done is called exactly once: now, or from the
 	 * event loop. */
 	void (*send)(struct attempt *a);
+
+	/* The same for a question after a->provider_id; NULL: it cannot be asked. */
+	void (*poll)(struct attempt *a);
+	bool calls_back; /* its requests can carry a->receipt_url */
 };
 
 struct gateway {
@@ -73,6 +85,8 @@ struct gateway {
 	int driver_index;
 	char channels[25], countries[129], from[65];
 	int64_t priority, weight, timeout;
+	int receipts;                     /* enum gateway_receipts */
+	int64_t receipt_wait, poll_every; /* seconds */
 
 	const struct gateway_ops *ops;
 	void *shared; /* of the driver; borrowed */
@@ -88,6 +102,7 @@ struct gateway {
 		 * texts arrive. */
 		struct gateway_health {
 			unsigned failures;  /* in a row */
+			unsigned silent;    /* in a row: accepted, and no receipt came */
 			int64_t rest_until; /* ticks: until then it is asked last */
 		} health[SMS_CHANNELS];
 	} stats;
@@ -120,6 +135,9 @@ static inline const char *attempt_from(const struct attempt *a)
 void gateway_started(struct gateway *g, const char *channel, int64_t ticks);
 void gateway_finished(struct gateway *g, const char *channel, const struct gateway_result *result,
 	struct queue_time t);
+
+/* A receipt came, or (`heard` false) none within the time that it has. */
+void gateway_heard(struct gateway *g, const char *channel, bool heard, int64_t ticks);
 
 /* After failures in a row it is asked last, not left out: where all fail, all are
  * still asked. */

@@ -9,6 +9,8 @@
 #include "otpcore/base/text.h"
 #include "smsd/queue_item.h"
 
+const char unneeded_words[] = "its code is not needed any more";
+
 #define KEEP_DONE_MS 60000 /* beyond the deadline, for late repeats */
 
 static int compare_ids(const void *a, const void *b)
@@ -16,7 +18,7 @@ static int compare_ids(const void *a, const void *b)
 	return strcmp(((const struct sms_message *)a)->id, ((const struct sms_message *)b)->id);
 }
 
-static struct item *find(struct queue *q, const char *id)
+struct item *queue_find(struct queue *q, const char *id)
 {
 	struct sms_message key;
 	struct item **found;
@@ -40,19 +42,8 @@ static void answer_all(struct item *e, struct waiters *list)
 	}
 }
 
-/* What an outcome says about the delivery. */
-static void settle_fate(struct item *e, enum sms_outcome outcome)
+void item_answer(struct item *e, enum sms_outcome outcome, const char *error)
 {
-	bool may_arrive = outcome == SMS_ACCEPTED || outcome == SMS_AMBIGUOUS;
-
-	e->answer.delivery = may_arrive ? SMS_NOTHING : SMS_FAILED;
-	if (!may_arrive)
-		snprintf(e->answer.word, sizeof e->answer.word, "unsent");
-}
-
-void item_finish(struct item *e, enum sms_outcome outcome, const char *error)
-{
-	struct queue *q = e->queue;
 	char masked[40];
 
 	e->answer.outcome = outcome;
@@ -61,22 +52,44 @@ void item_finish(struct item *e, enum sms_outcome outcome, const char *error)
 	if (outcome != SMS_ACCEPTED)
 		mag_log(MAG_LOG_WARNING, "message %s to %s: not delivered: %s", e->message.id,
 			sms_masked(e->message.to, masked, sizeof masked), error);
+	e->answered = true;
+	e->queue->n_waiting--;
+	answer_all(e, &e->waiters);
+}
+
+static void wipe(struct item *e)
+{
 	sms_message_clear(&e->message);
 	mag_secret_free(&e->text);
+	mag_secret_free(&e->receipt_url);
 	route_clear(&e->route);
+	for (unsigned i = 0; i < e->n_watches; i++)
+		gateway_free(&e->watch[i].gateway);
+}
+
+void item_finish(struct item *e, enum sms_outcome outcome, const char *error)
+{
+	struct queue *q = e->queue;
+
+	wipe(e);
 	TAILQ_REMOVE(&q->deadlines, e, in_deadline);
-	q->n_waiting--;
 	e->due = e->deadline + KEEP_DONE_MS;
-	settle_fate(e, outcome);
 	item_move(e, DONE);
-	answer_all(e, &e->waiters);
+	if (e->answered)
+		q->n_watched--;
+	else
+		item_answer(e, outcome, error);
+	item_set_fate(e);
 	answer_all(e, &e->fate_waiters);
 }
 
 void item_give_up(struct item *e, enum sms_outcome outcome, const char *error)
 {
-	item_finish(e, e->unclear ? SMS_AMBIGUOUS : outcome,
-		e->answer.error[0] ? e->answer.error : error);
+	if (e->answered)
+		item_rest(e, queue_now(e->queue).ticks);
+	else
+		item_finish(e, e->unclear ? SMS_AMBIGUOUS : outcome,
+			e->answer.error[0] ? e->answer.error : error);
 }
 
 /* ---- what is due ---- */
@@ -133,11 +146,14 @@ int64_t queue_run(struct queue *q)
 	expire(q, t.ticks);
 	forget(q, t.ticks);
 	wake_sleepers(q, t);
+	queue_wake_silent(q, t);
 	while (q->n_flying < q->config->parallel && (e = queue_first_ready(q))) {
 		item_go_on(e, t);
 		queue_settle(q);
 	}
 	e = TAILQ_FIRST(&q->sleeping);
+	wait = sooner(wait, e, e ? e->due : 0, t.ticks);
+	e = TAILQ_FIRST(&q->watched);
 	wait = sooner(wait, e, e ? e->due : 0, t.ticks);
 	e = TAILQ_FIRST(&q->done);
 	wait = sooner(wait, e, e ? e->due : 0, t.ticks);
@@ -160,6 +176,7 @@ int queue_new(struct queue_config *config, struct queue **queue_r)
 		TAILQ_INIT(&q->ready[i]);
 	TAILQ_INIT(&q->flying);
 	TAILQ_INIT(&q->sleeping);
+	TAILQ_INIT(&q->watched);
 	TAILQ_INIT(&q->done);
 	TAILQ_INIT(&q->deadlines);
 	*queue_r = q;
@@ -188,6 +205,7 @@ void queue_free(struct queue **queue)
 		free_list(q, &q->ready[i]);
 	free_list(q, &q->flying);
 	free_list(q, &q->sleeping);
+	free_list(q, &q->watched);
 	free_list(q, &q->done);
 	free(q);
 }
@@ -256,7 +274,7 @@ int queue_submit(struct queue *q, struct sms_message *m,
 		free(w);
 		return MAG_ENOMEM;
 	}
-	if (e->state == DONE) {
+	if (e->answered) {
 		free(w);
 		*waiter_r = NULL;
 		answer(arg, &e->answer);
@@ -266,7 +284,7 @@ int queue_submit(struct queue *q, struct sms_message *m,
 	TAILQ_INSERT_TAIL(w->list, w, next);
 	if (!found)
 		start(e);
-	*waiter_r = e->state == DONE ? NULL : w;
+	*waiter_r = e->answered ? NULL : w;
 	return 0;
 }
 
@@ -286,7 +304,7 @@ int queue_delivery(struct queue *q, const char *id,
 	struct queue_waiter **waiter_r)
 {
 	static const struct queue_answer unknown;
-	struct item *e = find(q, id);
+	struct item *e = queue_find(q, id);
 	struct queue_waiter *w;
 
 	*waiter_r = NULL;
@@ -307,14 +325,16 @@ int queue_delivery(struct queue *q, const char *id,
 
 void queue_used(struct queue *q, const char *id, bool used)
 {
-	struct item *e = find(q, id);
+	struct item *e = queue_find(q, id);
 
-	(void)used;
-	if (!e || e->state == DONE)
+	if (!e)
 		return;
 	e->unneeded = true;
-	if (e->state != FLYING)
-		item_give_up(e, SMS_EXPIRED, "its code is not needed any more");
+	e->was_used |= used;
+	if (e->state == DONE)
+		item_set_fate(e);
+	else if (e->state != FLYING)
+		item_finish(e, e->unclear ? SMS_AMBIGUOUS : SMS_EXPIRED, unneeded_words);
 }
 
 void queue_abort(struct queue *q)
@@ -328,7 +348,8 @@ void queue_abort(struct queue *q)
 			q->n_flying--;
 			gateway_free(&e->attempt.gateway);
 		}
-		item_give_up(e, SMS_RETRYABLE, "magotp-smsd is stopping");
+		item_finish(e, e->unclear ? SMS_AMBIGUOUS : SMS_RETRYABLE,
+			e->answer.error[0] ? e->answer.error : "magotp-smsd is stopping");
 	}
 }
 

@@ -24,6 +24,11 @@ struct queue_config {
 	size_t n_gateways;
 	int64_t parallel;    /* attempts under way at once */
 	int64_t max_waiting; /* messages that have no outcome yet */
+	int64_t max_watched; /* accepted ones whose receipt is waited for */
+	/* Where receipts of this message by this gateway are taken, appended to url_r;
+	 * NULL: nowhere. 0 or an error. */
+	int (*receipt_url)(
+		void *arg, const struct gateway *g, const char *id, struct mag_secret *url_r);
 	bool autofill;
 	const struct mail_templates *templates; /* of e-mails; NULL: none */
 	struct limits limits;
@@ -58,6 +63,15 @@ int queue_delivery(struct queue *q, const char *id,
  * what is on its way is not called back. */
 void queue_used(struct queue *q, const char *id, bool used);
 
+/* What a receipt says of a message that this gateway took: SMS_NOTHING (still under
+ * way), SMS_DELIVERED, or SMS_FAILED with a word. Only what is sent next hangs on it.
+ * 0; MAG_ENOTFOUND: no such message, or never handed to this gateway. */
+struct queue_receipt {
+	const char *id, *gateway, *word;
+	enum sms_delivery state;
+};
+int queue_receipt(struct queue *q, const struct queue_receipt *receipt);
+
 /* Whoever asked has gone; the message goes on. */
 void queue_leave(struct queue_waiter **waiter);
 
@@ -65,7 +79,7 @@ void queue_leave(struct queue_waiter **waiter);
  * is due before something else happens. */
 int64_t queue_run(struct queue *q);
 
-/* True when every message has its outcome. */
+/* True when every message has its outcome; those that are watched may be lost. */
 bool queue_idle(const struct queue *q);
 
 /* The end: every message that has no outcome is answered now. The drivers must

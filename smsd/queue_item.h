@@ -1,9 +1,12 @@
-/* Inside the queue: what queue.c, queue_list.c and queue_try.c share.
+/* Inside the queue: what queue.c, queue_list.c, queue_try.c and queue_watch.c share.
  *
- *   submit -> READY -> (a gateway is asked) FLYING -> DONE
+ *   submit -> READY -> (a gateway is asked) FLYING -> accepted: DONE, or WATCHED
  *               ^          | not sent, or unclear: the next gateway
  *               |          v
  *             SLEEPING <- every gateway was asked once
+ *
+ * WATCHED has its outcome and waits for a receipt: delivered, used or too old it is
+ * DONE; failed or silent, it is READY for the next gateway.
  *
  * DONE keeps the outcome until the message would have expired, so that asking
  * twice answers twice; its code and text are wiped at once. */
@@ -16,7 +19,20 @@
 #include "smsd/queue.h"
 #include "smsd/route.h"
 
-enum state { READY, FLYING, SLEEPING, DONE };
+enum state { READY, FLYING, SLEEPING, WATCHED, DONE };
+
+/* A second message is not worth its price when nobody has the time to type its code. */
+#define WORTH_MS    10000
+#define WATCHES_MAX 4 /* gateways that may have sent one message */
+
+/* One gateway that took the message, or may have. */
+struct watch {
+	char name[33];
+	struct gateway *gateway; /* a reference; NULL when the message is done */
+	char provider_id[65];
+	enum sms_delivery state; /* SMS_NOTHING until it has said something */
+	char word[SMS_WORD_MAX];
+};
 
 struct queue_waiter {
 	struct item *item;
@@ -30,13 +46,18 @@ struct item {
 	struct sms_message message; /* first: ids are looked up by message */
 	struct queue *queue;
 	struct mag_secret text; /* rendered for the attempt under way */
+	struct mag_secret receipt_url;
 	char subject[MAIL_SUBJECT_MAX];
 	enum state state;
 	int64_t deadline; /* ticks */
-	int64_t due;      /* SLEEPING: when to go on; DONE: when to forget */
+	int64_t due;      /* SLEEPING, WATCHED: when to go on; DONE: when to forget */
 	unsigned rounds;
-	bool unclear;    /* an attempt may have been sent */
-	bool unneeded;   /* nobody will type its code any more */
+	bool unclear;                    /* an attempt may have been sent */
+	bool unneeded;                   /* nobody will type its code any more */
+	bool was_used;                   /* it was typed: so it arrived */
+	bool answered;                   /* whoever submitted knows the outcome: it was accepted */
+	struct watch watch[WATCHES_MAX]; /* the newest last */
+	unsigned n_watches;
 	int64_t charged; /* ticks at which the budget was taken */
 	struct route route;
 	struct attempt attempt;
@@ -53,8 +74,8 @@ TAILQ_HEAD(items, item);
 struct queue {
 	struct queue_config *config;
 	void *by_id; /* tsearch */
-	struct items ready[SMS_PRIORITIES], flying, sleeping, done, deadlines;
-	int64_t n_flying, n_waiting;
+	struct items ready[SMS_PRIORITIES], flying, sleeping, watched, done, deadlines;
+	int64_t n_flying, n_waiting, n_watched;
 };
 
 static inline struct queue_time queue_now(const struct queue *q)
@@ -80,9 +101,28 @@ void item_plan(struct item *e, struct queue_time t);
 /* Take the words that drivers have given. */
 void queue_settle(struct queue *q);
 
+/* ---- queue_watch.c ---- */
+
+/* The gateway took it, or may have: remember it for its receipt. */
+void item_note(struct item *e, struct gateway *g, const char *provider_id);
+/* Accepted: tell whoever waits, and wait for the receipt where there is one. */
+void item_accept(struct item *e, struct gateway *g, struct queue_time t);
+/* No further try: only a receipt may still come. */
+void item_rest(struct item *e, int64_t ticks);
+bool item_is_delivered(const struct item *e);
+/* Set the fate by what is known. */
+void item_set_fate(struct item *e);
+/* No receipt within its time: the next gateway. */
+void queue_wake_silent(struct queue *q, struct queue_time t);
+
 /* ---- queue.c ---- */
 
-/* The outcome is known: answer whoever waits, wipe code and text. */
+extern const char unneeded_words[];
+struct item *queue_find(struct queue *q, const char *id);
+/* The outcome is known: tell whoever submitted. */
+void item_answer(struct item *e, enum sms_outcome outcome, const char *error);
+/* Nothing more will be done: the outcome, if it is not known yet, and the fate are
+ * told; code and text are wiped. */
 void item_finish(struct item *e, enum sms_outcome outcome, const char *error);
 /* Nobody is left to ask, or the time is over: an attempt that may have been sent
  * outweighs what came before and after. */

@@ -10,6 +10,8 @@ static struct items *list_of(struct queue *q, const struct item *e)
 		return &q->flying;
 	case SLEEPING:
 		return &q->sleeping;
+	case WATCHED:
+		return &q->watched;
 	case DONE:
 		return &q->done;
 	default:
@@ -75,6 +77,9 @@ void item_free(struct item *e)
 	route_clear(&e->route);
 	sms_message_clear(&e->message);
 	mag_secret_free(&e->text);
+	mag_secret_free(&e->receipt_url);
+	for (unsigned i = 0; i < e->n_watches; i++)
+		gateway_free(&e->watch[i].gateway);
 	free(e);
 }
 

@@ -10,9 +10,6 @@
 #define PAUSE_FIRST_MS 500   /* between rounds: doubles, */
 #define PAUSE_LAST_MS  15000 /* up to this */
 
-/* A second message is not worth its price when nobody has the time to type its code. */
-#define WORTH_MS 10000
-
 /* ---- attempts ---- */
 
 static void attempt_done(struct attempt *a, const struct gateway_result *result)
@@ -59,23 +56,28 @@ static void settle(struct item *e)
 	log_attempt(e, g);
 	gateway_finished(g, e->message.channel, &e->result, t);
 	mag_secret_free(&e->text);
+	mag_secret_free(&e->receipt_url);
 	q->n_flying--;
-	memcpy(e->answer.gateway, g->name, sizeof e->answer.gateway);
-	memcpy(e->answer.provider_id, e->result.provider_id, sizeof e->answer.provider_id);
-	memcpy(e->answer.error, e->result.error, sizeof e->answer.error);
+	/* Whoever was answered knows who took it; that stays. */
+	if (!e->answered) {
+		memcpy(e->answer.gateway, g->name, sizeof e->answer.gateway);
+		memcpy(e->answer.provider_id, e->result.provider_id, sizeof e->answer.provider_id);
+		memcpy(e->answer.error, e->result.error, sizeof e->answer.error);
+	}
 	for (size_t i = 0; i < e->route.n; i++)
 		if (e->route.entry[i].gateway == g && e->result.outcome != SMS_RETRYABLE)
 			e->route.entry[i].out = true;
 	e->attempt.gateway = NULL;
 	if (e->result.outcome == SMS_RETRYABLE || e->result.outcome == SMS_PERMANENT)
 		limits_return(&q->config->limits, e->message.to, e->charged);
-	gateway_free(&g);
-	if (e->result.outcome == SMS_ACCEPTED) {
-		item_finish(e, SMS_ACCEPTED, "");
-		return;
-	}
+	else
+		item_note(e, g, e->result.provider_id);
 	e->unclear |= e->result.outcome == SMS_AMBIGUOUS;
-	item_move(e, READY);
+	if (e->result.outcome == SMS_ACCEPTED)
+		item_accept(e, g, t);
+	else
+		item_move(e, READY);
+	gateway_free(&g);
 }
 
 /* Into e->text and e->subject. E-mails have files, messages to phones a table. */
@@ -96,8 +98,11 @@ static int launch(struct item *e, struct gateway *g, struct queue_time t)
 	struct queue *q = e->queue;
 	struct attempt *a = &e->attempt;
 	int64_t left = e->deadline - t.ticks;
+	const struct queue_config *c = q->config;
 	int r = render(e, t.now_ms / 1000);
 
+	if (r == 0 && g->receipts == RECEIPTS_CALLBACK && c->receipt_url)
+		r = c->receipt_url(c->arg, g, e->message.id, &e->receipt_url);
 	if (r < 0)
 		return r;
 	memset(a, 0, sizeof *a);
@@ -106,6 +111,7 @@ static int launch(struct item *e, struct gateway *g, struct queue_time t)
 	a->message = &e->message;
 	a->text = &e->text;
 	a->subject = e->subject;
+	a->receipt_url = e->receipt_url.len ? mag_secret_text(&e->receipt_url) : NULL;
 	a->now_ms = t.now_ms;
 	a->timeout_ms = g->timeout * 1000 < left ? g->timeout * 1000 : left;
 	a->done = attempt_done;
@@ -160,12 +166,19 @@ void item_go_on(struct item *e, struct queue_time t)
 	const char *spent;
 	int r;
 
-	if (e->deadline <= t.ticks || e->unneeded) {
-		item_give_up(e, SMS_EXPIRED,
-			e->unneeded ? "its code is not needed any more" : "the message expired");
+	if (e->unneeded) {
+		item_finish(e, e->unclear ? SMS_AMBIGUOUS : SMS_EXPIRED, unneeded_words);
 		return;
 	}
-	if (e->unclear && e->deadline - t.ticks < WORTH_MS) {
+	if (item_is_delivered(e)) {
+		item_finish(e, SMS_ACCEPTED, "");
+		return;
+	}
+	if (e->deadline <= t.ticks) {
+		item_give_up(e, SMS_EXPIRED, "the message expired");
+		return;
+	}
+	if ((e->unclear || e->answered) && e->deadline - t.ticks < WORTH_MS) {
 		item_give_up(e, SMS_AMBIGUOUS, "no time is left for another try");
 		return;
 	}

@@ -40,6 +40,8 @@ static const struct opt smsd_opts[] = {
 		"requests to gateways at the same time" },
 	{ "max_waiting", OPT_INT, "10000", 1, 1000000, NULL, ROW(max_waiting),
 		"messages without an outcome; beyond it new ones are refused" },
+	{ "max_watched", OPT_INT, "10000", 0, 1000000, NULL, ROW(max_watched),
+		"accepted messages whose receipt is waited for; beyond it, none is" },
 	{ "drain", OPT_DURATION, "10s", 0, 300, NULL, ROW(drain),
 		"how long a stopping daemon still works on its messages" },
 	{ "autofill", OPT_BOOL, "no", 0, 0, NULL, ROW(autofill),
