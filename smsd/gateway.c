@@ -11,6 +11,8 @@
  * logins do not wait for its time-out one after the other. */
 #define FAILURES_BEFORE_REST 3
 #define REST_MS              30000
+/* A pause that a gateway asks for; a mistake there must not silence it for a day. */
+#define MUTE_MAX_MS 300000
 
 #define OPTS_MAX 64
 
@@ -210,6 +212,7 @@ void gateway_finished(struct gateway *g, const char *channel, const struct gatew
 		s->accepted++;
 		s->last_accepted = t.now_ms / 1000;
 		h->failures = 0;
+		h->mute_until = 0;
 		/* To take messages and lose them is no health. */
 		if (!is_weak(h))
 			h->rest_until = 0;
@@ -220,6 +223,9 @@ void gateway_finished(struct gateway *g, const char *channel, const struct gatew
 	/* A refusal for good concerns the message, not the gateway's health. */
 	if (result->outcome != SMS_PERMANENT && ++h->failures >= FAILURES_BEFORE_REST)
 		h->rest_until = t.ticks + REST_MS;
+	if (result->rest_ms > 0)
+		h->mute_until =
+			t.ticks + (result->rest_ms < MUTE_MAX_MS ? result->rest_ms : MUTE_MAX_MS);
 }
 
 void gateway_heard(struct gateway *g, const char *channel, bool heard, int64_t ticks)
@@ -238,5 +244,12 @@ void gateway_heard(struct gateway *g, const char *channel, bool heard, int64_t t
 
 bool gateway_rests(const struct gateway *g, const char *channel, int64_t ticks)
 {
-	return g->stats.health[sms_channel(channel)].rest_until > ticks;
+	const struct gateway_health *h = &g->stats.health[sms_channel(channel)];
+
+	return h->rest_until > ticks || h->mute_until > ticks;
+}
+
+int64_t gateway_mute_until(const struct gateway *g, const char *channel)
+{
+	return g->stats.health[sms_channel(channel)].mute_until;
 }

@@ -11,6 +11,7 @@ struct gateway;
 
 struct gateway_result {
 	enum sms_outcome outcome;
+	int64_t rest_ms; /* the gateway asked for so long a pause; 0: it did not */
 	char provider_id[65];
 	char error[SMS_ERROR_MAX]; /* made by us or cleaned; no number, code or text */
 	/* Of a poll: what the provider says now (SMS_NOTHING: still under way). */
@@ -103,7 +104,8 @@ struct gateway {
 		struct gateway_health {
 			unsigned failures;  /* in a row */
 			unsigned silent;    /* in a row: accepted, and no receipt came */
-			int64_t rest_until; /* ticks: until then it is asked last */
+			int64_t rest_until; /* ticks: until then it is asked last, */
+			int64_t mute_until; /* and until then not at all: its own wish */
 		} health[SMS_CHANNELS];
 	} stats;
 };
@@ -142,5 +144,8 @@ void gateway_heard(struct gateway *g, const char *channel, bool heard, int64_t t
 /* After failures in a row it is asked last, not left out: where all fail, all are
  * still asked. */
 bool gateway_rests(const struct gateway *g, const char *channel, int64_t ticks);
+
+/* Until when it asked for a pause (ticks); 0, or in the past: it may be asked. */
+int64_t gateway_mute_until(const struct gateway *g, const char *channel);
 
 #endif

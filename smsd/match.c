@@ -140,6 +140,16 @@ static bool is_in(const int *statuses, long status)
 	return false;
 }
 
+/* A provider that gives every message an id, and gave none: is it the provider? */
+static bool has_id(const struct match *m, struct json_object *root)
+{
+	bool found = !m->id[0];
+
+	if (!found && root)
+		text_at(root, m->id, &found);
+	return found;
+}
+
 static enum sms_outcome judge(
 	const struct match *m, const struct match_answer *a, struct json_object *root)
 {
@@ -156,7 +166,8 @@ static enum sms_outcome judge(
 		return SMS_RETRYABLE;
 	if (is_in(m->success, a->status))
 		return m->success_match.kind ? by_rule[rule_holds(&m->success_match, a, root)]
-					     : SMS_ACCEPTED;
+		       : has_id(m, root)     ? SMS_ACCEPTED
+					     : SMS_AMBIGUOUS;
 	/* Redirects are not followed, other 2xx are not what was agreed. */
 	if (a->status >= 300 && a->status < 500)
 		return SMS_PERMANENT;
@@ -229,6 +240,8 @@ static void explain(const struct match *m, const struct match_answer *a, struct 
 
 	if (text)
 		match_redact(redacted, sizeof redacted, text, a->text);
+	else if (is_in(m->success, a->status))
+		snprintf(redacted, sizeof redacted, "%s", "not an answer as agreed");
 	snprintf(line, sizeof line, "HTTP %ld%s%s", a->status, *redacted ? ": " : "", redacted);
 	mag_clean(error_r, SMS_ERROR_MAX, line);
 }

@@ -140,7 +140,7 @@ void item_plan(struct item *e, struct queue_time t)
 static void end_round(struct item *e, struct queue_time t)
 {
 	const struct queue_config *c = e->queue->config;
-	int64_t pause = PAUSE_FIRST_MS << (e->rounds < 5 ? e->rounds : 5);
+	int64_t pause = PAUSE_FIRST_MS << (e->rounds < 5 ? e->rounds : 5), mute;
 
 	if (!route_open(&e->route)) {
 		item_give_up(e, SMS_PERMANENT, "no gateway serves this channel and country");
@@ -150,9 +150,12 @@ static void end_round(struct item *e, struct queue_time t)
 		pause = PAUSE_LAST_MS;
 	pause = pause / 2 + c->chance(c->arg, (uint32_t)(pause / 2 + 1));
 	e->rounds++;
-	e->due = t.ticks + pause;
+	mute = route_mute_until(&e->route, e->message.channel);
+	e->due = (mute > t.ticks ? mute : t.ticks) + pause;
 	if (e->due >= e->deadline) {
-		item_give_up(e, SMS_EXPIRED, "no time is left for another try");
+		item_give_up(e, SMS_EXPIRED,
+			mute > t.ticks ? "the gateways asked for a longer pause"
+				       : "no time is left for another try");
 		return;
 	}
 	item_move(e, SLEEPING);
@@ -182,7 +185,7 @@ void item_go_on(struct item *e, struct queue_time t)
 		item_give_up(e, SMS_AMBIGUOUS, "no time is left for another try");
 		return;
 	}
-	next = route_next(&e->route);
+	next = route_next(&e->route, e->message.channel, t.ticks);
 	if (!next) {
 		end_round(e, t);
 		return;

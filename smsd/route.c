@@ -87,15 +87,28 @@ void route_plan(
 	}
 }
 
-struct route_entry *route_next(struct route *r)
+struct route_entry *route_next(struct route *r, const char *channel, int64_t ticks)
 {
 	while (r->next < r->n) {
 		struct route_entry *e = &r->entry[r->next++];
 
-		if (!e->out)
+		if (!e->out && gateway_mute_until(e->gateway, channel) <= ticks)
 			return e;
 	}
 	return NULL;
+}
+
+int64_t route_mute_until(const struct route *r, const char *channel)
+{
+	int64_t first = INT64_MAX;
+
+	for (size_t i = 0; i < r->n; i++) {
+		int64_t until = gateway_mute_until(r->entry[i].gateway, channel);
+
+		if (!r->entry[i].out && until < first)
+			first = until;
+	}
+	return first == INT64_MAX ? 0 : first;
 }
 
 bool route_open(const struct route *r)

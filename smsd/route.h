@@ -30,8 +30,12 @@ struct route {
 void route_plan(
 	struct route *r, struct gateway *const *gateways, size_t n, const struct route_want *want);
 
-/* The next one of this round; NULL: the round is over. */
-struct route_entry *route_next(struct route *r);
+/* The next one of this round that asked for no pause; NULL: the round is over. */
+struct route_entry *route_next(struct route *r, const char *channel, int64_t ticks);
+
+/* Before these ticks every gateway that is not ruled out wants to be left alone;
+ * 0 or in the past: there is one that does not. */
+int64_t route_mute_until(const struct route *r, const char *channel);
 
 /* Is a further round worth it? */
 bool route_open(const struct route *r);

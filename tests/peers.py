@@ -68,30 +68,49 @@ def preset(name, **values):
 class Authority:
     """A certificate authority of its own, by openssl."""
 
-    def __init__(self, directory, name="ca"):
+    def __init__(self, directory, name="ca", host=None):
         self.directory = pathlib.Path(directory)
         self.key = self.directory / f"{name}.key"
         self.certificate = self.directory / f"{name}.pem"
         self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
                       "-nodes", "-keyout", self.key, "-out", self.certificate, "-days", "2",
-                      "-subj", f"/CN=test {name}")
+                      "-subj", f"/CN={host or 'test ' + name}",
+                      *(("-addext", f"subjectAltName=DNS:{host}") if host else ()))
 
     def _openssl(self, *args):
         subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True,
                        cwd=self.directory)
 
-    def issue(self, name, host="localhost", expired=False):
-        """(certificate, key) for a server called `host`."""
+    def issue(self, name, host="localhost", days=(0, 2), common_name=None):
+        """(certificate, key) for a server called `host`; good from one day from now to
+        another."""
         key, request, cert = (self.directory / f"{name}.{e}" for e in ("key", "csr", "crt"))
-        extensions = self.directory / f"{name}.ext"
+        config, index = self.directory / f"{name}.conf", self.directory / f"{name}.index"
         kind = "IP" if re.fullmatch(r"[\d.]+", host) else "DNS"
-        extensions.write_text(f"subjectAltName={kind}:{host}\n")
+        # Only `openssl ca` knows other days than today.
+        config.write_text(f"""[ca]
+default_ca = own
+[own]
+database = {index}
+new_certs_dir = {self.directory}
+default_md = sha256
+rand_serial = yes
+unique_subject = no
+policy = any
+x509_extensions = server
+[any]
+commonName = supplied
+[server]
+subjectAltName = {kind}:{host}
+""")
+        index.touch()
+        first, last = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + d * 86400 - 60))
+                       for d in days)
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                      "-keyout", key, "-out", request, "-subj", f"/CN={host}")
-        # openssl x509 knows no dates in the past but by a negative number of days.
-        self._openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key,
-                      "-CAcreateserial", "-out", cert, "-extfile", extensions,
-                      "-days", "-1" if expired else "2")
+                      "-keyout", key, "-out", request, "-subj", f"/CN={common_name or host}")
+        self._openssl("ca", "-batch", "-notext", "-config", config, "-in", request, "-out", cert,
+                      "-cert", self.certificate, "-keyfile", self.key, "-startdate", first,
+                      "-enddate", last)
         return cert, key
 
 
@@ -99,7 +118,6 @@ class HttpPeer:
     """A web server on loopback; subclasses answer. `requests` is what came."""
 
     certificate = None  # (file, key): HTTPS
-    tls_maximum = None
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -150,11 +168,6 @@ class HttpPeer:
         if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*map(str, self.certificate))
-            if self.tls_maximum:
-                # OpenSSL's default security level refuses old protocols on both sides.
-                context.set_ciphers("DEFAULT:@SECLEVEL=0")
-                context.minimum_version = ssl.TLSVersion.TLSv1
-                context.maximum_version = self.tls_maximum
             # The handshake belongs to the connection's own thread.
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
                                                       do_handshake_on_connect=False)

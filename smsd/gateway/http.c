@@ -1,21 +1,27 @@
 /* The http driver: one request of an HTTP API per message, made from the settings
  * alone. */
+#include <ctype.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "otpcore/base/err.h"
 #include "smsd/gateway/curl_loop.h"
 #include "smsd/gateway/http_settings.h"
 
-#define ANSWER_MAX 65536
+#define ANSWER_MAX  65536
+#define HEADERS_MAX 65536 /* of all answers to one request: 1xx and a proxy's count */
+#define LENGTH_MAX  32
 
 /* One request under way. libcurl is given pointers into it. */
 struct transfer {
 	struct curl_job job;
 	struct curl_slist *headers;
 	struct mag_secret url, user, body, answer;
-	bool too_long;
+	size_t header_bytes;
+	char length[LENGTH_MAX]; /* Content-Length of the answer at hand; "": not yet */
+	const char *fault;       /* why we hung up; NULL: we did not */
 };
 
 /* ---- the end of a request ---- */
@@ -43,14 +49,28 @@ static void clear(struct curl_job *job)
  * (names, connections, TLS, certificates); else nobody knows. */
 static void judge_failure(struct curl_job *job, CURLcode code, struct gateway_result *r)
 {
+	const struct transfer *t = (struct transfer *)job;
 	char words[SMS_ERROR_MAX - 24];
 	long sent = 0;
 
 	if (curl_easy_getinfo(job->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
 		sent = 1;
 	r->outcome = sent == 0 ? SMS_RETRYABLE : SMS_AMBIGUOUS;
-	curl_job_error(job, code, words, sizeof words);
+	if (t->fault)
+		snprintf(words, sizeof words, "%s", t->fault);
+	else
+		curl_job_error(job, code, words, sizeof words);
 	snprintf(r->error, sizeof r->error, "%s%s", words, sent ? ", after the request" : "");
+}
+
+/* "Leave me alone for so long" (RFC 9110 §10.2.3; libcurl reads seconds and dates). */
+static int64_t pause_of(CURL *e)
+{
+	curl_off_t seconds = 0;
+
+	if (curl_easy_getinfo(e, CURLINFO_RETRY_AFTER, &seconds) != CURLE_OK || seconds < 0)
+		return 0;
+	return seconds < INT32_MAX ? seconds * 1000 : INT64_C(1000) * INT32_MAX;
 }
 
 static void judge(struct curl_job *job, CURLcode code, struct gateway_result *result_r)
@@ -62,15 +82,14 @@ static void judge(struct curl_job *job, CURLcode code, struct gateway_result *re
 		.message = job->attempt->message,
 		.text = job->attempt->text };
 
-	if (t->too_long) {
-		snprintf(result_r->error, sizeof result_r->error,
-			"the answer is longer than %d bytes", ANSWER_MAX);
-	} else if (code != CURLE_OK) {
+	if (code != CURLE_OK) {
 		judge_failure(job, code, result_r);
-	} else {
-		curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &answer.status);
-		match_judge(&s->match, &answer, result_r);
+		return;
 	}
+	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+	match_judge(&s->match, &answer, result_r);
+	if (result_r->outcome != SMS_ACCEPTED)
+		result_r->rest_ms = pause_of(job->easy);
 }
 
 /* ---- making a request ---- */
@@ -82,10 +101,52 @@ static size_t take_answer(char *data, size_t size, size_t n, void *arg)
 
 	size *= n;
 	if (t->answer.len + size > ANSWER_MAX) {
-		t->too_long = true;
+		t->fault = "the answer is longer than 64 KiB";
 		return 0;
 	}
 	return mag_secret_append(&t->answer, data, size) < 0 ? 0 : size;
+}
+
+/* Two lengths that differ: whose end is meant is anybody's guess (RFC 9112 §6.3). */
+static bool length_differs(struct transfer *t, const char *line, size_t len)
+{
+	static const char name[] = "Content-Length:";
+	const char *value = line + sizeof name - 1, *end = line + len;
+	size_t n;
+
+	if (len < sizeof name || strncasecmp(line, name, sizeof name - 1) != 0)
+		return false;
+	while (value < end && (*value == ' ' || *value == '\t'))
+		value++;
+	while (end > value && strchr(" \t\r\n", end[-1]))
+		end--;
+	n = (size_t)(end - value);
+	if (n == 0 || n >= sizeof t->length)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (!isdigit((unsigned char)value[i]))
+			return true;
+	if (t->length[0])
+		return strlen(t->length) != n || memcmp(t->length, value, n) != 0;
+	memcpy(t->length, value, n);
+	t->length[n] = '\0';
+	return false;
+}
+
+/* CURLOPT_HEADERFUNCTION: one line of an answer, not ended by a NUL. */
+static size_t take_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+
+	size *= n;
+	t->header_bytes += size;
+	if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		t->length[0] = '\0';
+	if (t->header_bytes > HEADERS_MAX)
+		t->fault = "the answer's headers are longer than 64 KiB";
+	else if (length_differs(t, line, size))
+		t->fault = "the answer has no clear length";
+	return t->fault ? 0 : size;
 }
 
 static int add_header(struct transfer *t, const char *line)
@@ -132,6 +193,7 @@ static int set_safety(CURL *e, const struct http_settings *s)
 	bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout * 1000);
 	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+	bad |= curl_easy_setopt(e, CURLOPT_MAXFILESIZE, (long)ANSWER_MAX);
 	bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	return bad;
 }
@@ -183,6 +245,8 @@ static int set_request(struct transfer *t, const struct http_settings *s)
 		bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, "PUT");
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_answer);
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+	bad |= curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
+	bad |= curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
 	return bad;
 }
 

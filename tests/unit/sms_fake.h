@@ -57,17 +57,22 @@ __attribute__((unused)) static struct gateway *fake_gateway(
 	return g;
 }
 
-/* The gateway's word about attempt i. */
-__attribute__((unused)) static void fake_answer(size_t i, enum sms_outcome outcome)
+/* The gateway's word about attempt i; rest_ms: the pause that it asks for. */
+static void fake_answer_rest(size_t i, enum sms_outcome outcome, int64_t rest_ms)
 {
 	struct attempt *a = fake_attempts[i].attempt;
-	struct gateway_result result = { .outcome = outcome };
+	struct gateway_result result = { .outcome = outcome, .rest_ms = rest_ms };
 
 	fake_attempts[i].attempt = NULL;
 	snprintf(result.provider_id, sizeof result.provider_id, "id%zu", i);
 	if (outcome != SMS_ACCEPTED)
 		snprintf(result.error, sizeof result.error, "error %zu", i);
 	a->done(a, &result);
+}
+
+__attribute__((unused)) static void fake_answer(size_t i, enum sms_outcome outcome)
+{
+	fake_answer_rest(i, outcome, 0);
 }
 
 #endif

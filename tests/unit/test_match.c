@@ -19,7 +19,6 @@ static void make(struct match *m, const char *success_match, const char *retry_m
 	assert_int_equal(match_statuses("429 503", m->retry, err), 0);
 	assert_int_equal(match_rule_read(success_match, &m->success_match, err), 0);
 	assert_int_equal(match_rule_read(retry_match, &m->retry_match, err), 0);
-	strcpy(m->id, "/sid");
 	strcpy(m->error, "/message");
 }
 
@@ -105,6 +104,36 @@ static void four_outcomes(void **state)
 	}
 }
 
+/* Where every message has an id, an answer without one is not what was agreed. */
+static void answer_without_the_agreed_id_is_unclear(void **state)
+{
+	static const struct {
+		const char *success_match;
+		long status;
+		const char *body;
+		enum sms_outcome outcome;
+	} rows[] = {
+		{ "", 200, "{\"sid\": \"x\"}", SMS_ACCEPTED },
+		{ "", 200, "{\"sid\": 7}", SMS_ACCEPTED },
+		{ "", 200, "{}", SMS_AMBIGUOUS },
+		{ "", 200, "", SMS_AMBIGUOUS },
+		{ "", 200, "<html>a portal's page</html>", SMS_AMBIGUOUS },
+		{ "", 200, "{\"sid\": \"x\"", SMS_AMBIGUOUS },
+		{ "", 429, "{}", SMS_RETRYABLE },
+		{ "", 404, "", SMS_PERMANENT },
+		/* What the body must say is said: that is enough. */
+		{ "/ok = 1", 200, "{\"ok\": 1}", SMS_ACCEPTED },
+	};
+	struct match m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		make(&m, rows[i].success_match, "");
+		strcpy(m.id, "/sid");
+		assert_int_equal(judge(&m, rows[i].status, rows[i].body).outcome, rows[i].outcome);
+	}
+}
+
 static void deep_and_long_bodies_are_no_json(void **state)
 {
 	char body[4096];
@@ -124,6 +153,7 @@ static void provider_id_is_taken_and_cut(void **state)
 
 	(void)state;
 	make(&m, "", "");
+	strcpy(m.id, "/sid");
 	assert_string_equal(judge(&m, 201, "{\"sid\": \"SM123\"}").provider_id, "SM123");
 	assert_string_equal(judge(&m, 201, "{\"sid\": 17}").provider_id, "17");
 	assert_string_equal(
@@ -204,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(four_outcomes),
+		cmocka_unit_test(answer_without_the_agreed_id_is_unclear),
 		cmocka_unit_test(deep_and_long_bodies_are_no_json),
 		cmocka_unit_test(provider_id_is_taken_and_cut),
 		cmocka_unit_test(threat_20_errors_hold_no_number_code_or_text),

@@ -249,6 +249,55 @@ static void retries_pause_longer_each_time(void **state)
 	assert_int_equal(pause, 7500); /* the longest, halved by our lack of chance */
 }
 
+static void pause_that_a_gateway_asks_for_is_kept(void **state)
+{
+	(void)state;
+	config.n_gateways = 1;
+	submit(&answers[0], "a");
+	fake_answer_rest(0, SMS_RETRYABLE, 30000);
+	queue_run(queue);
+	/* A message that comes meanwhile does not ask it either. */
+	ticks = 1000;
+	submit(&answers[1], "b");
+	assert_int_equal(fake_n_attempts, 1);
+	sleep_until_due();
+	assert_true(ticks >= 30000 && ticks < 31000);
+	assert_int_equal(fake_n_attempts, 3);
+	fake_answer(1, SMS_ACCEPTED);
+	answer_and_run(2, SMS_ACCEPTED);
+	expect(&answers[0], SMS_ACCEPTED, "first");
+	expect(&answers[1], SMS_ACCEPTED, "first");
+}
+
+static void where_one_asks_for_a_pause_the_next_sends_at_once(void **state)
+{
+	(void)state;
+	submit(&answers[0], "a");
+	fake_answer_rest(0, SMS_RETRYABLE, 30000);
+	queue_run(queue);
+	assert_string_equal(fake_attempts[1].gateway, "second");
+	answer_and_run(1, SMS_ACCEPTED);
+	submit(&answers[1], "b");
+	assert_string_equal(fake_attempts[2].gateway, "second");
+}
+
+static void pause_beyond_a_message_s_life_is_told_at_once(void **state)
+{
+	(void)state;
+	config.n_gateways = 1;
+	submit(&answers[0], "a");
+	fake_answer_rest(0, SMS_RETRYABLE, 86400000);
+	queue_run(queue);
+	expect(&answers[0], SMS_EXPIRED, "first");
+	submit(&answers[1], "b");
+	expect(&answers[1], SMS_EXPIRED, "");
+	assert_string_equal(answers[1].answer.error, "the gateways asked for a longer pause");
+	/* Nobody is silenced for a day by one answer. */
+	ticks = 300001;
+	submit(&answers[2], "c");
+	assert_int_equal(fake_n_attempts, 2);
+}
+
 static void P4_never_sent_after_its_time(void **state)
 {
 	(void)state;
@@ -639,6 +688,9 @@ int main(void)
 		TEST(nonsense_of_a_driver_is_never_success),
 		TEST(no_gateway_is_permanent),
 		TEST(retries_pause_longer_each_time),
+		TEST(pause_that_a_gateway_asks_for_is_kept),
+		TEST(where_one_asks_for_a_pause_the_next_sends_at_once),
+		TEST(pause_beyond_a_message_s_life_is_told_at_once),
 		TEST(P4_never_sent_after_its_time),
 		TEST(P4_jumps_of_the_wall_clock_change_no_deadline),
 		TEST(attempt_is_cut_at_the_deadline),

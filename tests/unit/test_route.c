@@ -35,7 +35,7 @@ static void expect_order(struct route *r, const char *wanted)
 	struct route_entry *e;
 	char order[256] = "";
 
-	while ((e = route_next(r))) {
+	while ((e = route_next(r, want.channel, want.ticks))) {
 		if (*order)
 			strcat(order, " ");
 		strcat(order, e->gateway->name);
@@ -52,7 +52,7 @@ static void lower_priority_first(void **state)
 	(void)state;
 	route_plan(&r, g, 3, &want);
 	expect_order(&r, "a b c");
-	assert_null(route_next(&r));
+	assert_null(route_next(&r, want.channel, want.ticks));
 	route_clear(&r);
 	free_all(g, 3);
 }
@@ -70,10 +70,10 @@ static void equal_priorities_share_by_weight(void **state)
 		unsigned seen = 0;
 
 		route_plan(&r, g, 4, &want);
-		e = route_next(&r);
+		e = route_next(&r, want.channel, want.ticks);
 		first[e->gateway->name[0] - 'x']++;
 		/* All of them are in it, each once, and the next priority after them. */
-		for (; e; e = route_next(&r))
+		for (; e; e = route_next(&r, want.channel, want.ticks))
 			seen = seen * 10 + (e->gateway == g[3] ? 9 : 1);
 		assert_int_equal(seen, 1119);
 		route_clear(&r);
@@ -132,6 +132,30 @@ static void those_that_rest_are_asked_last(void **state)
 	free_all(g, 2);
 }
 
+static void those_that_asked_for_a_pause_are_left_alone(void **state)
+{
+	struct gateway *g[] = { fake_gateway("mute", 10, 1), fake_gateway("other", 20, 1) };
+	struct route r = { 0 };
+
+	(void)state;
+	g[0]->stats.health[0].mute_until = 1001;
+	route_plan(&r, g, 2, &want);
+	assert_int_equal(route_mute_until(&r, "sms"), 0);
+	expect_order(&r, "other");
+	assert_true(route_open(&r)); /* a later round may ask it */
+	g[1]->stats.health[0].mute_until = 5000;
+	route_plan(&r, g, 2, &want);
+	assert_int_equal(route_mute_until(&r, "sms"), 1001);
+	assert_int_equal(route_mute_until(&r, "voice"), 0);
+	expect_order(&r, "");
+	/* Who is ruled out has no say in it. */
+	r.entry[0].out = r.entry[0].gateway == g[0];
+	r.entry[1].out = r.entry[1].gateway == g[0];
+	assert_int_equal(route_mute_until(&r, "sms"), 5000);
+	route_clear(&r);
+	free_all(g, 2);
+}
+
 static void what_is_out_stays_out_over_rounds_and_reloads(void **state)
 {
 	struct gateway *g[] = { fake_gateway("a", 10, 1), fake_gateway("b", 20, 1) };
@@ -141,7 +165,7 @@ static void what_is_out_stays_out_over_rounds_and_reloads(void **state)
 
 	(void)state;
 	route_plan(&r, g, 2, &want);
-	route_next(&r)->out = true;
+	route_next(&r, want.channel, want.ticks)->out = true;
 	assert_true(route_open(&r));
 	free_all(g, 2); /* the route holds its own references */
 	route_plan(&r, fresh, 3, &want);
@@ -158,7 +182,7 @@ static void no_gateways_is_an_empty_round(void **state)
 
 	(void)state;
 	route_plan(&r, NULL, 0, &want);
-	assert_null(route_next(&r));
+	assert_null(route_next(&r, want.channel, want.ticks));
 	assert_false(route_open(&r));
 }
 
@@ -169,6 +193,7 @@ int main(void)
 		cmocka_unit_test(equal_priorities_share_by_weight),
 		cmocka_unit_test(only_what_serves_channel_and_country),
 		cmocka_unit_test(those_that_rest_are_asked_last),
+		cmocka_unit_test(those_that_asked_for_a_pause_are_left_alone),
 		cmocka_unit_test(what_is_out_stays_out_over_rounds_and_reloads),
 		cmocka_unit_test(no_gateways_is_an_empty_round),
 	};
