@@ -83,6 +83,7 @@ int cmd_doctor(struct cli *c);
 int cmd_try(struct cli *c);
 int cmd_session_list(struct cli *c);
 int cmd_session_end(struct cli *c);
+int cmd_metrics(struct cli *c);
 int cmd_config_show(struct cli *c);
 int cmd_config_check(struct cli *c);
 int cmd_config_get(struct cli *c);

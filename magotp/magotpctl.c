@@ -385,6 +385,11 @@ static const struct verb verbs[] = {
 		"  magotpctl session end alice 41\n"
 		"  magotpctl session end alice --all\n",
 		cmd_session_end },
+	{ "metrics", NULL, NULL, "", 0, 0, false, NULL,
+		"Print counters of both daemons for Prometheus",
+		"  magotpctl metrics\n"
+		"  magotpctl metrics --json\n",
+		cmd_metrics },
 	{ "config", NULL, "show", "", 0, 0, false, show_opts, "Show every setting and its source",
 		"  magotpctl config show\n"
 		"  magotpctl config show --changed\n",

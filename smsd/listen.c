@@ -38,6 +38,7 @@ struct listener {
 	int fd;
 	struct event *event, *pause;
 	size_t n_connections, max_connections;
+	int64_t started_at;
 	TAILQ_HEAD(connections, connection) connections;
 	/* One frame in, one out at a time; wiped after use, they hold codes. */
 	unsigned char in[WIRE_FRAME_MAX], out[WIRE_FRAME_MAX];
@@ -200,6 +201,9 @@ static int handle_gateway_list(struct connection *c, void *request)
 		fill_row(&body->gateways[i], q->gateways[i], q->time(q->arg).ticks);
 	body->n_gateways = q->n_gateways;
 	fill_limits(body, &q->limits, q->time(q->arg).ticks);
+	body->started_at = c->listener->started_at;
+	body->queued = (uint32_t)queue_waiting(c->listener->config->queue);
+	body->queue_max = (uint32_t)q->max_waiting;
 	r = reply(c, WIRE_MSG_GATEWAY_LIST, &result, body);
 	free(body);
 	return r;
@@ -383,6 +387,7 @@ int listen_start(int fd, const struct listen_config *config, struct listener **l
 	l->fd = fd;
 	TAILQ_INIT(&l->connections);
 	l->max_connections = connections_max();
+	l->started_at = config->queue_config->time(config->queue_config->arg).now_ms / 1000;
 	l->event = event_new(config->base, fd, EV_READ | EV_PERSIST, on_accept, l);
 	l->pause = evtimer_new(config->base, on_pause_over, l);
 	if (!l->pause || !l->event || event_add(l->event, NULL) < 0) {

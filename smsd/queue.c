@@ -353,6 +353,11 @@ void queue_abort(struct queue *q)
 	}
 }
 
+int64_t queue_waiting(const struct queue *q)
+{
+	return q->n_waiting;
+}
+
 bool queue_idle(const struct queue *q)
 {
 	return q->n_waiting == 0;

@@ -79,6 +79,8 @@ void queue_leave(struct queue_waiter **waiter);
  * is due before something else happens. */
 int64_t queue_run(struct queue *q);
 
+/* How many messages have no outcome yet. */
+int64_t queue_waiting(const struct queue *q);
 /* True when every message has its outcome; those that are watched may be lost. */
 bool queue_idle(const struct queue *q);
 

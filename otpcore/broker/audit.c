@@ -34,7 +34,8 @@ void audit(const struct request *r)
 		return;
 	/* Questions that decide nothing fill no log. */
 	if (r->result.error == 0 &&
-		(r->message->id == WIRE_MSG_PING || r->message->id == WIRE_MSG_STATUS))
+		(r->message->id == WIRE_MSG_PING || r->message->id == WIRE_MSG_STATUS ||
+			r->message->id == WIRE_MSG_STATS))
 		level = MAG_LOG_DEBUG;
 	mag_log(level, "%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 " %s%s%s",
 		r->message->name, text_of(r, WIRE_ACCOUNT, r->ticket.user),

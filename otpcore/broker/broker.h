@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "otpcore/broker/stats.h"
 #include "otpcore/engine/model.h"
 #include "otpcore/seal/seal.h"
 #include "otpcore/settings/settings.h"
@@ -50,6 +51,7 @@ struct broker {
 	struct mails *mails;
 	struct sweeper *sweeper;
 	struct passwords *passwords;
+	struct stats stats;
 };
 
 /* Who asks: from the kernel, at accept (security.md 1, 2). */

@@ -104,6 +104,15 @@ unsigned dispatch_last(const struct dispatch *d)
 	return d->last;
 }
 
+size_t dispatch_orders(const struct dispatch *d)
+{
+	size_t n = 0;
+
+	for (const struct order *o = d->orders; o; o = o->next)
+		n += !o->pretend;
+	return n;
+}
+
 /* ---- who waits ---- */
 
 static void answer_all(struct order *o, unsigned delivery)
@@ -133,6 +142,7 @@ static void conclude(struct order *o, unsigned delivery)
 	struct dispatch *d = o->dispatch;
 	int64_t took = mag_ticks_ms() - o->since;
 
+	stats_sent(&d->broker->stats, o->sms.channel, delivery);
 	if (took > DISPATCH_HOLD_MS)
 		took = DISPATCH_HOLD_MS;
 	/* Decoys pretend what codes do, not what e-mails do. */

@@ -404,3 +404,8 @@ size_t listener_busy(const struct listener *l)
 {
 	return l->n_busy;
 }
+
+size_t listener_connections(const struct listener *l)
+{
+	return (size_t)l->n_conns;
+}

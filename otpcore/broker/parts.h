@@ -55,8 +55,9 @@ int listen_open(const char *path, int *fd_r, bool *made_r);
 
 int listener_new(struct broker *b, int fd, struct listener **l_r);
 void listener_free(struct listener **l);
-void listener_stop(struct listener *l);         /* no new connections */
-size_t listener_busy(const struct listener *l); /* connections that wait for an answer */
+void listener_stop(struct listener *l);                /* no new connections */
+size_t listener_busy(const struct listener *l);        /* connections that wait for an answer */
+size_t listener_connections(const struct listener *l); /* all of them */
 
 /* Answer and close. The request's result and reply, encoded. */
 void conn_answer(
@@ -119,6 +120,7 @@ void dispatch_order(struct dispatch *d, struct request *r);
 void dispatch_pretend(struct dispatch *d, struct request *r);
 /* How long smsd took lately, and what it said last. */
 unsigned dispatch_last(const struct dispatch *d);
+size_t dispatch_orders(const struct dispatch *d); /* that have no word yet */
 int64_t dispatch_average_ms(const struct dispatch *d);
 /* The internal request that writes down a delivery (delivery.c). */
 void delivery_record(struct broker *b, const struct sms_order *o, unsigned delivery);

@@ -21,7 +21,8 @@ struct ticker {
 	struct queue waiting;
 	struct store_tick *tick; /* NULL: none under way */
 	bool ended;
-	int end; /* what the store said of the whole tick */
+	int end;       /* what the store said of the whole tick */
+	int64_t since; /* mag_ticks_us of its submission */
 };
 
 static void queue_init(struct queue *q)
@@ -106,6 +107,8 @@ bool ticker_waiting(const struct ticker *t)
 
 static void answer(struct request *r)
 {
+	if (r->message)
+		stats_answer(&r->broker->stats, r->message->id, &r->result, r->reply);
 	if (r->conn)
 		conn_answer(r->conn, r->message->id, &r->result, r->reply);
 	request_free(&r);
@@ -178,9 +181,9 @@ static void on_done(struct store_tick *tick, int r, void *arg)
 {
 	struct ticker *t = arg;
 
-	(void)tick;
 	t->ended = true;
 	t->end = r;
+	stats_tick(&t->broker->stats, store_n_requests(tick), mag_ticks_us() - t->since, r < 0);
 }
 
 /* ---- one tick after the other ---- */
@@ -243,6 +246,7 @@ static void start(struct ticker *t)
 		store_tick_free(&t->tick);
 		return;
 	}
+	t->since = mag_ticks_us();
 	store_submit(t->tick, &ops, t);
 }
 
@@ -283,6 +287,7 @@ static void finish(struct ticker *t)
 		r = store_request_arg(t->tick, i);
 		res = outcome(t, i, r);
 		if (res == MAG_ECONFLICT) {
+			stats_race(&t->broker->stats);
 			queue_put(&again, r);
 			continue;
 		}

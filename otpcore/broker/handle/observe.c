@@ -1,10 +1,11 @@
 /* What a watched service would have refused: noted when it is, shown to an
- * administrator; and the store in numbers, for doctor. */
+ * administrator; the store in numbers, for doctor; and what was counted, for metrics. */
 #include "otpcore/broker/handle/observe.h"
 
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/account.h"
+#include "otpcore/broker/parts.h"
 
 #define PAGE (sizeof((struct wire_observed_rep *)0)->rows / sizeof(struct wire_observed_row))
 
@@ -100,7 +101,24 @@ static void overview_after(struct request *r)
 	p->break_glass = o.break_glass;
 }
 
+static void stats_decide(struct request *r)
+{
+	const struct wire_stats_req *q = r->body;
+	const struct broker *b = r->broker;
+	const struct stats_now now = { .version = PACKAGE_VERSION,
+		.store = store_kind(b->store),
+		.schema = store_schema(b->store),
+		.started_at = b->started_at,
+		.connections = listener_connections(b->listener),
+		.busy = listener_busy(b->listener),
+		.orders = dispatch_orders(b->dispatch) };
+
+	stats_page(&b->stats, &now, q->after, r->reply);
+	request_verdict(r, VERDICT_OK);
+}
+
 const struct handler handle_observe[] = {
+	{ WIRE_MSG_STATS, NULL, stats_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_OBSERVED, NULL, decide, NULL, NULL, list_after },
 	{ WIRE_MSG_OVERVIEW, NULL, decide, NULL, NULL, overview_after },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
