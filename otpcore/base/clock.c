@@ -26,14 +26,14 @@ int64_t mag_now_ms(void)
 	return in_ms(read_clock(CLOCK_REALTIME));
 }
 
-int64_t mag_ticks_us(void)
-{
-	struct timespec ts = read_clock(CLOCK_BOOTTIME);
-
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 int64_t mag_ticks_ms(void)
 {
 	return in_ms(read_clock(CLOCK_BOOTTIME));
+}
+
+int64_t mag_ticks_ns(void)
+{
+	struct timespec ts = read_clock(CLOCK_BOOTTIME);
+
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }

@@ -7,6 +7,6 @@
 int64_t mag_now(void);      /* seconds since the epoch, UTC (CLOCK_REALTIME) */
 int64_t mag_now_ms(void);   /* the same in milliseconds */
 int64_t mag_ticks_ms(void); /* CLOCK_BOOTTIME, for deadlines */
-int64_t mag_ticks_us(void); /* the same in microseconds, to measure with */
+int64_t mag_ticks_ns(void); /* the same in nanoseconds, to measure with */
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "otpcore/broker/pace.h"
 #include "otpcore/broker/stats.h"
 #include "otpcore/engine/model.h"
 #include "otpcore/seal/seal.h"
@@ -46,6 +47,7 @@ struct broker {
 	struct ticker *ticker;
 	struct dispatch *dispatch;
 	struct decoys *decoys;
+	struct pace pace;
 	struct twins *twins;
 	struct elevations *elevations;
 	struct mails *mails;
@@ -110,6 +112,11 @@ struct request {
 	unsigned lost;   /* races lost so far */
 	bool allowed;    /* by the gate, in this decide */
 	int64_t hold_ms; /* decoys: the answer waits as long as a real send does */
+	int64_t came;    /* ns: when the frame was read */
+
+	/* Rule L10 by the clock (pace.h); the handler says what and whose it was. */
+	enum pace_what pace_what;
+	enum pace_whose pace_whose;
 };
 
 /* One row per message. NULL want: the gate's own reads are enough (the account

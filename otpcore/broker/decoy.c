@@ -7,10 +7,16 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 
-#define DECOYS 64
+#define DECOYS 256 /* logins of this kind under way at once */
 #define YEAR   (365 * 86400)
 
+/* The keys apart: looking one up touches no account. */
 struct decoys {
+	uint64_t turn; /* counts up: several fall into one second */
+	struct key {
+		uint64_t turn; /* when it was asked for last; 0: never */
+		unsigned char chain[HASH_LEN];
+	} keys[DECOYS];
 	struct decoy all[DECOYS];
 };
 
@@ -89,21 +95,24 @@ void decoy_fill(const struct keyring *k, const char *user, int64_t now, struct a
 struct decoy *decoy_of(struct request *r, const unsigned char chain[HASH_LEN], const char *user)
 {
 	struct decoys *d = r->broker->decoys;
-	struct decoy *oldest = &d->all[0];
+	size_t oldest = 0;
+	struct decoy *new;
 
+	d->turn++;
 	for (size_t i = 0; i < DECOYS; i++) {
-		struct decoy *one = &d->all[i];
+		struct key *k = &d->keys[i];
 
-		if (one->used_at && memcmp(one->chain, chain, HASH_LEN) == 0) {
-			one->used_at = r->now;
-			return one;
+		if (k->turn && memcmp(k->chain, chain, HASH_LEN) == 0) {
+			k->turn = d->turn;
+			return &d->all[i];
 		}
-		if (one->used_at < oldest->used_at)
-			oldest = one;
+		if (k->turn < d->keys[oldest].turn)
+			oldest = i;
 	}
-	memset(oldest, 0, sizeof *oldest);
-	memcpy(oldest->chain, chain, HASH_LEN);
-	oldest->used_at = r->now;
-	decoy_fill(r->broker->keyring, user, r->now, &oldest->account);
-	return oldest;
+	d->keys[oldest].turn = d->turn;
+	memcpy(d->keys[oldest].chain, chain, HASH_LEN);
+	new = &d->all[oldest];
+	memset(new, 0, sizeof *new);
+	decoy_fill(r->broker->keyring, user, r->now, &new->account);
+	return new;
 }

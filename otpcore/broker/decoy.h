@@ -7,15 +7,13 @@
 #include "otpcore/broker/broker.h"
 
 struct decoy {
-	unsigned char chain[HASH_LEN]; /* whose: see party.h */
-	int64_t used_at;
 	struct aggregate account;
 	struct login login; /* of the latest login */
 };
 
 int decoys_new(struct decoys **d_r);
 void decoys_free(struct decoys **d);
-/* The made-up account behind this chain of logins; never NULL. The one that
+/* The made-up account behind this chain of logins (party.h); never NULL. The one that
  * rested longest is forgotten for it. */
 struct decoy *decoy_of(struct request *r, const unsigned char chain[HASH_LEN], const char *user);
 /* Phones as an account of this name would have them. */

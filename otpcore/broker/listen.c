@@ -226,6 +226,7 @@ static void take(struct conn *c, size_t len)
 		peer_look(&c->peer);
 	r->peer = c->peer;
 	r->conn = c;
+	r->came = mag_ticks_ns();
 	c->busy = true;
 	l->n_busy++;
 	event_del(c->event); /* nothing more is read from this one */

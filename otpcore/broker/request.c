@@ -48,6 +48,7 @@ void request_reset(struct request *r)
 	r->n_charges = 0;
 	r->allowed = false;
 	r->hold_ms = 0;
+	r->pace_whose = PACE_NONE;
 	r->state.p = NULL;
 	for (size_t i = 0; i < sizeof r->state.i / sizeof *r->state.i; i++)
 		r->state.i[i] = 0;

@@ -361,6 +361,15 @@ static void elevating(struct policy *p, struct service_settings *service)
 		p->require = STRENGTH_PHONE_OTP;
 }
 
+static enum pace_whose whose(struct request *r, const struct course *c)
+{
+	if (c->decision != DECISION_ASK)
+		return PACE_NONE;
+	if (!c->decoy)
+		return PACE_REAL;
+	return request_account(r)->exists ? PACE_BARE : PACE_UNKNOWN;
+}
+
 void begin_decide(struct request *r)
 {
 	const struct wire_begin_req *q = r->body;
@@ -388,6 +397,8 @@ void begin_decide(struct request *r)
 		return;
 	}
 	request_verdict(r, c.verdict);
+	r->pace_what = PACE_BEGIN;
+	r->pace_whose = whose(r, &c);
 	mag_clean(r->result.detail, sizeof r->result.detail, c.detail);
 	fill_reply(r, &p, &c, rep);
 }

@@ -229,6 +229,15 @@ void verify_decide(struct request *r)
 		decide_phone(r, &p);
 }
 
+static enum pace_whose whose(struct request *r, const struct party *p)
+{
+	if (r->result.verdict != VERDICT_CODE_WRONG)
+		return PACE_NONE;
+	if (!p->decoy)
+		return PACE_REAL;
+	return request_account(r)->exists ? PACE_BARE : PACE_UNKNOWN;
+}
+
 void verify_settle(struct request *r)
 {
 	const struct wire_verify_req *q = r->body;
@@ -248,6 +257,9 @@ void verify_settle(struct request *r)
 		verify_recovery_settle(r, &p);
 	else if (r->state.i[TRIAL_EVALUATED] == EVALUATED_TWIN)
 		verify_twin_settle(r, &p);
-	if (!r->result.error)
-		party_keep(&p, q->seq, (uint32_t)r->state.i[TRIAL_FAILURES]);
+	if (r->result.error)
+		return;
+	party_keep(&p, q->seq, (uint32_t)r->state.i[TRIAL_FAILURES]);
+	r->pace_what = PACE_WRONG_CODE;
+	r->pace_whose = whose(r, &p);
 }

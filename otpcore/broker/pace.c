@@ -1,0 +1,47 @@
+#include "otpcore/broker/pace.h"
+
+/* An answer counts one part in so many: the figures follow the machine's load within
+ * seconds, and no single answer moves them by much. */
+#define WEIGHT 64
+
+/* What takes this long waited for something else. */
+#define OUTLIER 5000000
+
+int64_t pace_hold(const struct pace *p, enum pace_what what, enum pace_whose whose)
+{
+	return p->learnt[what].hold[whose];
+}
+
+/* The first ones count for more: there is nothing else to go by. */
+static int64_t part(struct pace_learnt *l, enum pace_whose whose, int64_t first)
+{
+	if (l->n[whose] < WEIGHT)
+		l->n[whose]++;
+	return l->n[whose] < first ? first : l->n[whose];
+}
+
+static void learn_real(struct pace_learnt *l, int64_t spent)
+{
+	l->mean += (spent - l->mean) / part(l, PACE_REAL, 1);
+}
+
+/* Longer as long as they come too early, shorter when too late: what the holding
+ * itself costs is settled with it. */
+static void learn_hold(struct pace_learnt *l, enum pace_whose whose, int64_t spent)
+{
+	int64_t hold = l->hold[whose] + (l->mean - spent) / part(l, whose, 4);
+
+	l->hold[whose] = hold < 0 ? 0 : hold > PACE_HOLD_MAX ? PACE_HOLD_MAX : hold;
+}
+
+void pace_learn(struct pace *p, enum pace_what what, enum pace_whose whose, int64_t spent)
+{
+	struct pace_learnt *l = &p->learnt[what];
+
+	if (whose == PACE_NONE || spent < 0 || spent > OUTLIER)
+		return;
+	if (whose == PACE_REAL)
+		learn_real(l, spent);
+	else if (l->n[PACE_REAL] > 0)
+		learn_hold(l, whose, spent);
+}
