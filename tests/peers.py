@@ -604,3 +604,42 @@ incoming = no
 
     def pdus(self):
         return re.findall(r"PDU to \d+: AT\+CMGS=\d+ ([0-9A-F]+)", self.log())
+
+
+class Tinyproxy:
+    """A real tinyproxy that lets its one user CONNECT to one port."""
+
+    program = "/usr/bin/tinyproxy"
+    USER, PASSWORD = "smsd", "canary-proxy-6612"
+
+    def __init__(self, directory, to_port):
+        self.directory, self.to_port = pathlib.Path(directory), to_port
+        self.port = free_port()
+        self.process = None
+
+    def __enter__(self):
+        config = self.directory / "tinyproxy.conf"
+        config.write_text(f"""Port {self.port}
+Listen 127.0.0.1
+Allow 127.0.0.1
+Timeout 10
+LogLevel Connect
+BasicAuth {self.USER} {self.PASSWORD}
+ConnectPort {self.to_port}
+""")
+        with open(self.directory / "tinyproxy.log", "wb") as log:
+            self.process = subprocess.Popen([self.program, "-d", "-c", str(config)], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL)
+        wait_for("tinyproxy", self._listens)
+        return self
+
+    def _listens(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def log(self):
+        return (self.directory / "tinyproxy.log").read_text(errors="replace")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)

@@ -45,17 +45,27 @@ static void clear(struct curl_job *job)
 	mag_secret_free(&t->answer);
 }
 
+/* Did a byte of the request leave us? What was said to a proxy does not count: before
+ * all connections stand, no transfer has begun. */
+static bool went_out(CURL *e)
+{
+	long bytes = 0;
+	curl_off_t begun = 0;
+
+	return curl_easy_getinfo(e, CURLINFO_REQUEST_SIZE, &bytes) != CURLE_OK ||
+	       curl_easy_getinfo(e, CURLINFO_PRETRANSFER_TIME_T, &begun) != CURLE_OK ||
+	       (bytes > 0 && begun > 0);
+}
+
 /* Without an answer: if not one byte of the request went out, nothing was sent
  * (names, connections, TLS, certificates); else nobody knows. */
 static void judge_failure(struct curl_job *job, CURLcode code, struct gateway_result *r)
 {
 	const struct transfer *t = (struct transfer *)job;
 	char words[SMS_ERROR_MAX - 24];
-	long sent = 0;
+	bool sent = went_out(job->easy);
 
-	if (curl_easy_getinfo(job->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
-		sent = 1;
-	r->outcome = sent == 0 ? SMS_RETRYABLE : SMS_AMBIGUOUS;
+	r->outcome = sent ? SMS_AMBIGUOUS : SMS_RETRYABLE;
 	if (t->fault)
 		snprintf(words, sizeof words, "%s", t->fault);
 	else
@@ -189,7 +199,7 @@ static int set_safety(CURL *e, const struct http_settings *s)
 {
 	int bad = 0;
 
-	bad |= curl_set_tls(e, s->ca);
+	bad |= http_way_set(e, &s->way);
 	bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)s->connect_timeout * 1000);
 	bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	bad |= curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
@@ -300,8 +310,7 @@ static void http_paths(
 {
 	const struct http_settings *s = g->driver;
 
-	if (s->ca[0])
-		path(s->ca, false, arg);
+	http_way_paths(&s->way, path, arg);
 }
 
 const struct gateway_ops gateway_http = {

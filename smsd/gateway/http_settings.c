@@ -52,8 +52,19 @@ const struct opt http_opts[] = {
 		"the longest life the provider takes: {ttl} is never more" },
 	{ "connect_timeout", OPT_DURATION, "2s", 1, 60, NULL, ROW(connect_timeout),
 		"how long name, connection and TLS may take: then nothing was sent" },
-	{ "ca", OPT_TEXT, "", 0, 0, NULL, ROW(ca),
+	{ "ca", OPT_TEXT, "", 0, 0, NULL, ROW(way.ca),
 		"file of the authorities to trust, instead of the system's" },
+	{ "client_certificate", OPT_TEXT, "", 0, 0, NULL, ROW(way.client_certificate),
+		"PEM file of the certificate by which smsd proves itself" },
+	{ "client_key", OPT_SECRET, NULL, 0, 0, NULL, ROW(way.client_key),
+		"its private key, PEM: file:PATH or credential:NAME" },
+	{ "proxy", OPT_TEXT, "", 0, 0, NULL, ROW(way.proxy),
+		"http://host:port or https://host:port, none; empty: as in [smsd]" },
+	{ "proxy_username", OPT_TEXT, "", 0, 0, NULL, ROW(way.proxy_username), "for the proxy" },
+	{ "proxy_password", OPT_SECRET, NULL, 0, 0, NULL, ROW(way.proxy_password),
+		"for the proxy: file:PATH or credential:NAME" },
+	{ "proxy_ca", OPT_TEXT, "", 0, 0, NULL, ROW(way.proxy_ca),
+		"file of the authorities to trust for an https:// proxy" },
 	{ "plain_http", OPT_BOOL, "no", 0, 0, NULL, ROW(plain_http),
 		"allow http:// beyond this host; everybody between reads the codes" },
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
@@ -208,7 +219,9 @@ static int check_url(struct reading *r)
 		return MAG_ENOMEM;
 	bad = curl_url_set(u, CURLUPART_URL, origin, 0) ||
 	      curl_url_get(u, CURLUPART_HOST, &host, 0);
-	plain = plain && (bad || !curl_host_is_loopback(host));
+	r->s->end.plain = plain;
+	r->s->end.local = !bad && curl_host_is_loopback(host);
+	plain = plain && !r->s->end.local;
 	bad = bad || curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK;
 	curl_free(host);
 	curl_free(user);
@@ -298,13 +311,6 @@ static int read_user(struct reading *r)
 	return 0;
 }
 
-static int check_ca(struct reading *r)
-{
-	if (!r->s->ca[0] || curl_file_is_readable(r->s->ca))
-		return 0;
-	return fault(r, "ca", "cannot be read", MAG_ESYS);
-}
-
 /* With JSON the body is written by http_json, once all fields are known. */
 static int finish_body(struct reading *r)
 {
@@ -341,7 +347,7 @@ int http_settings_read(const char *name, const struct opt_tree *t,
 		(e = read_url(&r)) < 0 || (e = opt_each(t, "gateway", name, read_header, &r)) < 0 ||
 		(e = opt_each(t, "gateway", name, read_field, &r)) < 0 ||
 		(e = finish_body(&r)) < 0 || (e = check_auth(&r)) < 0 || (e = read_match(&r)) < 0 ||
-		(e = check_ca(&r)) < 0)
+		(e = http_way_read(name, t, s->end, &s->way, err)) < 0)
 		goto out;
 	*settings_r = s;
 	s = NULL;
@@ -366,5 +372,6 @@ void http_settings_free(struct http_settings **settings)
 	for (size_t i = 0; i < s->vars.n; i++)
 		mag_secret_free(&s->vars.var[i].value);
 	mag_secret_free(&s->password);
+	http_way_clear(&s->way);
 	free(s);
 }

@@ -3,6 +3,7 @@
 #define SMSD_HTTP_SETTINGS_H
 
 #include "smsd/gateway.h"
+#include "smsd/gateway/http_way.h"
 #include "smsd/match.h"
 #include "smsd/placeholder.h"
 
@@ -15,13 +16,15 @@ enum http_method { METHOD_POST, METHOD_GET, METHOD_PUT };
 struct http_settings {
 	/* As in the file. */
 	char url[512], username[256], success[128], success_match[256], retry[128],
-		retry_match[256], id[128], error[128], ca[256], sigv4[128];
+		retry_match[256], id[128], error[128], sigv4[128];
 	int method, auth, encode;
 	int64_t ttl_min, ttl_max, connect_timeout; /* seconds */
 	bool plain_http;
 	struct mag_secret password;
+	struct http_way way;
 
 	/* Made of it. */
+	struct http_way_end end;
 	struct ph_vars vars;
 	struct match match;
 	struct ph_template *url_template, *user_template, *body; /* body NULL: none */
