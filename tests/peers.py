@@ -290,8 +290,7 @@ class Kannel:
         return "" if os.access(FAKESMSC, os.X_OK) else FAKESMSC
 
     def _configuration(self):
-        self.port, smsc, admin, box = (free_port() for _ in range(4))
-        self._smsc_port = smsc
+        self.port, self._smsc_port, admin, box = (free_port() for _ in range(4))
         # Groups are separated by blank lines, or Kannel reads them as one.
         return f"""group = core
 admin-port = {admin}
@@ -303,12 +302,7 @@ box-allow-ip = "127.0.0.1"
 dlr-storage = internal
 
 group = smsc
-smsc = fake
-smsc-id = FAKE
-host = 127.0.0.1
-port = {smsc}
-connect-allow-ip = 127.0.0.1
-
+{self._smsc_group()}
 group = smsbox
 bearerbox-host = 127.0.0.1
 sendsms-port = {self.port}
@@ -322,6 +316,20 @@ group = sms-service
 keyword = default
 text = "ok"
 """
+
+    def _smsc_group(self):
+        return f"""smsc = fake
+smsc-id = FAKE
+host = 127.0.0.1
+port = {self._smsc_port}
+connect-allow-ip = 127.0.0.1
+"""
+
+    def _start_smsc(self):
+        # -m 0: it sends nothing itself, only shows what arrives.
+        self._start("fakesmsc", FAKESMSC, "-H", "127.0.0.1", "-r", str(self._smsc_port), "-m", "0",
+                    "1 100 text hi")
+        wait_for("fakesmsc", lambda: "connected" in self._log("bearerbox").lower())
 
     def _start(self, name, *args):
         log = open(self.directory / f"{name}.log", "wb")
@@ -341,12 +349,9 @@ text = "ok"
         file.write_text(self._configuration())
         self._start("bearerbox", "/usr/sbin/bearerbox", str(file))
         wait_for("bearerbox", lambda: "MAIN: Start-up done" in self._log("bearerbox"))
-        # -m 0: it sends nothing itself, only shows what arrives.
-        self._start("fakesmsc", FAKESMSC, "-H", "127.0.0.1", "-r", str(self._smsc_port), "-m", "0",
-                    "1 100 text hi")
         self._start("smsbox", "/usr/sbin/smsbox", str(file))
+        self._start_smsc()
         wait_for("smsbox", self._listens)
-        wait_for("fakesmsc", lambda: "connected" in self._log("bearerbox").lower())
         return self
 
     def stop(self):
