@@ -60,9 +60,38 @@ static void check_broker(struct doctor *d)
 	}
 }
 
-static void check_smsd(struct doctor *d)
+static void check_gateways(struct doctor *d, const struct wire_gateway_list_rep *p)
 {
 	static const char *const channels[] = { "sms", "voice", "email" };
+
+	for (size_t i = 0; i < 3; i++) {
+		const struct finding f = { .id = "gateway",
+			.severity = i ? DOCTOR_WARNING : DOCTOR_ERROR,
+			.subject = channels[i],
+			.fix = "A section in /etc/magotp/gateways.d, see smsd.conf(5)" };
+		size_t n = 0;
+
+		for (size_t k = 0; k < p->n_gateways; k++)
+			n += strstr(p->gateways[k].channels, channels[i]) != NULL;
+		if (n)
+			doctor_ok(d, "gateway", "%zu for %s", n, channels[i]);
+		else
+			doctor_found(d, &f, "none takes %s", channels[i]);
+	}
+	for (size_t i = 0; i < p->n_gateways; i++) {
+		const struct finding f = { .id = "gateway-mail",
+			.severity = DOCTOR_WARNING,
+			.subject = p->gateways[i].name,
+			.fix = "A gateway that sends texts itself" };
+
+		if (mag_streq(p->gateways[i].driver, "smtp") &&
+			strstr(p->gateways[i].channels, "sms"))
+			doctor_found(d, &f, "codes by e-mail to a carrier are no second factor");
+	}
+}
+
+static void check_smsd(struct doctor *d)
+{
 	static struct wire_gateway_list_rep p;
 	struct wire_gateway_list_req q = { 0 };
 	struct client client = d->c->client;
@@ -82,20 +111,7 @@ static void check_smsd(struct doctor *d)
 		return;
 	}
 	doctor_ok(d, "smsd", "answers, %zu gateways", p.n_gateways);
-	for (size_t i = 0; i < 3; i++) {
-		const struct finding f = { .id = "gateway",
-			.severity = i ? DOCTOR_WARNING : DOCTOR_ERROR,
-			.subject = channels[i],
-			.fix = "A section in /etc/magotp/gateways.d, see smsd.conf(5)" };
-		size_t n = 0;
-
-		for (size_t k = 0; k < p.n_gateways; k++)
-			n += strstr(p.gateways[k].channels, channels[i]) != NULL;
-		if (n)
-			doctor_ok(d, "gateway", "%zu for %s", n, channels[i]);
-		else
-			doctor_found(d, &f, "none takes %s", channels[i]);
-	}
+	check_gateways(d, &p);
 }
 
 static void check_break_glass(struct doctor *d)

@@ -108,6 +108,17 @@ def test_no_gateway_for_a_channel(desk, pam):
         ("sms", "error"), ("", "ok"), ("email", "warning")}
 
 
+def test_codes_by_e_mail_are_said_to_be_no_second_factor(desk, pam):
+    desk.smsd_conf(**{"gateway carrier": {
+        "driver": "smtp", "channels": "sms", "url": "smtp://127.0.0.1:9", "tls": "none",
+        "from": "otp@example.org", "to_address": "{to_digits}@sms.example.org"}})
+    desk.stop("smsd")
+    desk.start_smsd()
+    (row,) = doctor(desk, pam)["gateway-mail"]
+    assert (row["subject"], row["severity"]) == ("carrier", "warning")
+    assert "no second factor" in row["message"]
+
+
 @pytest.mark.parametrize("name,path", [("master-key", "master.key"), ("store", "db/otpcore.db")])
 def test_files_that_others_may_read(desk, pam, name, path):
     path = os.path.join(desk.dir, path)
