@@ -174,6 +174,7 @@ static int tick(struct bench *b, size_t n)
 		return r;
 	}
 	store_submit(t, &ops, b);
+	store_wait(b->store);
 	store_checkpoint(b->store);
 	return b->r;
 }

@@ -1,22 +1,40 @@
-"""A PostgreSQL server of the test's own: a private folder, a socket there, no network."""
+"""A PostgreSQL server of the test's own: a private folder, a socket there, no network unless
+the test says so."""
 
 import glob
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
+from house import build_dir
+
 BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
 
 
-def available():
-    return bool(BIN)
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def missing():
+    """Why there is no test over PostgreSQL; "" if there is."""
+    if not BIN:
+        return "postgresql is not installed"
+    with open(os.path.join(build_dir(), "config.h")) as f:
+        if "#define HAVE_POSTGRESQL" not in f.read():
+            return "magotp was built without PostgreSQL"
+    return ""
 
 
 class Postgres:
-    def __init__(self):
+    def __init__(self, *options, port=5432):
+        """options: of the server, as "-c", "name=value". The port names the socket, too."""
+        self.options, self.port = options, port
         self.dir = tempfile.mkdtemp(prefix="magotp-pg-")
         os.chmod(self.dir, 0o755)  # whoever runs the broker reaches the socket
         self.log = os.path.join(self.dir, "log")
@@ -44,16 +62,16 @@ class Postgres:
     def start(self):
         self.server = subprocess.Popen(
             [*self.who, os.path.join(BIN[-1], "postgres"), "-D", self.data, "-k", self.dir,
-             "-c", "listen_addresses=", "-c", "autovacuum=off"],
+             "-p", str(self.port), "-c", "listen_addresses=", "-c", "autovacuum=off", *self.options],
             cwd=self.dir, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT)
         end = time.monotonic() + 20
-        while self.run("pg_isready", "-q", "-h", self.dir, "-U", "magotp", "-d", "postgres",
+        while self.run("pg_isready", "-q", "-h", self.dir, "-p", str(self.port), "-U", "magotp", "-d", "postgres",
                        check=False).returncode:
             assert self.server.poll() is None and time.monotonic() < end, open(self.log).read()
             time.sleep(0.05)
 
     def sql(self, text):
-        return self.run("psql", "-h", self.dir, "-U", "magotp", "-d", "postgres", "-Atqc",
+        return self.run("psql", "-h", self.dir, "-p", str(self.port), "-U", "magotp", "-d", "postgres", "-Atqc",
                         text).stdout.strip()
 
     def kill(self):

@@ -23,10 +23,17 @@ static bool served(const char *socket_path)
 	return yes;
 }
 
-static void progress(const char *table, int64_t rows, void *arg)
+/* "[######......]  50 %  throttle      2048 of 4096 rows" */
+static void progress(const char *table, int64_t rows, int64_t total, void *arg)
 {
+	enum { WIDTH = 24 };
+	static const char full[] = "########################", none[] = "........................";
+	int done = total > 0 && rows < total ? (int)(rows * WIDTH / total) : WIDTH;
+
 	if (*(const bool *)arg)
-		fprintf(stderr, "\r\033[K%-14s %lld rows", table, (long long)rows);
+		fprintf(stderr, "\r\033[K[%.*s%.*s] %3d %%  %-14s %lld of %lld rows", done, full,
+			WIDTH - done, none, total > 0 ? (int)(rows * 100 / total) : 100, table,
+			(long long)rows, (long long)total);
 }
 
 static int fail(int r, const char *what, const char *err)

@@ -98,6 +98,7 @@ int server_reload(struct broker *b, char err[OPT_ERROR_MAX])
 
 static void on_hour(evutil_socket_t fd, short what, void *arg)
 {
+	struct store_lease purge = { "purge", NULL, PURGE_SECONDS - 60 };
 	struct broker *b = arg;
 	int r;
 
@@ -107,7 +108,13 @@ static void on_hour(evutil_socket_t fd, short what, void *arg)
 	/* With a tick under way the next hour will do. */
 	if (!ticker_idle(b->ticker))
 		return;
-	r = store_purge(b->store, b->boot, b->host, mag_now());
+	/* Of all brokers on the store one is enough. */
+	purge.holder = b->host;
+	r = store_lease(b->store, &purge, mag_now());
+	if (r == MAG_EBUSY)
+		r = store_purge_host(b->store, b->boot, b->host);
+	else if (!r)
+		r = store_purge(b->store, b->boot, b->host, mag_now());
 	if (r)
 		mag_log(MAG_LOG_WARNING, "old rows stay: %s", mag_strerror(r));
 }

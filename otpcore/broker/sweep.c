@@ -1,7 +1,8 @@
 /* The sweep: the calendar goes through all accounts that may have something due,
- * hourly and at start by itself, and when root asks. A run has two rounds: the
- * first counts, so that the guards of security.md 28 know what the second would
- * do. Each page of accounts is a request of its own in a tick of its own. */
+ * hourly and at start by itself, and when root asks. By itself one broker does at a
+ * time: it has the lease, renews it page by page, and keeps it until the next is due. A run has two
+ * rounds: the first counts, so that the guards of security.md 28 know what the second would do.
+ * Each page of accounts is a request of its own in a tick of its own. */
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "otpcore/base/buf.h"
+#include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
@@ -17,6 +19,8 @@
 #include "otpcore/broker/parts.h"
 
 #define SWEEP_SECONDS 3600
+#define LOOK_SECONDS  5   /* is the lease free? */
+#define LEASE_SECONDS 120 /* while a run is under way; longer than a page takes */
 #define LAST_SWEEP    "last_sweep"
 #define PAGE_ACCOUNTS 4 /* their dues fit one answer */
 #define PAGE_DUES     (PAGE_ACCOUNTS * DUES_MAX)
@@ -52,6 +56,7 @@ struct page {
 struct sweeper {
 	struct broker *broker;
 	struct event *timer;
+	int64_t next_at; /* mag_ticks_ms: of the own run */
 	struct run own, asked;
 	/* Of the run that was asked for; who asks later takes it over. */
 	const struct request *asker;
@@ -225,6 +230,18 @@ static void page_after(struct broker *b, struct page *p, int64_t now, struct wir
 
 static const struct handler handle_page;
 
+/* Ours now, for so long? */
+static bool lease(struct broker *b, int64_t seconds)
+{
+	struct store_lease sweep = { "sweep", b->host, seconds };
+	int r = store_lease(b->store, &sweep, mag_now());
+
+	if (r && r != MAG_EBUSY)
+		mag_log(MAG_LOG_WARNING, "whose turn the sweep is cannot be read: %s",
+			mag_strerror(r));
+	return r == 0;
+}
+
 static void next_page(struct broker *b, struct run *run)
 {
 	struct page *p = calloc(1, sizeof *p);
@@ -255,32 +272,42 @@ static void own_after(struct request *r)
 	struct run *run = p->run;
 
 	page_after(r->broker, p, r->now, NULL);
-	if (run->id == p->run_id)
+	if (run->id != p->run_id)
+		/* A little earlier than the hour: the own timer must find it free, too. */
+		(void)lease(r->broker, SWEEP_SECONDS - LOOK_SECONDS);
+	else if (lease(r->broker, LEASE_SECONDS))
 		next_page(r->broker, run);
+	else
+		run->id = 0; /* too slow: another broker has begun */
 }
 
 static const struct handler handle_page = { 0, own_want, own_decide, NULL, NULL, own_after };
 
-static void on_hour(evutil_socket_t fd, short what, void *arg)
+/* Looks often, so that a dead holder's turn does not fall out. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct sweeper *s = arg;
 
 	(void)fd;
 	(void)what;
+	if (mag_ticks_ms() < s->next_at || !ticker_idle(s->broker->ticker) ||
+		ticker_waiting(s->broker->ticker) || !lease(s->broker, LEASE_SECONDS))
+		return;
+	s->next_at = mag_ticks_ms() + SWEEP_SECONDS * 1000;
 	s->own = (struct run){ .id = store_new_id(), .counting = true };
 	next_page(s->broker, &s->own);
 }
 
 int sweeper_new(struct broker *b, struct sweeper **s_r)
 {
-	const struct timeval hour = { SWEEP_SECONDS, 0 };
+	const struct timeval look = { LOOK_SECONDS, 0 };
 	struct sweeper *s = calloc(1, sizeof *s);
 
 	if (!s)
 		return MAG_ENOMEM;
 	s->broker = b;
-	s->timer = event_new(b->base, -1, EV_PERSIST, on_hour, s);
-	if (!s->timer || event_add(s->timer, &hour)) {
+	s->timer = event_new(b->base, -1, EV_PERSIST, on_timer, s);
+	if (!s->timer || event_add(s->timer, &look)) {
 		sweeper_free(&s);
 		return MAG_ENOMEM;
 	}

@@ -2,6 +2,7 @@
  * comes meanwhile is the next (architecture.md 6). */
 #include "otpcore/broker/parts.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 
 #include "otpcore/base/clock.h"
@@ -21,8 +22,9 @@ struct ticker {
 	struct queue waiting;
 	struct store_tick *tick; /* NULL: none under way */
 	bool ended;
-	int end;       /* what the store said of the whole tick */
-	int64_t since; /* mag_ticks_ns of its submission */
+	int end;          /* what the store said of the whole tick */
+	int64_t since;    /* mag_ticks_ns of its submission */
+	struct event *io; /* while the store waits for its server */
 };
 
 static void queue_init(struct queue *q)
@@ -84,6 +86,8 @@ void ticker_free(struct ticker **t)
 	while ((r = queue_take(&(*t)->waiting)))
 		request_free(&r);
 	store_tick_free(&(*t)->tick);
+	if ((*t)->io)
+		event_free((*t)->io);
 	free(*t);
 	*t = NULL;
 }
@@ -202,6 +206,42 @@ static void on_done(struct store_tick *tick, int r, void *arg)
 		r < 0);
 }
 
+/* ---- while the store works elsewhere, the loop goes on ---- */
+
+static void watch(struct ticker *t);
+
+static void on_store(evutil_socket_t fd, short what, void *arg)
+{
+	struct ticker *t = arg;
+
+	(void)fd;
+	(void)what;
+	store_ready(t->broker->store);
+	if (!t->ended)
+		watch(t);
+}
+
+/* The connection may be another one each time. */
+static void watch(struct ticker *t)
+{
+	struct store_wait w = { .fd = -1 };
+	struct timeval until;
+	short what = EV_READ;
+
+	if (t->io)
+		event_free(t->io);
+	t->io = NULL;
+	if (!store_waits(t->broker->store, &w))
+		return;
+	if (w.write)
+		what |= EV_WRITE;
+	until = (struct timeval){ w.ms / 1000, w.ms % 1000 * 1000 };
+	t->io = event_new(t->broker->base, w.fd, what, on_store, t);
+	/* Without memory for it: as if there were no loop. */
+	if (!t->io || event_add(t->io, &until))
+		store_wait(t->broker->store);
+}
+
 /* ---- one tick after the other ---- */
 
 /* Two messages of one login are decided one after the other: the second may be
@@ -264,6 +304,8 @@ static void start(struct ticker *t)
 	}
 	t->since = mag_ticks_ns();
 	store_submit(t->tick, &ops, t);
+	if (!t->ended)
+		watch(t);
 }
 
 /* What the store said of one request: 0, an error, or MAG_ECONFLICT: again. */

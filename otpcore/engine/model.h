@@ -35,7 +35,7 @@ enum row_fate { ROW_CLEAN, ROW_NEW, ROW_CHANGED, ROW_DELETED };
 
 struct row {
 	int64_t id;      /* random, 63 bits */
-	int64_t version; /* 1 when inserted */
+	int64_t version; /* another after every write; 0: not in the store */
 	enum row_fate fate;
 };
 

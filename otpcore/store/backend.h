@@ -40,6 +40,8 @@ struct store_batch {
 	 * nothing, roll back instead. Neither, outside a transaction: reads. */
 	bool begin, commit;
 	bool unknown; /* out: COMMIT failed, nobody knows whether it is durable */
+	bool again;   /* out: two writers were in each other's way (a deadlock) */
+	/* NULL: run() waits. */
 	void (*resume)(void *arg, int r);
 	void *arg;
 };
@@ -62,6 +64,10 @@ struct backend_ops {
 	 *   writes: the first error, or MAG_ECONFLICT (all calls were made, so that
 	 *   every loser is known) */
 	int (*run)(void *backend, struct store_batch *batch);
+	/* NULL: run() never is pending. Is a batch? Then what the caller's loop waits for;
+	 * ready() when that has come. */
+	bool (*waits)(void *backend, struct store_wait *w_r);
+	void (*ready)(void *backend);
 	void (*rollback)(void *backend);
 	void (*checkpoint)(void *backend, bool idle);
 	int (*script)(void *backend, const char *sql); /* tests only; may be NULL */

@@ -6,9 +6,8 @@
 #include <string.h>
 
 #include "otpcore/base/err.h"
-#include "otpcore/store/work.h"
+#include "otpcore/store/copy.h"
 
-#define PAGE 256
 /* The schema that a store claims to have until the copy is whole. */
 #define UNFINISHED INT64_C(1000000)
 
@@ -63,147 +62,67 @@ static int write_page(struct store *to, const struct page *p)
 	return r;
 }
 
-struct copy {
-	struct store *from, *to;
+struct tables {
+	struct copy *copy;
 	struct page here, there;
-	store_progress_fn *fn;
-	void *arg;
-	int64_t done;
 };
 
-static int copy_table(struct copy *c)
+void copy_progress(struct copy *c, const char *table, size_t rows)
 {
+	c->done += (int64_t)rows;
+	c->fn(table, c->done, c->total, c->arg);
+}
+
+static int copy_table(struct tables *c)
+{
+	const char *name = row_table_name(c->here.table);
 	int64_t last = 0;
 	int r = 0;
 
 	do {
-		r = read_page(c->from, &c->here, last);
+		r = read_page(c->copy->from, &c->here, last);
 		if (r == 0 && c->here.n > 0)
-			r = write_page(c->to, &c->here);
+			r = write_page(c->copy->to, &c->here);
 		if (r == 0 && c->here.n > 0)
 			last = row_at(&c->here, c->here.n - 1)->id;
-		c->done += (int64_t)c->here.n;
-		c->fn(row_table_name(c->here.table), c->done, c->arg);
+		copy_progress(c->copy, name, c->here.n);
 	} while (r == 0 && c->here.n == PAGE);
 	return r;
 }
 
-static int compare_table(struct copy *c)
+static int compare_table(struct tables *c)
 {
 	int64_t last = 0;
 	int r = 0;
 
 	do {
-		r = read_page(c->from, &c->here, last);
+		r = read_page(c->copy->from, &c->here, last);
 		if (r == 0)
-			r = read_page(c->to, &c->there, last);
+			r = read_page(c->copy->to, &c->there, last);
 		if (r == 0 && (c->here.n != c->there.n || memcmp(c->here.rows, c->there.rows,
 								  c->here.n * c->here.size) != 0))
 			r = MAG_ECONFLICT;
 		if (r == 0 && c->here.n > 0)
 			last = row_at(&c->here, c->here.n - 1)->id;
+		copy_progress(c->copy, "comparing", c->here.n);
 	} while (r == 0 && c->here.n == PAGE);
 	return r;
 }
 
-static int each_table(struct copy *c, int (*fn)(struct copy *c))
+static int each_table(struct copy *copy, int (*fn)(struct tables *c))
 {
+	struct tables c = { .copy = copy };
 	int r = 0;
 
 	for (enum row_table table = 0; r == 0 && table < TABLE_COUNT; table++) {
 		size_t size = row_size(table);
 
-		c->here = (struct page){ table, size, 0, malloc(PAGE * size) };
-		c->there = (struct page){ table, size, 0, malloc(PAGE * size) };
-		r = c->here.rows != NULL && c->there.rows != NULL ? fn(c) : MAG_ENOMEM;
-		free(c->here.rows);
-		free(c->there.rows);
+		c.here = (struct page){ table, size, 0, malloc(PAGE * size) };
+		c.there = (struct page){ table, size, 0, malloc(PAGE * size) };
+		r = c.here.rows != NULL && c.there.rows != NULL ? fn(&c) : MAG_ENOMEM;
+		free(c.here.rows);
+		free(c.there.rows);
 	}
-	return r;
-}
-
-/* ---- counters, and numbers under a name ---- */
-
-struct counters {
-	size_t n;
-	struct throttle rows[PAGE];
-};
-
-static int on_counter(const struct store_cells *c, void *arg)
-{
-	struct counters *p = arg;
-	struct throttle *row = &p->rows[p->n++];
-	int64_t *const fields[] = { &row->kind, &row->subject, &row->period, &row->count,
-		&row->last_at };
-
-	for (int i = 0; i < 5; i++)
-		*fields[i] = c->ops->cell_int(c->statement, i);
-	return 0;
-}
-
-static int read_counters(struct store *s, const struct throttle *after, struct counters *p)
-{
-	struct store_value values[] = { work_integer(after->subject), work_integer(after->kind),
-		work_integer(after->period), work_limit(PAGE) };
-
-	memset(p, 0, sizeof *p);
-	return work_read(s, QUERY_PAGE_COUNTERS, values, 4, on_counter, p);
-}
-
-static int write_counters(struct store *to, const struct counters *p)
-{
-	struct store_value values[PAGE][5];
-	struct store_call calls[PAGE];
-	struct store_batch batch = { .calls = calls, .n = p->n, .begin = true, .commit = true };
-
-	for (size_t i = 0; i < p->n; i++) {
-		const struct throttle *row = &p->rows[i];
-		const int64_t fields[] = { row->kind, row->subject, row->period, row->count,
-			row->last_at };
-
-		for (size_t k = 0; k < 5; k++)
-			values[i][k] = work_integer(fields[k]);
-		calls[i] = (struct store_call){ .statement = QUERY_COPY_COUNTER,
-			.point = "store.claim",
-			.values = values[i],
-			.n_values = 5,
-			.must_change = true };
-	}
-	return work_run(to, &batch);
-}
-
-/* Copies, or where `compare` is said only looks whether they are the same. */
-static int all_counters(struct copy *c, bool compare)
-{
-	struct throttle last = { .subject = INT64_MIN };
-	struct counters *here = malloc(sizeof *here), *there = malloc(sizeof *there);
-	int r = here != NULL && there != NULL ? 0 : MAG_ENOMEM;
-
-	do {
-		if (r == 0)
-			r = read_counters(c->from, &last, here);
-		if (r == 0 && compare)
-			r = read_counters(c->to, &last, there);
-		if (r == 0 && compare && memcmp(here, there, sizeof *here) != 0)
-			r = MAG_ECONFLICT;
-		if (r == 0 && !compare && here->n > 0)
-			r = write_counters(c->to, here);
-		if (r == 0 && here->n > 0)
-			last = here->rows[here->n - 1];
-	} while (r == 0 && here->n == PAGE);
-	free(here);
-	free(there);
-	return r;
-}
-
-static int on_meta(const struct store_cells *c, void *arg)
-{
-	struct copy *copy = arg;
-	char name[128] = "";
-	int r = work_cell_text(c, 0, name, sizeof name);
-
-	if (r == 0)
-		r = store_meta_set(copy->to, name, c->ops->cell_int(c->statement, 1));
 	return r;
 }
 
@@ -216,6 +135,49 @@ static int claim_schema(struct store *s, int64_t schema)
 	return work_write(s, QUERY_META_SET, values, 2, NULL);
 }
 
+static int on_total(const struct store_cells *c, void *arg)
+{
+	*(int64_t *)arg = c->ops->cell_int(c->statement, 0);
+	return 0;
+}
+
+/* Of all tables that are copied; the sum is checked against what was. */
+static int count_rows(struct store *s, int64_t *n_r)
+{
+	return work_read(s, QUERY_COUNT_ROWS, NULL, 0, on_total, n_r);
+}
+
+static int copy_all(struct copy *c)
+{
+	int64_t arrived = 0;
+	int r = each_table(c, copy_table);
+
+	if (r == 0)
+		r = copy_counters(c, false);
+	if (r == 0)
+		r = copy_observed(c, false);
+	if (r == 0)
+		r = copy_meta(c, false);
+	if (r == 0)
+		r = count_rows(c->to, &arrived);
+	if (r == 0 && (c->done != c->total || arrived != c->total))
+		r = MAG_ECONFLICT;
+	return r;
+}
+
+static int compare_all(struct copy *c)
+{
+	int r = 0;
+
+	c->done = 0;
+	r = each_table(c, compare_table);
+	if (r == 0)
+		r = copy_counters(c, true);
+	if (r == 0)
+		r = copy_observed(c, true);
+	return r == 0 ? copy_meta(c, true) : r;
+}
+
 int store_copy(struct store *from, struct store *to, store_progress_fn *fn, void *arg)
 {
 	struct copy c = { .from = from, .to = to, .fn = fn, .arg = arg };
@@ -223,14 +185,10 @@ int store_copy(struct store *from, struct store *to, store_progress_fn *fn, void
 	int r = claim_schema(to, UNFINISHED);
 
 	if (r == 0)
-		r = each_table(&c, copy_table);
+		r = count_rows(from, &c.total);
 	if (r == 0)
-		r = all_counters(&c, false);
+		r = copy_all(&c);
 	if (r == 0)
-		r = work_read(from, QUERY_PAGE_META, NULL, 0, on_meta, &c);
-	if (r == 0)
-		r = each_table(&c, compare_table);
-	if (r == 0)
-		r = all_counters(&c, true);
+		r = compare_all(&c);
 	return r == 0 ? claim_schema(to, STORE_SCHEMA) : r;
 }

@@ -13,7 +13,6 @@
 #include "otpcore/base/log.h"
 
 #define SCHEME      "postgresql:"
-#define ANSWER_MS   8000 /* above the server's own deadlines */
 #define CONNECT_SEC "3"
 
 /* Durable whatever the server's default; nothing of ours waits longer than a login may. */
@@ -22,7 +21,7 @@ static const char settings_sql[] =
 	"SET idle_in_transaction_session_timeout = '10s'; SET client_encoding = 'UTF8';"
 	"SET standard_conforming_strings = on; SET DateStyle = 'ISO'; SET bytea_output = 'hex'";
 
-static int64_t clock_ms(void)
+int64_t pg_clock_ms(void)
 {
 	struct timespec t;
 
@@ -37,6 +36,12 @@ static void tell(char err[STORE_ERROR_MAX], const char *what, const char *messag
 	err[strcspn(err, "\n")] = '\0';
 }
 
+static void forget_prepared(struct pg *q)
+{
+	memset(q->prepared, 0, sizeof q->prepared);
+	memset(q->guards, 0, sizeof q->guards);
+}
+
 void pg_lost(struct pg *q, const char *what)
 {
 	char err[STORE_ERROR_MAX];
@@ -47,15 +52,15 @@ void pg_lost(struct pg *q, const char *what)
 	mag_log(MAG_LOG_ERROR, "store: %s", err);
 	PQfinish(q->conn);
 	q->conn = NULL;
-	memset(q->prepared, 0, sizeof q->prepared);
+	forget_prepared(q);
 }
 
 /* ---- waiting ---- */
 
-static int wait_for(struct pg *q, short events, int64_t until)
+int pg_wait_for(struct pg *q, short events, int64_t until)
 {
 	struct pollfd p = { PQsocket(q->conn), events, 0 };
-	int64_t left = until - clock_ms();
+	int64_t left = until - pg_clock_ms();
 	int n = left > 0 ? poll(&p, 1, (int)left) : 0;
 
 	if (n < 0 && errno == EINTR)
@@ -69,7 +74,7 @@ static int ready(struct pg *q, int64_t until)
 	int pending = PQflush(q->conn);
 
 	while (pending == 1 || (pending == 0 && PQisBusy(q->conn))) {
-		int got = wait_for(q, pending == 1 ? POLLIN | POLLOUT : POLLIN, until);
+		int got = pg_wait_for(q, pending == 1 ? POLLIN | POLLOUT : POLLIN, until);
 
 		if (got < 0)
 			return got;
@@ -80,9 +85,9 @@ static int ready(struct pg *q, int64_t until)
 	return pending < 0 ? MAG_ESTORE : 0;
 }
 
-int pg_result(struct pg *q, PGresult **result_r)
+static int next_result(struct pg *q, PGresult **result_r)
 {
-	int r = q->conn != NULL ? ready(q, clock_ms() + ANSWER_MS) : MAG_ESTORE;
+	int r = q->conn != NULL ? ready(q, pg_clock_ms() + PG_ANSWER_MS) : MAG_ESTORE;
 
 	if (r != 0) {
 		pg_lost(q, r == MAG_ETIMEOUT ? "PostgreSQL does not answer" : "PostgreSQL is gone");
@@ -106,6 +111,7 @@ int pg_fault(const PGresult *result, const char *what)
 		{ "55P03", MAG_EBUSY },     /* lock_not_available */
 		{ "57014", MAG_EBUSY },     /* query_canceled: a deadline */
 		{ "23505", MAG_ECONFLICT }, /* unique_violation */
+		{ "22012", MAG_ECONFLICT }, /* division_by_zero: a guard's */
 		{ "53200", MAG_ENOMEM },    /* out_of_memory */
 	};
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -122,6 +128,13 @@ int pg_fault(const PGresult *result, const char *what)
 	return r;
 }
 
+bool pg_again(const PGresult *result)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return state != NULL && (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0);
+}
+
 int pg_say(struct pg *q, const char *sql)
 {
 	PGresult *result = NULL;
@@ -131,7 +144,7 @@ int pg_say(struct pg *q, const char *sql)
 		pg_lost(q, sql);
 		return MAG_ESTORE;
 	}
-	while (r == 0 && (r = pg_result(q, &result)) == 0 && result != NULL) {
+	while (r == 0 && (r = next_result(q, &result)) == 0 && result != NULL) {
 		ExecStatusType status = PQresultStatus(result);
 
 		last = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK
@@ -142,7 +155,7 @@ int pg_say(struct pg *q, const char *sql)
 			r = last;
 	}
 	/* What is left of a failed one. */
-	while (q->conn != NULL && pg_result(q, &result) == 0 && result != NULL)
+	while (q->conn != NULL && next_result(q, &result) == 0 && result != NULL)
 		PQclear(result);
 	return r != 0 ? r : last;
 }
@@ -210,7 +223,7 @@ static int connect_to(struct pg *q, char err[STORE_ERROR_MAX])
 		PQfinish(q->conn);
 		q->conn = NULL;
 	}
-	memset(q->prepared, 0, sizeof q->prepared);
+	forget_prepared(q);
 	return r;
 }
 
@@ -235,6 +248,10 @@ void pg_close(void *backend)
 
 	if (q == NULL)
 		return;
+	for (size_t i = 0; i < q->n_results; i++)
+		PQclear(q->results[i]);
+	free(q->results);
+	free(q->made);
 	PQfinish(q->conn);
 	free(q->url);
 	free(q);

@@ -42,9 +42,9 @@ static void put_insert(FILE *f, const struct table *t)
 
 static void put_update(FILE *f, const struct table *t)
 {
-	size_t n = 3;
+	size_t n = 4;
 
-	fprintf(f, "UPDATE %s SET version = version + 1", t->name);
+	fprintf(f, "UPDATE %s SET version = $3", t->name);
 	for (size_t i = 0; i < t->n; i++) {
 		if (!t->columns[i].fixed)
 			fprintf(f, ", %s = $%zu", t->columns[i].name, n++);
@@ -74,6 +74,8 @@ char *row_sql(enum row_table table, enum row_verb verb)
 		put_update(f, t);
 	else if (verb == ROW_PAGE)
 		put_page(f, t);
+	else if (verb == ROW_VERSION)
+		fprintf(f, "SELECT version FROM %s WHERE id = $1", t->name);
 	else
 		fprintf(f, "DELETE FROM %s WHERE id = $1 AND version = $2", t->name);
 	if (fclose(f) != 0) {
@@ -153,6 +155,8 @@ size_t row_values(enum row_table table, enum row_verb verb, const struct row *ro
 
 	values_r[n++] = (struct store_value){ .type = 'i', .i = row->id };
 	values_r[n++] = (struct store_value){ .type = 'i', .i = row->version };
+	if (verb == ROW_UPDATE)
+		values_r[n++] = (struct store_value){ .type = 'i', .i = row->version + 1 };
 	for (size_t i = 0; verb != ROW_DELETE && i < t->n; i++) {
 		if (verb == ROW_INSERT || !t->columns[i].fixed)
 			values_r[n++] = value_of(&t->columns[i], row);

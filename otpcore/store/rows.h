@@ -23,7 +23,7 @@ enum row_table {
 	TABLE_MAIL,
 	TABLE_COUNT
 };
-enum row_verb { ROW_INSERT, ROW_UPDATE, ROW_DELETE, ROW_PAGE, ROW_VERBS };
+enum row_verb { ROW_INSERT, ROW_UPDATE, ROW_DELETE, ROW_PAGE, ROW_VERSION, ROW_VERBS };
 
 #define ROW_COLUMNS_MAX 24
 
@@ -46,7 +46,8 @@ size_t row_size(enum row_table table);
 size_t row_n_columns(enum row_table table);
 
 /* SQL text, `$N` parameters in the order of row_values(); malloc'd, NULL: no
- * memory. ROW_PAGE: those after the id $1, in order, at most $2. An INSERT that meets a row with
+ * memory. ROW_PAGE: those after the id $1, in order, at most $2. ROW_VERSION: that of the id $1. An
+ * UPDATE's third is the version that the row gets. An INSERT that meets a row with
  * the same key changes 0 rows. */
 char *row_sql(enum row_table table, enum row_verb verb);
 /* Replace every "{table}" by its column list; malloc'd, NULL: no memory. */

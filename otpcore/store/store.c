@@ -1,6 +1,7 @@
 /* Opening a store: which database it is, which schema it has. */
 #include "otpcore/store/store.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,29 @@ int store_schema(const struct store *s)
 void store_checkpoint(struct store *s)
 {
 	s->ops->checkpoint(s->backend, true);
+}
+
+bool store_waits(const struct store *s, struct store_wait *w_r)
+{
+	return s->ops->waits != NULL && s->ops->waits(s->backend, w_r);
+}
+
+void store_ready(struct store *s)
+{
+	if (s->ops->ready != NULL)
+		s->ops->ready(s->backend);
+}
+
+void store_wait(struct store *s)
+{
+	struct store_wait w = { 0 };
+
+	while (store_waits(s, &w)) {
+		struct pollfd p = { w.fd, w.write ? POLLIN | POLLOUT : POLLIN, 0 };
+
+		(void)poll(&p, 1, (int)w.ms);
+		store_ready(s);
+	}
 }
 
 int64_t store_new_id(void)

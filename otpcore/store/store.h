@@ -71,6 +71,19 @@ struct store_tick_ops {
  * and may free the tick. `ops` must outlive it. */
 void store_submit(struct store_tick *t, const struct store_tick_ops *ops, void *arg);
 
+/* Is a tick under way that waits for a database server? Then the caller's loop waits for
+ * `fd` (to read, or to write as well) for `ms` at most and says store_ready(): done may be
+ * called from there. */
+struct store_wait {
+	int fd;
+	bool write;
+	int64_t ms;
+};
+bool store_waits(const struct store *s, struct store_wait *w_r);
+void store_ready(struct store *s);
+/* For who has no loop: until no tick is under way. */
+void store_wait(struct store *s);
+
 int store_tick_new(struct store *s, int64_t now, struct store_tick **tick_r);
 void store_tick_free(struct store_tick **t);
 
@@ -309,6 +322,17 @@ int store_mail_known(struct store *s, const char *once, bool *known_r);
 int store_meta_get(struct store *s, const char *name, int64_t *value_r);
 int store_meta_set(struct store *s, const char *name, int64_t value);
 
+/* ---- leases: what one of all brokers does at a time ---- */
+#define STORE_LEASE_MAX 7200 /* seconds; one that claims to last longer is void */
+
+struct store_lease {
+	const char *name, *holder; /* "sweep"; a host */
+	int64_t seconds;           /* from now on */
+};
+/* Take it, or renew the own one: 0; MAG_EBUSY: another holder has it, until later than
+ * `now`. Nobody gives one back: `seconds` 0 ends it. */
+int store_lease(struct store *s, const struct store_lease *lease, int64_t now);
+
 /* ---- organisations and their terms (O2), outside ticks ---- */
 typedef int store_organisation_fn(const char *name, int64_t accounts, void *arg);
 typedef int store_terms_fn(const struct terms *row, void *arg);
@@ -334,8 +358,9 @@ int store_cancel_tokens(struct store *s, int64_t batch);
 int store_drop_import(struct store *s, const char *serial, int64_t since, int64_t *n_r);
 
 /* ---- a store into another ---- */
-/* After each page: of which table, and how many rows there are by now. */
-typedef void store_progress_fn(const char *table, int64_t rows, void *arg);
+/* After each page: of which table, and how many rows of all there are by now; "comparing"
+ * begins anew. */
+typedef void store_progress_fn(const char *table, int64_t rows, int64_t total, void *arg);
 /* All of `from` into `to`, which was just created; then both are read and compared. Nobody
  * else may use either. Until it is whole `to` opens for nobody (MAG_ESCHEMA). 0;
  * MAG_ECONFLICT: they differ; MAG_ESTORE, MAG_ENOMEM. */
@@ -352,5 +377,7 @@ int store_delete_account(struct store *s, const char *name, int64_t now);
  * host's earlier boots, imports that nobody committed for a day, mails two years
  * after they went out (until then the row keeps them from going out again). */
 int store_purge(struct store *s, const char *boot, const char *host, int64_t now);
+/* Only this host's share of it: its session ids. */
+int store_purge_host(struct store *s, const char *boot, const char *host);
 
 #endif

@@ -8,6 +8,8 @@
 #include "otpcore/store/fault.h"
 #include "otpcore/store/tick.h"
 
+#define DEADLOCKS_MAX 8 /* a tick may meet */
+
 /* ---- a tick and its requests ---- */
 
 int store_tick_new(struct store *s, int64_t now, struct store_tick **tick_r)
@@ -90,7 +92,7 @@ static void batch_clear(struct store_tick *t)
 {
 	arena_reset(&t->batch_arena);
 	t->batch.n = 0;
-	t->batch.begin = t->batch.commit = t->batch.unknown = false;
+	t->batch.begin = t->batch.commit = t->batch.unknown = t->batch.again = false;
 }
 
 struct store_call *tick_call(struct store_tick *t, int statement, const char *point,
@@ -168,6 +170,19 @@ static enum tick_phase after_conflict(struct store_tick *t)
 	return next_alone(t, 0) == NOBODY ? PHASE_END : PHASE_READ;
 }
 
+/* Two ticks were in each other's way: half of it once more, the others in a later one. */
+static enum tick_phase halve(struct store_tick *t)
+{
+	size_t n = 0, active = 0;
+
+	for (size_t i = 0; i < t->n_requests; i++)
+		active += t->requests[i].active;
+	for (size_t i = 0; active > 1 && i < t->n_requests; i++)
+		if (t->requests[i].active && ++n > (active + 1) / 2)
+			t->requests[i].lost = true;
+	return PHASE_READ;
+}
+
 /* Something went wrong, nothing of this pass is committed: what now? */
 static enum tick_phase after_failure(struct store_tick *t, int r)
 {
@@ -179,10 +194,14 @@ static enum tick_phase after_failure(struct store_tick *t, int r)
 	want_forget_handed(t);
 	/* Durable or not, nobody knows; or no memory to go on with; or each request
 	 * alone would wait as long again. */
-	if (t->batch.unknown || t->error != 0 || r == MAG_EBUSY)
+	if (t->batch.unknown || t->error != 0)
 		return give_up(t, r);
+	if (r == MAG_EBUSY && t->batch.again && t->deadlocks++ < DEADLOCKS_MAX)
+		return halve(t);
 	if (r == MAG_ECONFLICT)
 		return after_conflict(t);
+	if (r == MAG_EBUSY)
+		return give_up(t, r);
 	if (t->alone != NOBODY)
 		return PHASE_CHARGES;
 	mag_log(MAG_LOG_WARNING, "store: a tick of %zu failed (%s): its requests run alone",
@@ -200,6 +219,9 @@ static int start_read(struct store_tick *t)
 	write_clear(&t->claims);
 	write_clear(&t->settled);
 	t->touched = t->suspect = t->open = false;
+	t->stamp = store_new_id() >> 1; /* + 1 fits */
+	if (t->stamp <= 0)
+		return MAG_ESTORE;
 	activate(t);
 	batch_clear(t);
 	r = want_read_calls(t);
@@ -301,6 +323,32 @@ static int start_commit(struct store_tick *t)
 	return r == 0 && (t->open || t->batch.n > 0) ? batch_run(t) : r;
 }
 
+static enum tick_phase committed(struct store_tick *t)
+{
+	t->open = false;
+	write_done(t, &t->settled);
+	t->any_kept = true;
+	want_forget_handed(t);
+	return t->alone == NOBODY ? PHASE_END : run_alone(t, t->alone + 1);
+}
+
+/* A row by which this pass can be recognised, where what can be read is durable. */
+static const struct write *written(const struct store_tick *t)
+{
+	const struct write_list *const lists[] = { &t->settled, &t->claims };
+
+	for (size_t k = 0; !t->store->ops->exclusive && k < 2; k++) {
+		for (size_t i = 0; i < lists[k]->n; i++) {
+			const struct write *w = &lists[k]->items[i];
+
+			if (w->table != TABLE_MAIL &&
+				(w->fate == ROW_NEW || w->fate == ROW_CHANGED))
+				return w;
+		}
+	}
+	return NULL;
+}
+
 static enum tick_phase finish_commit(struct store_tick *t, int r)
 {
 	if (r == MAG_ECONFLICT)
@@ -310,13 +358,50 @@ static enum tick_phase finish_commit(struct store_tick *t, int r)
 		t->batch.unknown = true;
 		r = MAG_ESTORE;
 	}
-	if (r != 0)
-		return after_failure(t, r);
-	t->open = false;
-	write_done(t, &t->settled);
-	t->any_kept = true;
-	want_forget_handed(t);
-	return t->alone == NOBODY ? PHASE_END : run_alone(t, t->alone + 1);
+	if (r != 0 && t->batch.unknown && written(t) != NULL)
+		return PHASE_LOOK;
+	return r == 0 ? committed(t) : after_failure(t, r);
+}
+
+static int on_version(const struct store_cells *cells, void *arg)
+{
+	struct store_tick *t = arg;
+	int64_t version = cells->ops->cell_int(cells->statement, 0);
+
+	t->seen = version == t->stamp || version == t->stamp + 1;
+	return 0;
+}
+
+/* Seen is not yet durable everywhere (a commit that still waited for its replica): a
+ * write behind it is, once it is committed. */
+static int start_look(struct store_tick *t)
+{
+	const struct write *w = written(t);
+	struct store_value *values = NULL;
+	struct store_call *c = NULL;
+	int r = 0;
+
+	batch_clear(t);
+	t->open = t->seen = false;
+	c = tick_call(t, STATEMENT_ROW(w->table, ROW_VERSION), "store.read", 1, &values);
+	if (c == NULL)
+		return MAG_ENOMEM;
+	values[0] = (struct store_value){ 'i', w->row->id, NULL, 0 };
+	c->row = on_version;
+	c->arg = t;
+	r = charge_decoy_call(t);
+	t->batch.begin = t->batch.commit = true;
+	return r == 0 ? batch_run(t) : r;
+}
+
+static enum tick_phase finish_look(struct store_tick *t, int r)
+{
+	if (r == 0 && t->seen) {
+		mag_log(MAG_LOG_NOTICE, "store: a commit whose answer was lost is there");
+		return committed(t);
+	}
+	t->batch.unknown = true;
+	return after_failure(t, MAG_ESTORE);
 }
 
 /* A guess that was looked at is charged, whatever else came to nothing. */
@@ -357,6 +442,7 @@ static const struct phase phases[PHASE_END] = {
 	[PHASE_SETTLE] = { start_settle, finish_settle },
 	[PHASE_COMMIT] = { start_commit, finish_commit },
 	[PHASE_CHARGES] = { start_charges, finish_charges },
+	[PHASE_LOOK] = { start_look, finish_look },
 };
 
 /* An error only if nobody has anything of this tick. */

@@ -104,6 +104,7 @@ enum tick_phase {
 	PHASE_COMMIT,
 	PHASE_KEPT,    /* committed: who is next? */
 	PHASE_CHARGES, /* only the charges of a request that failed alone */
+	PHASE_LOOK,    /* is what was committed there, or not? */
 	PHASE_END,
 };
 
@@ -131,6 +132,11 @@ struct store_tick {
 	bool wrote;    /* the claim changed something */
 	bool suspect;  /* a handler used a row that could not be read, or marked nonsense */
 	int error;     /* no memory */
+	/* What rows that this pass claims have as their version, + 1 when settled: nobody
+	 * else writes it, so who finds it knows whose the row is. */
+	int64_t stamp;
+	bool seen;     /* PHASE_LOOK has found it */
+	int deadlocks; /* in a row */
 
 	struct charge_list charges, refunds; /* of decide, of settle */
 	struct write_list claims, settled;
@@ -189,6 +195,8 @@ void charge_keep_positive(struct charge_list *list);
 
 /* ---- write.c ---- */
 int write_calls(struct store_tick *t, struct write_list *list, const char *point);
+/* The version its rows get. */
+int64_t write_stamp(const struct store_tick *t, const struct write_list *list);
 /* After the calls: versions and fates of the rows. */
 void write_done(struct store_tick *t, struct write_list *list);
 /* After a lost race: mark the requests that touched lost rows; how many. */

@@ -257,3 +257,10 @@ int store_purge(struct store *s, const char *boot, const char *host, int64_t now
 		calls[i].point = "store.claim";
 	return work_run(s, &batch);
 }
+
+int store_purge_host(struct store *s, const char *boot, const char *host)
+{
+	struct store_value place[] = { work_text(boot), work_text(host) };
+
+	return work_write(s, QUERY_PURGE_SESSIONS, place, 2, NULL);
+}

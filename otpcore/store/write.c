@@ -264,7 +264,12 @@ static int order(const void *a, const void *b)
 	return x->row->id < y->row->id ? -1 : x->row->id > y->row->id;
 }
 
-static int add_call(struct store_tick *t, struct write *w, const char *point)
+int64_t write_stamp(const struct store_tick *t, const struct write_list *list)
+{
+	return list == &t->claims ? t->stamp : t->stamp + 1;
+}
+
+static int add_call(struct store_tick *t, struct write *w, int64_t stamp, const char *point)
 {
 	static const enum row_verb verbs[] = {
 		[ROW_NEW] = ROW_INSERT, [ROW_CHANGED] = ROW_UPDATE, [ROW_DELETED] = ROW_DELETE
@@ -277,8 +282,10 @@ static int add_call(struct store_tick *t, struct write *w, const char *point)
 	if (c == NULL)
 		return MAG_ENOMEM;
 	if (verb == ROW_INSERT)
-		w->row->version = 1;
+		w->row->version = stamp;
 	c->n_values = row_values(w->table, verb, w->row, values);
+	if (verb == ROW_UPDATE)
+		values[2].i = stamp;
 	c->arg = w;
 	/* A mail that is there already is no lost race: that is what its key is for. */
 	c->must_change = w->table != TABLE_MAIL || verb != ROW_INSERT;
@@ -299,7 +306,7 @@ int write_calls(struct store_tick *t, struct write_list *list, const char *point
 	}
 	qsort(sorted, n, sizeof(struct write *), order);
 	for (size_t i = 0; r == 0 && i < n; i++)
-		r = add_call(t, sorted[i], point);
+		r = add_call(t, sorted[i], write_stamp(t, list), point);
 	return r;
 }
 
@@ -316,7 +323,7 @@ void write_done(struct store_tick *t, struct write_list *list)
 		struct write *w = &list->items[i];
 
 		if (w->fate == ROW_CHANGED)
-			w->row->version++;
+			w->row->version = write_stamp(t, list);
 		if (w->row->fate != ROW_DELETED)
 			w->row->fate = ROW_CLEAN;
 	}

@@ -136,10 +136,13 @@ static void on_done(struct store_tick *t, int r, void *arg)
 
 static const struct store_tick_ops ops = { on_decide, on_settle, on_done };
 
+static struct store *running; /* of the last begin() */
+
 struct store_tick *begin(struct fixture *f, size_t requests)
 {
 	struct store_tick *t = NULL;
 
+	running = f->s;
 	assert_int_equal(store_tick_new(f->s, NOW, &t), 0);
 	for (size_t i = 0; i < requests; i++)
 		assert_int_equal(store_request(t, NULL), i);
@@ -150,6 +153,7 @@ void run(struct store_tick *t, struct script *s)
 {
 	s->done = s->decided = 0;
 	store_submit(t, &ops, s);
+	store_wait(running);
 	assert_int_equal(s->done, 1);
 }
 

@@ -3,7 +3,7 @@
 # folder, on a socket there. Runs in the build directory.
 #   postgresql.sh [TEST...]
 set -u
-tests=${*:-test_store_rows test_store_tick test_store_token test_store_due test_store_race test_store_copy test_store_lists}
+tests=${*:-test_store_rows test_store_tick test_store_token test_store_due test_store_race test_store_copy test_store_lists test_store_lease test_store_pg}
 
 bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 [ -n "$bin" ] && [ -x "$bin/initdb" ] || { echo "skipped: postgresql is not there"; exit 77; }

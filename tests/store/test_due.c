@@ -116,12 +116,14 @@ static void test_a_waiting_mail_is_taken_by_one(void **state)
 	struct notice n = { .once = "revoked:5" };
 	struct page p = { 0 };
 	struct script s = { .decide = decide_send, .arg = &p.mails[0] };
+	int64_t waiting = 0;
 
 	notify(f, &n);
 	assert_int_equal(store_mails_waiting(f->s, NOW - 1, 10, on_mail, &p), 0);
 	assert_int_equal(p.n, 0);
 	assert_int_equal(store_mails_waiting(f->s, NOW, 10, on_mail, &p), 0);
 	assert_int_equal(p.n, 1);
+	waiting = p.mails[0].row.version;
 	run(begin(f, 1), &s);
 	assert_int_equal(s.r, 0);
 	assert_false(s.lost[0]);
@@ -133,7 +135,7 @@ static void test_a_waiting_mail_is_taken_by_one(void **state)
 	assert_int_equal(store_mails_waiting(f->s, NOW + 60, 10, on_mail, &p), 0);
 	assert_int_equal(p.n, 1);
 	assert_int_equal(p.mails[0].attempts, 1);
-	assert_int_equal(p.mails[0].row.version, 2);
+	assert_int_not_equal(p.mails[0].row.version, waiting);
 	assert_string_equal(p.mails[0].once, "revoked:5");
 	assert_string_equal(p.mails[0].template, "expiry");
 }

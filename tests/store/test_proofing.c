@@ -100,6 +100,7 @@ static void test_the_latest_courses(void **state)
 	struct script s = { .decide = decide_change };
 	struct proofings all = { 0 };
 	struct store_tick *t;
+	int64_t before;
 
 	assert_int_equal(grant(f, &bob), 0);
 	courses(f, &all);
@@ -110,6 +111,7 @@ static void test_the_latest_courses(void **state)
 	}
 	assert_int_equal(all.rows[0].state, PROOFING_ISSUED);
 	assert_string_equal(all.rows[0].agent, "carol");
+	before = all.rows[0].row.version;
 	t = begin(f, 1);
 	store_want_proofings(t, "bob");
 	run(t, &s);
@@ -117,7 +119,7 @@ static void test_the_latest_courses(void **state)
 	courses(f, &all);
 	assert_int_equal(all.rows[0].state, PROOFING_DONE);
 	assert_int_equal(all.rows[0].used_at, NOW + 99);
-	assert_int_equal(all.rows[0].row.version, 2);
+	assert_int_not_equal(all.rows[0].row.version, before);
 }
 
 struct page {

@@ -12,7 +12,7 @@ static void test_account_comes_back(void **state)
 	a = load(f, "alice");
 	assert_true(a->exists);
 	assert_string_equal(a->account.name, "alice");
-	assert_int_equal(a->account.row.version, 1);
+	assert_true(a->account.row.version > 0);
 	assert_int_equal(a->n_phones, 1);
 	assert_string_equal(a->phones[0].masked, "0142");
 	assert_int_equal(a->phones[0].number_hash.len, HASH_LEN);
@@ -234,18 +234,20 @@ static void test_two_requests_on_one_row_are_decided_in_order(void **state)
 	assert_int_equal(counter(f, THROTTLE_CHAIN, chain, 0), 2);
 	a = load(f, "alice");
 	assert_int_equal(a->challenges[0].state, CHALLENGE_USED);
-	assert_int_equal(a->challenges[0].row.version, 2);
+	assert_true(a->challenges[0].row.version > 0);
 	free(a);
 }
 
 /* ---- settle ---- */
+
+static int64_t claimed; /* the version of that row */
 
 static void decide_login(struct store_tick *t, struct script *s)
 {
 	struct aggregate *a = store_account(t, "alice");
 	struct challenge *c = &a->challenges[0];
 
-	(void)s;
+	*(int64_t *)s->arg = c->row.version;
 	c->state = CHALLENGE_USED;
 	store_mark_challenge(t, 0, c, ROW_CHANGED);
 }
@@ -256,8 +258,8 @@ static void settle_login(struct store_tick *t, struct script *s)
 	struct challenge *c = &a->challenges[0];
 	struct login *l = store_login(t, 77);
 
-	(void)s;
-	assert_int_equal(c->row.version, 2); /* claimed */
+	claimed = c->row.version;
+	assert_int_not_equal(claimed, *(int64_t *)s->arg);
 	c->used_at = NOW;
 	store_mark_challenge(t, 0, c, ROW_CHANGED);
 	fill_login(l, a->account.row.id, 77);
@@ -274,19 +276,20 @@ static void decide_look_login(struct store_tick *t, struct script *s)
 	struct aggregate *a = store_account(t, "alice");
 
 	(void)s;
-	assert_int_equal(l->row.version, 1);
+	assert_true(l->row.version > 0);
 	assert_int_equal(l->verdict, 9);
 	assert_memory_equal(l->answer.data, "yes", 3);
 	assert_int_equal(a->latest.row.id, 77);
 	assert_int_equal(a->previous.row.id, 0); /* the own login is not the previous one */
 	assert_int_equal(a->challenges[0].used_at, NOW);
-	assert_int_equal(a->challenges[0].row.version, 3);
+	assert_int_not_equal(a->challenges[0].row.version, claimed);
 }
 
 static void test_rows_marked_in_settle_are_committed(void **state)
 {
 	struct fixture *f = *state;
-	struct script s = { .decide = decide_login, .settle = settle_login };
+	int64_t before = 0;
+	struct script s = { .decide = decide_login, .settle = settle_login, .arg = &before };
 	struct store_tick *t = NULL;
 	struct aggregate *a = NULL;
 

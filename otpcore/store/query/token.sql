@@ -66,3 +66,12 @@ SELECT value FROM meta WHERE name = $1;
 --: meta_set ti
 INSERT INTO meta (name, value) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- ---- leases: $1 name, $2 holder, $3 now, $4 later than any good one ends, $5 until ----
+--: lease_of_other ttii
+SELECT 1 FROM lease WHERE name = $1 AND holder <> $2 AND until > $3 AND until <= $4;
+--: lease_take ttiii
+INSERT INTO lease (name, holder, until, version) VALUES ($1, $2, $5, 1)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until,
+	version = lease.version + 1
+WHERE lease.holder = excluded.holder OR lease.until <= $3 OR lease.until > $4;

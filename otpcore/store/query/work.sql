@@ -103,5 +103,25 @@ ORDER BY subject, kind, period LIMIT $4;
 --: copy_counter iiiii
 INSERT INTO throttle (kind, subject, period, count, last_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING;
+-- After service $1, account $2, reason $3; $4 limit.
+--: page_observed ttti
+SELECT service, account, reason, rhost, times, first_at, last_at FROM observed
+WHERE service > $1 OR (service = $1 AND (account > $2 OR (account = $2 AND reason > $3)))
+ORDER BY service, account, reason LIMIT $4;
+--: copy_observed ttttiii
+INSERT INTO observed (service, account, reason, rhost, times, first_at, last_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING;
+--: find_observed ttt
+SELECT service, account, reason, rhost, times, first_at, last_at FROM observed
+WHERE service = $1 AND account = $2 AND reason = $3;
+--: count_rows
+SELECT (SELECT count(*) FROM account) + (SELECT count(*) FROM subscription)
+	+ (SELECT count(*) FROM phone) + (SELECT count(*) FROM token)
+	+ (SELECT count(*) FROM recovery) + (SELECT count(*) FROM challenge)
+	+ (SELECT count(*) FROM login) + (SELECT count(*) FROM session)
+	+ (SELECT count(*) FROM licence) + (SELECT count(*) FROM proofing)
+	+ (SELECT count(*) FROM certificate) + (SELECT count(*) FROM seats)
+	+ (SELECT count(*) FROM terms) + (SELECT count(*) FROM mail)
+	+ (SELECT count(*) FROM throttle) + (SELECT count(*) FROM observed) AS n;
 --: page_meta
 SELECT name, value FROM meta WHERE name <> 'schema' ORDER BY name;

@@ -97,3 +97,11 @@ CREATE TABLE seats (
 	seats BIGINT NOT NULL,
 	taken BIGINT NOT NULL CHECK (taken >= 0)
 ) /*sqlite: STRICT*/;
+
+-- What one of all brokers does at a time: until then it is the holder's.
+CREATE TABLE lease (
+	name TEXT PRIMARY KEY NOT NULL,
+	holder TEXT NOT NULL,
+	until BIGINT NOT NULL,
+	version BIGINT NOT NULL
+) /*sqlite: STRICT*/;
