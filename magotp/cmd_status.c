@@ -38,7 +38,7 @@ static const struct hint {
 static void hint_text(const struct wire_notice *n, struct mag_buf *text, const char **command_r)
 {
 	bool token = strncmp(n->id, "token-", 6) == 0;
-	char name[32];
+	char name[48];
 
 	*command_r = "";
 	for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
@@ -51,7 +51,8 @@ static void hint_text(const struct wire_notice *n, struct mag_buf *text, const c
 			at ? (size_t)(at - hints[i].text) : strlen(hints[i].text));
 		if (at) {
 			mag_buf_puts(
-				text, token ? text_token(n->what, name, sizeof name) : n->what);
+				text, token ? text_token(TEXT_ENGLISH, n->what, name, sizeof name)
+					    : n->what);
 			mag_buf_puts(text, at + 2);
 		}
 		*command_r = hints[i].command;

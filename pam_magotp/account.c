@@ -70,6 +70,7 @@ static int denied(struct visit *v, bool key_alone, const struct wire_result *res
 		.require = a->require,
 		.level = a->level,
 		.help = a->help,
+		.language = a->language,
 		.detail = result->detail,
 		.has = flow_has(a->factors, a->n_factors),
 		.key_alone = key_alone,

@@ -98,6 +98,7 @@ static void fill_refusal(const struct flow *f, unsigned verdict, struct flow_ref
 		.require = login->require,
 		.level = login->level,
 		.help = login->help,
+		.language = login->language,
 		.has = flow_has(login->factors, login->n_factors) };
 }
 
@@ -115,7 +116,7 @@ enum step flow_refuse_text(struct flow *f, unsigned verdict, enum text id)
 {
 	struct flow_refusal refusal;
 	fill_refusal(f, verdict, &refusal);
-	refusal.text = text_words(id, false);
+	refusal.text = id;
 	tell_refusal(f, &refusal);
 	return flow_refuse_mute(f, verdict);
 }
@@ -240,6 +241,7 @@ static int begin(struct flow *f, enum step *next_r)
 	}
 	if (r)
 		goto out;
+	f->args.language = text_language(f->login->language);
 	r = mag_secret_set(&f->out->txn, f->login->txn.data, f->login->txn.len);
 	if (!r)
 		*next_r = decided(f, &result);

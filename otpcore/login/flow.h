@@ -7,6 +7,7 @@
 
 #include "otpcore/base/secret.h"
 #include "otpcore/client/client.h"
+#include "otpcore/login/texts.h"
 
 /* How the conversation reaches the person. Both return 0 or MAG_ECONV. */
 struct flow_io {
@@ -89,20 +90,22 @@ int flow_request(const struct client *c, bool answered, uint16_t message, const 
 int flow_split(const struct mag_secret *typed, const struct flow_options *options,
 	struct mag_secret *password_r, struct mag_secret *factor_r);
 
-/* "Last login ..." and what is near, for the session phase; "" if there is
- * nothing to say. */
+/* "Last login ..." and what is near, for the session phase, in open's language; "" if
+ * there is nothing to say. */
 char *flow_session_text(const struct wire_open_rep *open, char *buf, size_t cap);
 
-/* "a phone", "a token", "a phone and a token", "": what an account has. */
-const char *flow_has(const struct wire_factor *factors, size_t n);
+/* What an account has. */
+enum flow_has { FLOW_HAS_PHONE = 1, FLOW_HAS_OTHER = 2 }; /* bits; a token or an app */
+unsigned flow_has(const struct wire_factor *factors, size_t n);
 
 /* The refusal texts of the account phase and of the tools, made from a verdict
- * and what the broker said; several lines, each <= 80 columns. */
+ * and what the broker said; several lines, each <= 80 columns. `cap`: at least 512. */
 struct flow_refusal {
 	unsigned verdict;
 	const char *service, *host, *require, *help, *detail;
-	const char *has;  /* "a phone", "" */
-	const char *text; /* said instead of the verdict's own sentence, or NULL */
+	const char *language; /* a tag, or NULL: English */
+	unsigned has;         /* enum flow_has */
+	enum text text;       /* said instead of the verdict's own sentence, or 0 */
 	/* A token is at fault: what the notice of it speaks of ("3401", ""); else NULL. */
 	const char *token;
 	bool key_alone; /* refused because only a key was presented */
@@ -112,7 +115,7 @@ struct flow_refusal {
 char *flow_refusal_text(const struct flow_refusal *r, char *buf, size_t cap);
 
 /* One sentence for a verdict: what happened and what to do next ("That code has
- * expired. Ask for a new one."). Static. Used by the tools for exit 1. */
+ * expired. Ask for a new one."). Static, English. Used by the tools for exit 1. */
 const char *flow_verdict_text(unsigned verdict);
 
 #endif

@@ -1,7 +1,4 @@
 /* What is the matter with a phone or a token that is not offered (L13, L14). */
-#include <stdio.h>
-#include <string.h>
-
 #include "otpcore/base/text.h"
 #include "otpcore/login/texts.h"
 
@@ -19,9 +16,9 @@ static const struct {
 	{ "proofing-pending", TEXT_PROOFING, TEXT_PROOFING },
 };
 
-void text_put_notice(struct mag_buf *out, const char *id, const char *what)
+void text_put_notice(struct mag_buf *out, unsigned language, const char *id, const char *what)
 {
-	const struct text_args args = { .masked = what };
+	const struct text_args args = { .language = language, .masked = what };
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		if (mag_streq(texts[i].id, id))
@@ -29,13 +26,19 @@ void text_put_notice(struct mag_buf *out, const char *id, const char *what)
 				false, &args);
 }
 
-const char *text_token(const char *what, char *buf, size_t cap)
+const char *text_token(unsigned language, const char *what, char *buf, size_t cap)
 {
+	char digits[9];
+	const struct text_args args = { .language = language,
+		.first = mag_clean(digits, sizeof digits, what) };
+	struct mag_buf out;
+
+	mag_buf_init(&out, buf, cap);
 	if (!what || !*what)
-		snprintf(buf, cap, "Your token");
+		text_put(&out, TEXT_YOUR_TOKEN, false, &args);
 	else if (mag_streq(what, TEXT_APP))
-		snprintf(buf, cap, "Your app");
+		text_put(&out, TEXT_YOUR_APP, false, &args);
 	else
-		snprintf(buf, cap, "Token %.8s", what);
+		text_put(&out, TEXT_THE_TOKEN, false, &args);
 	return buf;
 }

@@ -5,37 +5,62 @@
 #include "otpcore/login/flow.h"
 #include "otpcore/login/texts.h"
 
-static void put_line(struct mag_buf *out, enum text id, const char *what)
+static void put_line(struct mag_buf *out, unsigned language, enum text id, const char *what)
 {
 	char line[400];
 	struct mag_buf b = MAG_BUF(line);
-	struct text_args args = { .first = what };
+	struct text_args args = { .language = language, .first = what };
 	text_put(&b, id, false, &args);
 	text_put_wrapped(out, line);
 }
 
+static enum text label_of(enum strength strength)
+{
+	static const enum text labels[] = {
+#define STRENGTH(name, id, label) [STRENGTH_##name] = TEXT_STRENGTH_##name,
+#include "otpcore/base/strength.def"
+#undef STRENGTH
+	};
+	return labels[strength];
+}
+
+/* "2026-11-21 14:02 from 203.0.113.7, Phone OTP" */
+static void put_previous(struct mag_buf *out, unsigned language, const struct wire_open_rep *open)
+{
+	enum strength strength = strength_from_id(open->previous_strength);
+	char when[32], from[257];
+	const struct text_args args = { .language = language,
+		.first = mag_time_minute(open->previous_at, when, sizeof when),
+		.last = mag_clean(from, sizeof from, open->previous_from) };
+
+	if (*from)
+		text_put(out, TEXT_LAST_LOGIN_FROM, false, &args);
+	else
+		mag_buf_puts(out, when);
+	if (strength == STRENGTH_NONE)
+		return;
+	mag_buf_puts(out, ", ");
+	text_put(out, label_of(strength), false, &args);
+}
+
 char *flow_session_text(const struct wire_open_rep *open, char *buf, size_t cap)
 {
-	char what[360], when[32], from[257];
+	char what[360], when[32];
 	struct mag_buf out, b = MAG_BUF(what);
-	enum strength strength = strength_from_id(open->previous_strength);
+	unsigned language = text_language(open->language);
 
 	mag_buf_init(&out, buf, cap);
 	if (open->previous_at > 0) {
-		mag_buf_puts(&b, mag_time_minute(open->previous_at, when, sizeof when));
-		if (*open->previous_from)
-			mag_buf_printf(
-				&b, " from %s", mag_clean(from, sizeof from, open->previous_from));
-		if (strength != STRENGTH_NONE)
-			mag_buf_printf(&b, ", %s", strength_label(strength));
-		put_line(&out, TEXT_LAST_LOGIN, what);
+		put_previous(&b, language, open);
+		put_line(&out, language, TEXT_LAST_LOGIN, what);
 	}
 	if (open->renewal_at > 0)
-		put_line(&out, TEXT_RENEW, mag_time_day(open->renewal_at, when, sizeof when));
+		put_line(&out, language, TEXT_RENEW,
+			mag_time_day(open->renewal_at, when, sizeof when));
 	/* Who was let in by the password alone was not asked, nor told (L14). */
 	if (strength_from_id(open->strength) == STRENGTH_PASSWORD)
 		for (size_t i = 0; i < open->n_notices; i++)
-			text_put_notice(&out, open->notices[i].id, open->notices[i].what);
+			text_put_notice(&out, language, open->notices[i].id, open->notices[i].what);
 	if (out.len && buf[out.len - 1] == '\n')
 		buf[--out.len] = '\0';
 	return buf;

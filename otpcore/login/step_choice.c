@@ -4,8 +4,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/login/steps.h"
 
-/* None begins behind so many bytes of a prompt's 511: the menu has to follow. */
-#define NOTICES_MAX 170
+#define NOTICE_MAX 256
 
 bool flow_is_phone(const struct wire_factor *factor)
 {
@@ -48,16 +47,12 @@ void flow_choose(struct flow *f, const struct wire_factor *factor, const char *c
 		f->screen = mag_streq(factor->kind, "mobile") ? TEXT_MOBILE : TEXT_TOKEN;
 }
 
-const char *flow_has(const struct wire_factor *factors, size_t n)
+unsigned flow_has(const struct wire_factor *factors, size_t n)
 {
-	bool phone = false, other = false;
-	for (size_t i = 0; i < n; i++) {
-		phone = phone || flow_is_phone(&factors[i]);
-		other = other || !flow_is_phone(&factors[i]);
-	}
-	if (phone && other)
-		return "a phone and a token";
-	return phone ? "a phone" : other ? "a token" : "";
+	unsigned has = 0;
+	for (size_t i = 0; i < n; i++)
+		has |= flow_is_phone(&factors[i]) ? FLOW_HAS_PHONE : FLOW_HAS_OTHER;
+	return has;
 }
 
 static enum text item_of(const struct wire_factor *factor)
@@ -84,14 +79,26 @@ bool flow_charge_unsaid(const struct flow *f, const struct wire_factor *factor)
 	return false;
 }
 
-/* Notices stand in the prompt itself, as long as there is room (prompts.md). */
-static void put_notices(struct flow *f, struct mag_buf *out)
+static void put_if_it_fits(struct mag_buf *out, const char *text, size_t left)
+{
+	if (out->len + strlen(text) <= left)
+		mag_buf_puts(out, text);
+}
+
+/* Notices stand in the prompt itself, as far as there is room (prompts.md): `left` bytes. */
+static void put_notices(struct flow *f, struct mag_buf *out, size_t left)
 {
 	const struct wire_begin_rep *login = f->login;
+	char text[NOTICE_MAX];
+	struct mag_buf b = MAG_BUF(text);
+
 	if (flow_charge_unsaid(f, NULL))
 		text_put(out, TEXT_CHARGE, false, &f->args);
-	for (size_t i = 0; i < login->n_notices && out->len < NOTICES_MAX; i++)
-		text_put_notice(out, login->notices[i].id, login->notices[i].what);
+	for (size_t i = 0; i < login->n_notices; i++) {
+		mag_buf_reset(&b);
+		text_put_notice(&b, f->args.language, login->notices[i].id, login->notices[i].what);
+		put_if_it_fits(out, text, left);
+	}
 }
 
 static enum text question(const struct flow *f)
@@ -110,11 +117,12 @@ static void put_question(struct flow *f, struct mag_buf *out)
 {
 	const struct wire_begin_rep *login = f->login;
 	const struct wire_factor *first = flow_default(f);
-	struct text_args args = { .n = (unsigned)(first - login->factors) + 1,
+	struct text_args args = { .language = f->args.language,
+		.n = (unsigned)(first - login->factors) + 1,
 		.count = (unsigned)login->n_factors,
 		.masked = first->masked,
 		.ref = first->ref,
-		.first = text_words(item_of(first), true) };
+		.first = text_words(f->args.language, item_of(first), true) };
 	text_put(out, question(f), f->brief, &args);
 }
 
@@ -123,11 +131,12 @@ static void put_menu(struct flow *f, struct mag_buf *out)
 	const struct wire_begin_rep *login = f->login;
 	for (size_t i = 0; i < login->n_factors; i++) {
 		const struct wire_factor *factor = &login->factors[i];
-		struct text_args args = { .masked = factor->masked,
+		struct text_args args = { .language = f->args.language,
+			.masked = factor->masked,
 			.ref = factor->ref,
 			.n = (unsigned)i + 1,
 			.state = factor->state,
-			.last = factor == flow_default(f) ? " (default)" : "" };
+			.is_default = factor == flow_default(f) };
 		text_put(out, item_of(factor), false, &args);
 	}
 	if (login->skip)
@@ -137,15 +146,18 @@ static void put_menu(struct flow *f, struct mag_buf *out)
 /* A greeter has room for one line: what is wrong, or the question. */
 static void put_choice(struct flow *f, struct mag_buf *out)
 {
+	char menu[TEXT_PROMPT_MAX + 1];
+	struct mag_buf b = MAG_BUF(menu);
+
 	text_put(out, f->head, f->brief, &f->args);
 	if (f->brief && out->len)
 		return;
-	if (!f->brief) {
-		if (f->head == TEXT_SECOND_STEP)
-			put_notices(f, out);
-		put_menu(f, out);
-	}
-	put_question(f, out);
+	if (!f->brief)
+		put_menu(f, &b);
+	put_question(f, &b);
+	if (!f->brief && f->head == TEXT_SECOND_STEP)
+		put_notices(f, out, TEXT_PROMPT_MAX - b.len);
+	mag_buf_puts(out, menu);
 }
 
 static bool is_token_code(const char *code)

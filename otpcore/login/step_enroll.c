@@ -72,6 +72,27 @@ enum step flow_enroll_no_means(struct flow *f, unsigned verdict)
 	return STEP_END;
 }
 
+/* In the person's language where the product is known here. */
+static void name_product(struct flow *f, const struct wire_enroll_key_rep *a)
+{
+	static const struct {
+		const char *id;
+		enum text text;
+	} rows[] = {
+		{ "phone-us", TEXT_PRODUCT_PHONE_US },
+		{ "phone-intl", TEXT_PRODUCT_PHONE_INTL },
+		{ "hardware", TEXT_PRODUCT_HARDWARE },
+		{ "mobile", TEXT_PRODUCT_MOBILE },
+		{ "mobile-hardware", TEXT_PRODUCT_MOBILE_HARDWARE },
+	};
+	const char *label = a->label;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (mag_streq(rows[i].id, a->product))
+			label = text_words(f->args.language, rows[i].text, false);
+	mag_clean(f->enroll.label, sizeof f->enroll.label, label);
+}
+
 static enum step key_judged(
 	struct flow *f, const struct wire_result *result, const struct wire_enroll_key_rep *a)
 {
@@ -80,7 +101,7 @@ static enum step key_judged(
 
 	if (result->verdict == VERDICT_OK) {
 		e->takes = a->takes;
-		mag_clean(e->label, sizeof e->label, a->label);
+		name_product(f, a);
 		mag_time_day(a->expires, e->until, sizeof e->until);
 		f->args.first = e->label;
 		f->args.last = e->until;

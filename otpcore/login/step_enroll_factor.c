@@ -138,7 +138,7 @@ static void fill_args(struct flow *f)
 	f->args.channel = f->channel;
 	f->args.other = other_channel(f);
 	f->args.digits = f->login->code_digits ? f->login->code_digits : 6;
-	f->args.menu = "n other number";
+	f->args.menu = TEXT_KEY_NUMBER;
 }
 
 static enum step show(struct flow *f, enum text sms, enum text voice)
@@ -369,7 +369,7 @@ static bool ask_code(
 	size_t len;
 
 	*next_r = STEP_END;
-	f->args.menu = "n other token";
+	f->args.menu = TEXT_KEY_TOKEN;
 	text_put(&b, screen, f->brief, &f->args);
 	if (flow_ask(f, prompt, answer))
 		return false;

@@ -33,7 +33,7 @@ enum step {
 struct flow_enroll {
 	bool on;
 	uint32_t takes;                     /* enum enroll_takes */
-	char label[65], until[32];          /* of the key */
+	char label[97], until[32];          /* of the key */
 	struct wire_enroll_phone_rep phone; /* that the code goes to; number "": it waited */
 	char serial[65];
 };

@@ -1,14 +1,9 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "otpcore/base/text.h"
-#include "otpcore/login/texts.h"
+#include "otpcore/login/texts_table.h"
 
-struct words {
-	const char *separate, *brief;
-};
-
-static const struct words english[TEXT_N] = {
+static const struct text_words english[TEXT_N] = {
 #define TEXT(name, separate, brief) { separate, brief },
 #include "otpcore/login/texts.def"
 #undef TEXT
@@ -37,9 +32,15 @@ static void put_name(struct mag_buf *out, const struct text_args *a)
 	put_cut(out, a->user, NAME_COLUMNS);
 }
 
+/* Another text, filled from the same. */
+static void put_part(struct mag_buf *out, const struct text_args *a, enum text id)
+{
+	text_put(out, id, false, a);
+}
+
 static void put_menu(struct mag_buf *out, const struct text_args *a)
 {
-	mag_buf_puts(out, a->menu ? a->menu : "m menu");
+	put_part(out, a, a->menu ? a->menu : TEXT_KEY_MENU);
 }
 
 static void put_text(struct mag_buf *out, const char *s)
@@ -73,48 +74,56 @@ static void put_to(struct mag_buf *out, const struct text_args *a)
 
 static void put_phone(struct mag_buf *out, const struct text_args *a)
 {
-	mag_buf_puts(out, "phone ");
-	put_masked(out, a);
+	put_part(out, a, TEXT_PHONE);
 }
 
 static void put_phone_first(struct mag_buf *out, const struct text_args *a)
 {
-	mag_buf_puts(out, "Phone ");
-	put_masked(out, a);
+	put_part(out, a, TEXT_PHONE_FIRST);
 }
 
 static void put_ending(struct mag_buf *out, const struct text_args *a)
 {
-	mag_buf_puts(out, has_digits(a) ? "phone ending " : "phone ");
-	put_masked(out, a);
+	put_part(out, a, has_digits(a) ? TEXT_PHONE_ENDING : TEXT_PHONE);
 }
 
 /* "v voice call, ", "t text, " or nothing: what this phone takes besides. */
 static void put_keys(struct mag_buf *out, const struct text_args *a)
 {
-	if (!a->other)
-		return;
-	mag_buf_puts(out, mag_streq(a->other, "voice") ? "v voice call, " : "t text, ");
+	if (a->other)
+		put_part(out, a, mag_streq(a->other, "voice") ? TEXT_KEY_VOICE : TEXT_KEY_SMS);
 }
 
 static void put_resend(struct mag_buf *out, const struct text_args *a)
 {
-	(void)a;
-	mag_buf_puts(out, "r resend, ");
+	put_part(out, a, TEXT_KEY_RESEND);
 }
 
 static void put_time(struct mag_buf *out, const struct text_args *a)
 {
 	char buf[48];
-	mag_buf_puts(out, text_duration(a->seconds, buf, sizeof buf));
+	mag_buf_puts(out, text_duration(a->language, a->seconds, buf, sizeof buf));
+}
+
+static void put_number(
+	struct mag_buf *out, unsigned language, uint32_t n, enum text one, enum text many)
+{
+	const struct text_args args = { .language = language, .n = n };
+	text_put(out, n == 1 ? one : many, false, &args);
 }
 
 static void put_tries(struct mag_buf *out, const struct text_args *a)
 {
-	mag_buf_printf(out, "%u %s", a->tries, a->tries == 1 ? "try" : "tries");
+	put_number(out, a->language, a->tries, TEXT_TRIES_1, TEXT_TRIES_N);
 }
 
 static void put_default(struct mag_buf *out, const struct text_args *a)
+{
+	if (a->is_default)
+		put_part(out, a, TEXT_DEFAULT);
+}
+
+static void put_last(struct mag_buf *out, const struct text_args *a)
 {
 	put_text(out, a->last);
 }
@@ -141,31 +150,97 @@ static void put_digits(struct mag_buf *out, const struct text_args *a)
 
 static void put_token(struct mag_buf *out, const struct text_args *a)
 {
-	char buf[32];
-	mag_buf_puts(out, text_token(a->masked, buf, sizeof buf));
+	char buf[48];
+	mag_buf_puts(out, text_token(a->language, a->masked, buf, sizeof buf));
 }
 
 static void put_state(struct mag_buf *out, const struct text_args *a)
 {
-	put_text(out, a->state);
+	put_part(out, a,
+		mag_streq(a->state, "suspended") ? TEXT_STATE_SUSPENDED : TEXT_STATE_LOCKED);
+}
+
+static void put_service(struct mag_buf *out, const struct text_args *a)
+{
+	put_text(out, a->service);
+}
+
+static void put_host(struct mag_buf *out, const struct text_args *a)
+{
+	put_text(out, a->host);
+}
+
+static bool known(const char *s)
+{
+	return s && *s;
+}
+
+/* "sshd on web1", or what of it is known. */
+static void put_where(struct mag_buf *out, const struct text_args *a)
+{
+	struct text_args args = *a;
+	if (!known(a->service))
+		args.service = text_words(a->language, TEXT_THIS_SERVICE, false);
+	if (known(a->host))
+		put_part(out, &args, TEXT_PLACE);
+	else
+		put_text(out, args.service);
+}
+
+static void put_require(struct mag_buf *out, const struct text_args *a)
+{
+	if (known(a->require))
+		mag_buf_puts(out, a->require);
+	else
+		put_part(out, a, TEXT_MORE);
+}
+
+static void put_has(struct mag_buf *out, const struct text_args *a)
+{
+	put_text(out, a->has);
+}
+
+static void put_what(struct mag_buf *out, const struct text_args *a)
+{
+	put_text(out, a->what);
+}
+
+static void put_help(struct mag_buf *out, const struct text_args *a)
+{
+	put_text(out, a->help);
 }
 
 static const struct {
 	const char *name;
 	void (*put)(struct mag_buf *out, const struct text_args *a);
 } places[] = {
-	{ "user", put_user }, { "name", put_name }, { "last", put_default }, /* any text */
-	{ "menu", put_menu },                                                /* m menu */
-	{ "masked", put_masked },                                            /* 0134 */
-	{ "to", put_to },                                                    /* 0134, or p1 */
-	{ "phone", put_phone },                                              /* phone 0134 */
-	{ "Phone", put_phone_first }, { "ending", put_ending },              /* phone ending 0134 */
-	{ "keys", put_keys }, { "resend", put_resend }, { "time", put_time },
+	{ "user", put_user },
+	{ "name", put_name },         /* alice */
+	{ "menu", put_menu },         /* m menu */
+	{ "masked", put_masked },     /* 0134 */
+	{ "to", put_to },             /* 0134, or p1 */
+	{ "phone", put_phone },       /* phone 0134 */
+	{ "Phone", put_phone_first }, /* Phone 0134 */
+	{ "ending", put_ending },     /* phone ending 0134 */
+	{ "keys", put_keys },
+	{ "resend", put_resend },   /* "v voice call, ", "r resend, " */
+	{ "time", put_time },       /* 74 seconds */
 	{ "tries", put_tries },     /* 2 tries */
 	{ "default", put_default }, /* " (default)" */
-	{ "first", put_first }, { "n", put_n }, { "count", put_count }, { "digits", put_digits },
+	{ "first", put_first },
+	{ "last", put_last }, /* any text */
+	{ "n", put_n },
+	{ "count", put_count },
+	{ "digits", put_digits },
 	{ "state", put_state }, /* locked */
 	{ "Token", put_token }, /* Token 3401, Your app */
+	{ "service", put_service },
+	{ "host", put_host },
+	{ "place", put_where },     /* sshd on web1 */
+	{ "require", put_require }, /* phone-otp, or "more" */
+	{ "has", put_has },
+	{ "what", put_what }, /* a phone */
+	{ "help", put_help },
 };
 
 static void put_place(
@@ -176,16 +251,53 @@ static void put_place(
 			places[i].put(out, args);
 }
 
-const char *text_words(enum text id, bool brief)
+unsigned text_language(const char *tag)
 {
+	size_t len = 0;
+
+	while (tag && ((tag[len] | 0x20) >= 'a' && (tag[len] | 0x20) <= 'z'))
+		len++;
+	for (unsigned i = 0; len && text_tables[i].tag; i++) {
+		const char *own = text_tables[i].tag;
+		size_t same = 0;
+		while (same < len && own[same] == (tag[same] | 0x20))
+			same++;
+		if (same == len && !own[same])
+			return i + 1;
+	}
+	return TEXT_ENGLISH;
+}
+
+const char *text_language_tag(unsigned language)
+{
+	return language == TEXT_ENGLISH ? "en" : text_tables[language - 1].tag;
+}
+
+static const char *form(const struct text_words *w, bool brief)
+{
+	return brief ? w->brief : w->separate;
+}
+
+bool text_is_there(unsigned language, enum text id, bool brief)
+{
+	return language == TEXT_ENGLISH || !*form(&english[id], brief) ||
+	       form(&text_tables[language - 1].words[id], brief) != NULL;
+}
+
+const char *text_words(unsigned language, enum text id, bool brief)
+{
+	const char *words = NULL;
+
 	if ((unsigned)id >= TEXT_N)
 		return "";
-	return brief ? english[id].brief : english[id].separate;
+	if (language != TEXT_ENGLISH)
+		words = form(&text_tables[language - 1].words[id], brief);
+	return words ? words : form(&english[id], brief);
 }
 
 void text_put(struct mag_buf *out, enum text id, bool brief, const struct text_args *args)
 {
-	const char *s = text_words(id, brief);
+	const char *s = text_words(args->language, id, brief);
 	while (*s) {
 		size_t plain = strcspn(s, "{");
 		mag_buf_putn(out, s, plain);
@@ -198,40 +310,16 @@ void text_put(struct mag_buf *out, enum text id, bool brief, const struct text_a
 	}
 }
 
-char *text_duration(uint32_t seconds, char *buf, size_t cap)
+char *text_duration(unsigned language, uint32_t seconds, char *buf, size_t cap)
 {
-	uint32_t n = seconds;
-	const char *unit = "second";
-	if (seconds >= 7200) {
-		n = (seconds - 1) / 3600 + 1;
-		unit = "hour";
-	} else if (seconds >= 120) {
-		n = (seconds - 1) / 60 + 1;
-		unit = "minute";
-	}
-	snprintf(buf, cap, "%u %s%s", (unsigned)n, unit, n == 1 ? "" : "s");
-	return buf;
-}
+	struct mag_buf out;
 
-void text_put_wrapped(struct mag_buf *out, const char *words)
-{
-	size_t column = 0;
-	const char *s = words + strspn(words, " ");
-	while (*s) {
-		size_t len = strcspn(s, " \n");
-		size_t take = len > TEXT_COLUMNS ? TEXT_COLUMNS : len;
-		if (column && column + 1 + take > TEXT_COLUMNS) {
-			mag_buf_puts(out, "\n");
-			column = 0;
-		}
-		if (column) {
-			mag_buf_puts(out, " ");
-			column++;
-		}
-		mag_buf_putn(out, s, take);
-		column += take;
-		s += take;
-		s += strspn(s, " \n");
-	}
-	mag_buf_puts(out, "\n");
+	mag_buf_init(&out, buf, cap);
+	if (seconds >= 7200)
+		put_number(&out, language, (seconds - 1) / 3600 + 1, TEXT_HOURS_1, TEXT_HOURS_N);
+	else if (seconds >= 120)
+		put_number(&out, language, (seconds - 1) / 60 + 1, TEXT_MINUTES_1, TEXT_MINUTES_N);
+	else
+		put_number(&out, language, seconds, TEXT_SECONDS_1, TEXT_SECONDS_N);
+	return buf;
 }

@@ -45,7 +45,7 @@ struct settings {
 	char revoke_reminders[64];
 	int on_revoke; /* enum on_revoke */
 	/* [policy] */
-	char factors[128], help[128];
+	char factors[128], help[128], language[17];
 	/* [smsd] */
 	char smsd_socket[108];
 	/* [mail] */

@@ -135,6 +135,8 @@ static const struct opt policy_opts[] = {
 		AT(factors), "the order in which factors are offered; the first is the default" },
 	{ "help", OPT_TEXT, NULL, 0, 0, NULL, AT(help),
 		"a line with a contact, shown with every refusal" },
+	{ "language", OPT_TEXT, "en", 0, 0, NULL, AT(language),
+		"of login prompts, where the account names none: en, de, fr, es or ja" },
 	{ 0 },
 };
 

@@ -3,7 +3,7 @@ then what the person reads and types, and how it ends.
 
     # A title, and why.
     conf    [service *] skip = yes    into magotp.conf
-    account alice                     an account; `phone alice [voice] [new]` gives
+    account alice [de]                an account; `phone alice [voice] [new]` gives
                                       it one: +12025550100, then ...0101; unless
                                       it is new, a code came there before
     key     phone-us                  a licence key, {key}; a second one {key 2}
@@ -50,7 +50,8 @@ from talk import Pam
 
 PASSWORD = "correct horse"
 JUNK = "\b\n\r\x7fINCORRECT"
-TIME = r"\d+ (?:second|minute|hour)s?"
+TIME = (r"(?:\d+ (?:(?:second|minute|hour|seconde|minute|heure|segundo|minuto|hora)s?|"
+        r"(?:Sekunde|Minute|Stunde)n?)|\d+(?:秒|分|時間))")
 PLACES = {"host": re.escape(socket.gethostname()), "seconds": TIME, "time": TIME,
           "date": r"\d{4}-\d\d-\d\d \d\d:\d\d"}
 OPERATIONS = {"auth": "authenticate", "account": "account", "setcred": "setcred",
@@ -62,7 +63,7 @@ TWO_LINES = ["auth requisite pam_matrix.so passdb={passdb}", "auth required pam_
 class Scenario:
     def __init__(self, path, directory):
         self.path, self.directory = path, str(directory)
-        with open(path) as f:
+        with open(path, encoding="utf-8") as f:
             self.lines = [(n, line.rstrip("\n")) for n, line in enumerate(f, 1)]
         self.conf, self.stack, self.services = {}, [], {}
         self.user, self.service, self.rhost = "alice", "sshd", "203.0.113.7"
@@ -128,7 +129,7 @@ class Scenario:
 
     def _make(self, what, user, *words):
         if what == "account":
-            self.house.account(user)
+            self.house.account(user, **({"language": words[0]} if words else {}))
             return
         if what == "key":
             self.keys.append(self.house.ok("licence_issue", {"product": user, "count": 1})

@@ -25,15 +25,18 @@ CODES = {
 
 
 def escape(text):
-    return "".join(c if " " <= c <= "~" and c != "\\" else "\\x%02x" % ord(c) for c in text)
+    return "".join(chr(c) if 32 <= c < 127 and c != 92 else "\\x%02x" % c
+                   for c in text.encode("utf-8", "surrogateescape"))
 
 
 def unescape(text):
+    """The bytes that were said, read as UTF-8."""
     def one(m):
         if m[0] == "\\n":
             return "\n"
         return chr(int(m[0][2:], 16)) if m[0][1] == "x" else m[0][1]
-    return re.sub(r"\\n|\\x[0-9a-f]{2}|\\.", one, text)
+    said = re.sub(r"\\n|\\x[0-9a-f]{2}|\\.", one, text)
+    return said.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def sanitized(build):

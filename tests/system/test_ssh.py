@@ -57,6 +57,31 @@ def test_L1_wrong_password_sends_nothing(empty_host, stack):
     assert len(empty_host.messages()) == sent
 
 
+@pytest.mark.parametrize("language, choice, code_prompt, refused", [
+    ("de", "Enter für 1: ", "Code per SMS an 0134 gesendet", "Falscher Code, noch 2 Versuche"),
+    ("ja", "Enter で 1: ", "SMSで 0134 にコードを送りました", "コードが違います。残り2回")])
+def test_a_login_speaks_the_accounts_language(empty_host, language, choice, code_prompt, refused):
+    """Over the wire as UTF-8; a real ssh client of a UTF-8 terminal shows it as it is."""
+    empty_host.install()
+    empty_host.person()
+    empty_host.run("magotpctl", "account", "set", "alice", "--lang", language)
+    empty_host.sshd()
+    child = empty_host.ssh("alice", "echo in")
+    child.expect("Password:")
+    child.sendline(PASSWORD)
+    child.expect_exact(choice)
+    before = len(empty_host.messages())
+    child.sendline("1")
+    child.expect_exact(code_prompt)
+    code = empty_host.code(empty_host.message(after=before))
+    child.sendline(wrong_for(code))
+    child.expect_exact(refused)
+    child.sendline(code)
+    assert "in" in until_end(child).split()
+    bad = empty_host.run("magotpctl", "account", "set", "alice", "--lang", "Deutsch!", check=False)
+    assert bad.returncode != 0 and "language: two letters" in bad.stderr, bad.stderr
+
+
 def test_P5_resend_voice_and_the_old_code_is_dead(host):
     child = host.ssh("alice", "echo in")
     first = to_code_prompt(host, child)

@@ -10,6 +10,7 @@
 
 #include "otpcore/base/buf.h"
 #include "otpcore/base/strength.h"
+#include "otpcore/base/text.h"
 #include "otpcore/base/verdict.h"
 #include "otpcore/login/flow.h"
 #include "otpcore/login/texts.h"
@@ -21,7 +22,9 @@ static const struct text_args longest = {
 	.other = "voice",
 	.channel = "sms",
 	.first = "text",
-	.last = " (default)",
+	.last = "last",
+	.is_default = true,
+	.state = "suspended",
 	.n = 8,
 	.count = 8,
 	.digits = 8,
@@ -37,17 +40,20 @@ static void filled(enum text id, bool brief, const struct text_args *args, char 
 	assert_int_equal(mag_buf_error(&b), 0);
 }
 
-static void check_plain(const char *s)
+/* No escapes of terminals, nothing that was left out; English is ASCII. */
+static void check_plain(unsigned language, const char *s)
 {
 	assert_null(strpbrk(s, "{}"));
+	assert_true(mag_utf8_valid(s, strlen(s)));
 	for (; *s; s++)
-		assert_true(*s == '\n' || (*s >= ' ' && *s < 127));
+		assert_true(*s == '\n' || (*s >= ' ' && *s < 127) ||
+			    (language != TEXT_ENGLISH && (unsigned char)*s >= 0x80));
 }
 
 static void check_lines(const char *s, size_t max)
 {
 	for (; *s; s += strcspn(s, "\n"), s += *s == '\n')
-		if (strcspn(s, "\n") > max)
+		if (text_columns(s, strcspn(s, "\n")) > max)
 			fail_msg("wider than %zu: %s", max, s);
 }
 
@@ -57,22 +63,57 @@ static bool ends_in(const char *s, const char *end)
 	return n >= m && !strcmp(s + n - m, end);
 }
 
-static void test_every_text_is_ascii_and_narrow(void **state)
+/* Each test in every language. */
+static struct text_args longest_in(unsigned language)
+{
+	struct text_args args = longest;
+	args.language = language;
+	return args;
+}
+
+static void test_the_languages(void **state)
+{
+	static const struct {
+		const char *tag, *is;
+	} rows[] = { { "de", "de" }, { "de_AT.UTF-8", "de" }, { "JA", "ja" }, { "fr-CA", "fr" },
+		{ "es", "es" }, { "en", "en" }, { "", "en" }, { NULL, "en" }, { "deu", "en" },
+		{ "d", "en" }, { "tlh", "en" } };
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_string_equal(text_language_tag(text_language(rows[i].tag)), rows[i].is);
+	assert_null(text_language_tag(5)); /* as many as there are .po files */
+}
+
+static void test_every_language_has_every_text(void **state)
+{
+	(void)state;
+	for (unsigned language = 1; text_language_tag(language); language++)
+		for (int id = 0; id < TEXT_N; id++)
+			for (int brief = 0; brief < 2; brief++)
+				if (!text_is_there(language, id, brief))
+					fail_msg("%s: %s", text_language_tag(language),
+						text_words(language, id, brief));
+}
+
+static void test_every_text_is_plain_and_narrow(void **state)
 {
 	(void)state;
 	char text[1024];
-	struct text_args setting_up = longest;
-	setting_up.menu = "n other number";
-	for (int id = 0; id < TEXT_N; id++) {
-		filled(id, false, &setting_up, text, sizeof text);
-		check_lines(text, TEXT_COLUMNS);
-		filled(id, false, &longest, text, sizeof text);
-		check_plain(text);
-		check_lines(text, TEXT_COLUMNS);
-		assert_true(strlen(text) <= TEXT_PROMPT_MAX);
-		filled(id, true, &longest, text, sizeof text);
-		check_plain(text);
-		assert_null(strchr(text, '\n'));
+	for (unsigned language = 0; text_language_tag(language); language++) {
+		struct text_args args = longest_in(language), setting_up = args;
+		setting_up.menu = TEXT_KEY_NUMBER;
+		for (int id = 0; id < TEXT_KEY_MENU; id++) {
+			filled(id, false, &setting_up, text, sizeof text);
+			check_lines(text, TEXT_COLUMNS);
+			filled(id, false, &args, text, sizeof text);
+			check_plain(language, text);
+			if (id < TEXT_THREE_WRONG)
+				check_lines(text, TEXT_COLUMNS);
+			assert_true(strlen(text) <= TEXT_PROMPT_MAX);
+			filled(id, true, &args, text, sizeof text);
+			check_plain(language, text);
+			assert_null(strchr(text, '\n'));
+		}
 	}
 }
 
@@ -81,34 +122,59 @@ static void test_first_lines_leave_room(void **state)
 {
 	(void)state;
 	char text[1024];
-	for (int id = TEXT_SECOND_STEP; id < TEXT_THREE_WRONG; id++) {
-		if (id == TEXT_CHARGE || id == TEXT_PHONE_EXPIRED || id == TEXT_TOKEN_EXPIRED ||
-			(id >= TEXT_TOKEN_LOCKED && id <= TEXT_PROOFING) ||
-			(id >= TEXT_ENROLL_USE_NAME &&
-				id <= TEXT_ENROLL_USE_CALL)) /* never come first */
-			continue;
-		filled(id, false, &longest, text, sizeof text);
-		text[strcspn(text, "\n")] = '\0';
-		if (strlen(text) > TEXT_FIRST_COLUMNS)
-			fail_msg("wider than 48: %s", text);
-	}
+	for (unsigned language = 0; text_language_tag(language); language++)
+		for (int id = TEXT_SECOND_STEP; id < TEXT_THREE_WRONG; id++) {
+			struct text_args args = longest_in(language);
+			if (id == TEXT_CHARGE || id == TEXT_PHONE_EXPIRED ||
+				id == TEXT_TOKEN_EXPIRED ||
+				(id >= TEXT_ITEM_SMS && id <= TEXT_ITEM_SKIP) ||
+				(id >= TEXT_TOKEN_LOCKED && id <= TEXT_PROOFING) ||
+				(id >= TEXT_ENROLL_USE_NAME &&
+					id <= TEXT_ENROLL_USE_CALL)) /* never come first */
+				continue;
+			args.tries = 10;
+			filled(id, false, &args, text, sizeof text);
+			text[strcspn(text, "\n")] = '\0';
+			if (text_columns(text, strlen(text)) > TEXT_FIRST_COLUMNS)
+				fail_msg("wider than 48: %s", text);
+		}
 }
 
 /* Greeters cut; the tries are never more than two digits there. */
 static void test_short_prompts_fit_a_greeter(void **state)
 {
 	(void)state;
-	struct text_args args = longest;
 	char text[256];
-	args.tries = 10;
-	for (int voice = 0; voice < 2; voice++) {
-		args.first = voice ? "call" : "text";
-		for (int id = 0; id < TEXT_THREE_WRONG; id++) {
-			filled(id, true, &args, text, sizeof text);
-			if (strlen(text) > TEXT_SHORT_COLUMNS)
-				fail_msg("wider than 31: %s", text);
+	for (unsigned language = 0; text_language_tag(language); language++)
+		for (int voice = 0; voice < 2; voice++) {
+			struct text_args args = longest_in(language);
+			args.tries = 10;
+			args.first =
+				text_words(language, voice ? TEXT_ITEM_VOICE : TEXT_ITEM_SMS, true);
+			for (int id = 0; id < TEXT_THREE_WRONG; id++) {
+				filled(id, true, &args, text, sizeof text);
+				if (text_columns(text, strlen(text)) > TEXT_SHORT_COLUMNS)
+					fail_msg("wider than 31: %s", text);
+			}
 		}
-	}
+}
+
+/* What ends in ": " in English does so everywhere: a person sees that it is their turn,
+ * and short forms end in ":". */
+static void test_prompts_end_alike_in_every_language(void **state)
+{
+	(void)state;
+	for (unsigned language = 1; text_language_tag(language); language++)
+		for (int id = 0; id < TEXT_THREE_WRONG; id++) {
+			const char *plain = text_words(language, id, false);
+			const char *brief = text_words(language, id, true);
+			if (ends_in(text_words(TEXT_ENGLISH, id, false), ": ") &&
+				!ends_in(plain, ": "))
+				fail_msg("no \": \" at the end: %s", plain);
+			if (ends_in(text_words(TEXT_ENGLISH, id, true), ":") &&
+				!ends_in(brief, ":"))
+				fail_msg("no \":\" at the end: %s", brief);
+		}
 }
 
 /* For expect, OpenVPN and others (prompts.md). */
@@ -132,33 +198,71 @@ static void test_the_last_line_is_a_contract(void **state)
 static void test_O5_setting_up_fits(void **state)
 {
 	(void)state;
-	struct text_args args = longest;
 	char text[1024];
-	args.first = "+123456789012345";
-	filled(TEXT_ENROLL_USE, true, &args, text, sizeof text);
-	assert_true(strlen(text) <= TEXT_SHORT_COLUMNS);
-	args.first = "phone, numbers outside the US";
-	args.last = "2027-11-22";
-	filled(TEXT_ENROLL_PAID, false, &args, text, sizeof text);
-	text[strcspn(text, "\n")] = '\0';
-	assert_true(strlen(text) <= TEXT_FIRST_COLUMNS);
-	args.last = "a name of forty-eight characters, a lot of a name";
-	filled(TEXT_ENROLL_USE_NAME, false, &args, text, sizeof text);
-	check_lines(text, TEXT_COLUMNS);
+	for (unsigned language = 0; text_language_tag(language); language++) {
+		struct text_args args = longest_in(language);
+		args.first = "+123456789012345";
+		filled(TEXT_ENROLL_USE, true, &args, text, sizeof text);
+		assert_true(text_columns(text, strlen(text)) <= TEXT_SHORT_COLUMNS);
+		args.last = "2027-11-22";
+		for (int id = TEXT_PRODUCT_PHONE_US; id <= TEXT_PRODUCT_MOBILE_HARDWARE; id++) {
+			args.first = text_words(language, id, false);
+			filled(TEXT_ENROLL_PAID, false, &args, text, sizeof text);
+			text[strcspn(text, "\n")] = '\0';
+			if (text_columns(text, strlen(text)) > TEXT_FIRST_COLUMNS)
+				fail_msg("wider than 48: %s", text);
+		}
+		args.last = "a name of forty-eight characters, a lot of a name";
+		filled(TEXT_ENROLL_USE_NAME, false, &args, text, sizeof text);
+		check_lines(text, TEXT_COLUMNS);
+	}
 }
 
 static void test_durations(void **state)
 {
 	static const struct {
 		uint32_t seconds;
-		const char *text;
-	} rows[] = { { 1, "1 second" }, { 74, "74 seconds" }, { 119, "119 seconds" },
-		{ 120, "2 minutes" }, { 121, "3 minutes" }, { 7200, "2 hours" },
-		{ 90000, "25 hours" } };
+		const char *text, *german, *japanese;
+	} rows[] = { { 1, "1 second", "1 Sekunde", "1秒" },
+		{ 74, "74 seconds", "74 Sekunden", "74秒" },
+		{ 119, "119 seconds", "119 Sekunden", "119秒" },
+		{ 120, "2 minutes", "2 Minuten", "2分" }, { 121, "3 minutes", "3 Minuten", "3分" },
+		{ 7200, "2 hours", "2 Stunden", "2時間" },
+		{ 90000, "25 hours", "25 Stunden", "25時間" } };
+	unsigned de = text_language("de"), ja = text_language("ja");
 	char buf[48];
 	(void)state;
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		assert_string_equal(text_duration(rows[i].seconds, buf, sizeof buf), rows[i].text);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		uint32_t n = rows[i].seconds;
+		assert_string_equal(text_duration(TEXT_ENGLISH, n, buf, sizeof buf), rows[i].text);
+		assert_string_equal(text_duration(de, n, buf, sizeof buf), rows[i].german);
+		assert_string_equal(text_duration(ja, n, buf, sizeof buf), rows[i].japanese);
+	}
+}
+
+static void test_columns_and_lines(void **state)
+{
+	static const char words[] =
+		"このサービスの規約は、あなたの組織でまだ承認されていません。組織の管理者に承認を"
+		"依頼してください。magotp connect PARENT";
+	char text[512];
+	struct mag_buf b = MAG_BUF(text);
+	(void)state;
+	assert_int_equal(text_columns("abc", 3), 3);
+	assert_int_equal(text_columns("für", strlen("für")), 3);
+	assert_int_equal(text_columns("コード: ", strlen("コード: ")), 8);
+	assert_int_equal(text_columns("\xff\xe3", 2), 2); /* no UTF-8: a column each */
+	text_put_wrapped(&b, words);
+	assert_string_equal(text,
+		"このサービスの規約は、あなたの組織でまだ承認されていません。組織の管理者に承認を\n"
+		"依頼してください。magotp connect PARENT\n");
+	/* what closes stays with what it closes */
+	mag_buf_reset(&b);
+	text_put_wrapped(&b, "ああああああああああああああああああああああああああああああああああ"
+			     "ああああああ。い");
+	assert_string_equal(text,
+		"あああああああああああああああああああああああああああああああああああああああ\n"
+		"あ。い\n");
 }
 
 static void check_refusal(const struct flow_refusal *r)
@@ -166,41 +270,86 @@ static void check_refusal(const struct flow_refusal *r)
 	char text[TEXT_PROMPT_MAX + 1];
 	char id[48];
 	flow_refusal_text(r, text, sizeof text);
-	check_plain(text);
+	check_plain(text_language(r->language), text);
 	check_lines(text, TEXT_COLUMNS);
-	assert_true(strlen(text) < TEXT_PROMPT_MAX);
 	snprintf(id, sizeof id, "(%s)", verdict_id(r->verdict));
-	if (!ends_in(text, id))
+	if (!ends_in(text, id) || strlen(text) > TEXT_PROMPT_MAX)
 		fail_msg("no id at the end: %s", text);
+}
+
+static void check_refusals_of(const char *language, unsigned verdict, enum strength strength)
+{
+	struct flow_refusal r = { .verdict = verdict,
+		.language = language,
+		.service = "a-service-with-a-name-of-sixty-four-letters-"
+			   "which-is-the-longest",
+		.host = "a-host-with-a-name-of-about-sixty-letters.which.is."
+			"example.org",
+		.require = strength_id(strength),
+		.has = FLOW_HAS_PHONE | FLOW_HAS_OTHER,
+		.help = "call 12345, or write to helpdesk@a-long-name.example.org, "
+			"any day from eight to six o'clock",
+		.seconds = 100000 };
+	check_refusal(&r);
+	r.level = 3;
+	check_refusal(&r);
+	r.level = 0;
+	r.key_alone = true;
+	check_refusal(&r);
+	r.key_alone = false;
+	r.token = "3401";
+	check_refusal(&r);
+	r.token = "app";
+	check_refusal(&r);
+	r.token = "";
+	r.help = r.host = r.require = r.service = NULL;
+	r.has = 0;
+	check_refusal(&r);
 }
 
 static void test_refusals_end_with_help_and_id(void **state)
 {
 	(void)state;
-	for (unsigned verdict = 0; verdict < 64; verdict++)
-		for (int strength = 0; strength < STRENGTH_N; strength++) {
-			struct flow_refusal r = { .verdict = verdict,
-				.service = "a-service-with-a-name-of-sixty-four-letters-"
-					   "which-is-the-longest",
-				.host = "a-host-with-a-name-of-about-sixty-letters.which.is."
-					"example.org",
-				.require = strength_id(strength),
-				.has = "a phone and a token",
-				.help = "call 12345, or write to helpdesk@a-long-name.example.org, "
-					"any day from eight to six o'clock",
-				.seconds = 100000 };
-			check_refusal(&r);
-			r.key_alone = true;
-			check_refusal(&r);
-			r.key_alone = false;
-			r.token = "3401";
-			check_refusal(&r);
-			r.token = "app";
-			check_refusal(&r);
-			r.token = "";
-			r.help = r.host = r.has = r.require = r.service = NULL;
-			check_refusal(&r);
-		}
+	for (unsigned language = 0; text_language_tag(language); language++)
+		for (unsigned verdict = 0; verdict < 64; verdict++)
+			for (int strength = 0; strength < STRENGTH_N; strength++)
+				check_refusals_of(text_language_tag(language), verdict,
+					(enum strength)strength);
+}
+
+/* How long to wait takes the place of that one has to, in every language. */
+static void test_a_time_to_wait_is_said_once(void **state)
+{
+	struct flow_refusal r = { .verdict = VERDICT_ACCOUNT_THROTTLED, .seconds = 300 };
+	char text[TEXT_PROMPT_MAX + 1];
+	(void)state;
+	assert_string_equal(flow_refusal_text(&r, text, sizeof text),
+		"Too many wrong codes lately. Try again in 5 minutes. (account-throttled)");
+	r.seconds = 0;
+	assert_string_equal(flow_refusal_text(&r, text, sizeof text),
+		"Too many wrong codes lately. Wait before you try again. (account-throttled)");
+	r = (struct flow_refusal){
+		.verdict = VERDICT_TRIES_EXCEEDED, .seconds = 300, .text = TEXT_THREE_WRONG
+	};
+	assert_string_equal(flow_refusal_text(&r, text, sizeof text),
+		"Three wrong codes. Log in again for a new one. Try again in 5 minutes.\n"
+		"(tries-exceeded)");
+	r = (struct flow_refusal){
+		.verdict = VERDICT_ACCOUNT_THROTTLED, .seconds = 300, .language = "de"
+	};
+	assert_string_equal(flow_refusal_text(&r, text, sizeof text),
+		"Zuletzt zu viele falsche Codes. Versuchen Sie es in 5 Minuten erneut.\n"
+		"(account-throttled)");
+}
+
+/* The labels are those of the strengths (L11). */
+static void test_L11_strengths_are_named_alike(void **state)
+{
+	(void)state;
+#define STRENGTH(name, id, label)                                                                  \
+	assert_string_equal(text_words(TEXT_ENGLISH, TEXT_STRENGTH_##name, false), label);
+#include "otpcore/base/strength.def"
+#undef STRENGTH
 }
 
 static void test_every_verdict_has_a_sentence(void **state)
@@ -267,6 +416,11 @@ static void test_L9_last_login(void **state)
 	flow_session_text(&open, text, sizeof text);
 	assert_non_null(strstr(text, "Last login 2026-11-2"));
 	assert_non_null(strstr(text, " from 203.0.113.7, Phone OTP"));
+	strcpy(open.language, "de");
+	flow_session_text(&open, text, sizeof text);
+	assert_non_null(strstr(text, "Letzte Anmeldung 2026-11-2"));
+	assert_non_null(strstr(text, " von 203.0.113.7, Telefon-Code"));
+	strcpy(open.language, "");
 	open.renewal_at = 1795198800;
 	flow_session_text(&open, text, sizeof text);
 	assert_non_null(strstr(text, "\nYour second factor ends on 2026-11-2"));
@@ -285,7 +439,13 @@ static void test_L9_last_login(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_text_is_ascii_and_narrow),
+		cmocka_unit_test(test_the_languages),
+		cmocka_unit_test(test_every_language_has_every_text),
+		cmocka_unit_test(test_every_text_is_plain_and_narrow),
+		cmocka_unit_test(test_prompts_end_alike_in_every_language),
+		cmocka_unit_test(test_columns_and_lines),
+		cmocka_unit_test(test_a_time_to_wait_is_said_once),
+		cmocka_unit_test(test_L11_strengths_are_named_alike),
 		cmocka_unit_test(test_first_lines_leave_room),
 		cmocka_unit_test(test_short_prompts_fit_a_greeter),
 		cmocka_unit_test(test_the_last_line_is_a_contract),

@@ -95,6 +95,20 @@ static bool country_ok(const char *c)
 	       (c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && !c[2]);
 }
 
+/* RFC 5646, as far as anybody needs it: "de", "pt-BR"; systems write pt_BR. */
+static bool language_ok(const char *s)
+{
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
+
+	return mag_streq(s, "-") ||
+	       ((n == 2 || n == 3) &&
+		       (!s[n] || ((s[n] == '-' || s[n] == '_') && s[n + 1] &&
+					 !s[n + 1 +
+						 strspn(s + n + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+								   "abcdefghijklmnopqrstuvwxyz"
+								   "0123456789-_")])));
+}
+
 /* What is wrong with the fields, or NULL. */
 static const char *fields_fault(const struct fields *f)
 {
@@ -104,6 +118,8 @@ static const char *fields_fault(const struct fields *f)
 		return "role: user, application-admin, organisation-admin or proofing-agent";
 	if (*f->country && !country_ok(f->country))
 		return "country: two capital letters, such as US";
+	if (*f->language && !language_ok(f->language))
+		return "language: two letters, such as de, or a tag such as pt-BR";
 	return NULL;
 }
 

@@ -337,7 +337,7 @@ static void fill_reply(
 	rep->code_validity = (uint32_t)s->code_validity;
 	mag_copy(rep->host, sizeof rep->host, r->broker->host);
 	mag_copy(rep->help, sizeof rep->help, s->help);
-	mag_copy(rep->language, sizeof rep->language, c->own->account.language);
+	mag_copy(rep->language, sizeof rep->language, login_language(r, request_account(r)));
 	if (c->decision == DECISION_ASK)
 		fill_factors(r, p, c, rep);
 	else if (c->decision == DECISION_ENROLL)

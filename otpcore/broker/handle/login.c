@@ -159,6 +159,12 @@ void login_notice(struct wire_notice *list, size_t *n, const char *id, const cha
 	++*n;
 }
 
+const char *login_language(const struct request *r, const struct aggregate *own)
+{
+	return own->exists && *own->account.language ? own->account.language
+						     : r->broker->settings->language;
+}
+
 int64_t login_renewal(const struct request *r, const struct aggregate *a)
 {
 	int64_t last = 0;

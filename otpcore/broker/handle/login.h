@@ -52,6 +52,9 @@ void login_has(
 	const struct request *r, const struct aggregate *a, struct wire_factor *list, size_t *n);
 void login_notice(
 	struct wire_notice *list, size_t *n, const char *id, const char *what, int64_t at);
+/* What the account is spoken to in; what is made up, and who is not known, speaks like an
+ * account that names none (L10). */
+const char *login_language(const struct request *r, const struct aggregate *own);
 /* When the account's subscription ends, if that is near (L9); 0. */
 int64_t login_renewal(const struct request *r, const struct aggregate *a);
 /* Where nothing is offered to the owner: what is the matter with the token that the

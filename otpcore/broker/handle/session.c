@@ -176,6 +176,7 @@ static void account_fill(struct request *r, const struct policy *p, const struct
 	rep->level = (uint32_t)p->level;
 	mag_copy(rep->host, sizeof rep->host, r->broker->host);
 	mag_copy(rep->help, sizeof rep->help, r->broker->settings->help);
+	mag_copy(rep->language, sizeof rep->language, login_language(r, request_account(r)));
 	/* Nobody: as if there were nothing to list. And a verifier learns nothing
 	 * of people who have not begun a login with it. */
 	if (r->has_ticket ? r->ticket.account == 0 : !party_shows_digits(r))
@@ -277,6 +278,7 @@ static void open_fill(struct request *r, struct aggregate *a, const struct login
 		mag_copy(rep->previous_strength, sizeof rep->previous_strength,
 			strength_id((enum strength)before->strength));
 	}
+	mag_copy(rep->language, sizeof rep->language, login_language(r, a));
 	rep->renewal_at = login_renewal(r, request_credentials(r));
 	login_notices(r, request_credentials(r), rep->notices, &rep->n_notices);
 }
