@@ -16,6 +16,7 @@
 #include "otpcore/base/text.h"
 #include "smsd/daemon.h"
 #include "smsd/listen.h"
+#include "smsd/receipt_desk.h"
 #include "smsd/settings.h"
 
 #define DRIVERS_MAX 8
@@ -29,6 +30,8 @@ struct daemon {
 	struct queue *queue;
 	struct listen_config listen_config;
 	struct listener *listener;
+	struct receipt_desk_config desk_config;
+	struct receipt_desk *desk; /* NULL: nobody listens for receipts */
 	struct event *run, *drained, *on_term, *on_int, *on_hup;
 	bool stopping;
 };
@@ -74,6 +77,21 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
 	}
 	if (d->stopping && queue_idle(d->queue))
 		event_base_loopbreak(d->base);
+}
+
+static int daemon_receipt_url(
+	void *arg, const struct gateway *g, const char *id, struct mag_secret *url_r)
+{
+	const struct daemon *d = arg;
+
+	return d->desk ? receipt_desk_url(d->desk, g, id, url_r) : 0;
+}
+
+static const char *desk_url(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return d->settings->receipts.url;
 }
 
 /* ---- settings ---- */
@@ -184,11 +202,16 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	char listened[sizeof d->settings->receipts.listen];
+
+	memcpy(listened, d->settings->receipts.listen, sizeof listened);
 	if (reload(d, err) == 0)
 		mag_log(MAG_LOG_NOTICE, "settings read anew: %zu gateways",
 			d->settings->n_gateways);
 	else
 		mag_log(MAG_LOG_ERROR, "settings not read, the old ones stay: %s", err);
+	if (strcmp(listened, d->settings->receipts.listen) != 0)
+		mag_log(MAG_LOG_ERROR, "[receipts] listen: another one needs a restart");
 	for (size_t i = 0; i < d->settings->n_gateways; i++)
 		if (d->settings->gateways[i]->ops->paths)
 			d->settings->gateways[i]->ops->paths(
@@ -303,6 +326,7 @@ int daemon_new(const char *config, struct daemon **daemon_r, char err[OPT_ERROR_
 	d->queue_config.time = daemon_time;
 	d->queue_config.chance = daemon_random;
 	d->queue_config.wake = daemon_wake;
+	d->queue_config.receipt_url = daemon_receipt_url;
 	d->queue_config.arg = d;
 	if ((r = queue_new(&d->queue_config, &d->queue)) < 0)
 		goto out;
@@ -327,6 +351,17 @@ int daemon_attach_helper(struct daemon *d, const struct gateway *g, int fd)
 			return ops->attach(d->shared[i], g ? g->name : "", fd);
 	}
 	return MAG_EINVAL;
+}
+
+int daemon_attach_receipts(struct daemon *d, int fd)
+{
+	d->desk_config = (struct receipt_desk_config){ .base = d->base,
+		.queue = d->queue,
+		.queue_config = &d->queue_config,
+		.url = desk_url,
+		.received = daemon_wake,
+		.arg = d };
+	return receipt_desk_new(fd, &d->desk_config, &d->desk);
 }
 
 struct smsd_settings *daemon_take_settings(struct daemon *d)
@@ -385,6 +420,7 @@ void daemon_free(struct daemon **daemon)
 	if (d->queue)
 		queue_abort(d->queue);
 	listen_free(&d->listener);
+	receipt_desk_free(&d->desk);
 	queue_free(&d->queue);
 	limits_clear(&d->queue_config.limits);
 	smsd_settings_free(&d->settings);

@@ -16,7 +16,9 @@ const struct smsd_settings *daemon_settings(const struct daemon *d);
 /* `fd` leads to the process that runs the programs of one gateway, or (NULL) of all
  * that have none of their own; taken over. */
 int daemon_attach_helper(struct daemon *d, const struct gateway *g, int fd);
-/* For that process, which was forked off: the settings are the caller's, of the
+/* The same for the process that listens for receipts, once it was forked. */
+int daemon_attach_receipts(struct daemon *d, int fd);
+/* For those processes, which were forked off: the settings are the caller's, of the
  * daemon nothing else may be used. */
 struct smsd_settings *daemon_take_settings(struct daemon *d);
 

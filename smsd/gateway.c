@@ -14,7 +14,7 @@
 /* A pause that a gateway asks for; a mistake there must not silence it for a day. */
 #define MUTE_MAX_MS 300000
 
-#define OPTS_MAX 64
+#define OPTS_MAX 128
 
 const struct gateway_ops *const gateway_drivers[] = {
 	&gateway_http,
@@ -122,7 +122,7 @@ static int check_words(const struct gateway *g, char err[OPT_ERROR_MAX])
 static int check_receipts(const struct gateway *g, char err[OPT_ERROR_MAX])
 {
 	if (g->receipts == RECEIPTS_NO ||
-		(g->receipts == RECEIPTS_CALLBACK ? g->ops->calls_back : g->ops->poll != NULL))
+		(g->receipts == RECEIPTS_CALLBACK ? g->ops->receipt != NULL : g->ops->poll != NULL))
 		return 0;
 	snprintf(err, OPT_ERROR_MAX, "[gateway %s] receipts: the driver \"%s\" has no \"%s\"",
 		g->name, g->ops->name, receipt_kinds[g->receipts]);

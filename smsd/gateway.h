@@ -77,7 +77,11 @@ struct gateway_ops {
 
 	/* The same for a question after a->provider_id; NULL: it cannot be asked. */
 	void (*poll)(struct attempt *a);
-	bool calls_back; /* its requests can carry a->receipt_url */
+	/* What a request to a->receipt_url says: fills delivery and word. `url` is the
+	 * whole of it. NULL: requests carry no such URL. 0; MAG_EPERM: it is not the
+	 * provider's. */
+	int (*receipt)(const struct gateway *g, struct wire_receipt_req *q, const char *url,
+		struct gateway_result *result_r);
 };
 
 struct gateway {

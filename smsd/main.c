@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -19,9 +18,11 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
+#include "smsd/child.h"
 #include "smsd/daemon.h"
 #include "smsd/gateway/exec_helper.h"
 #include "smsd/listen.h"
+#include "smsd/receipt_http.h"
 #include "smsd/sandbox.h"
 #include "smsd/settings.h"
 
@@ -158,28 +159,6 @@ static int open_socket(const struct smsd_settings *s)
 
 /* ---- privileges ---- */
 
-/* From root to [smsd] user, for good. Another user stays what it is. */
-static int drop_privileges(const char *user)
-{
-	const struct passwd *pw;
-
-	if (geteuid() != 0)
-		return 0;
-	errno = 0;
-	pw = getpwnam(user);
-	if (!pw) {
-		mag_log(MAG_LOG_ERROR, "[smsd] user: there is no user \"%s\"", user);
-		return MAG_ENOTFOUND;
-	}
-	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0 ||
-		(pw->pw_uid != 0 && setuid(0) == 0)) {
-		mag_log(MAG_LOG_ERROR, "cannot become %s: %s", user, strerror(errno));
-		return MAG_ESYS;
-	}
-	return 0;
-}
-
 /* A waiting message holds a connection: many need many descriptors. */
 static void raise_limits(void)
 {
@@ -225,6 +204,34 @@ static int be_helper(int fd, struct daemon *d, const struct gateway *g)
 		return EXIT_REFUSED;
 	shut_windows();
 	return exec_helper_serve(fd, daemon_take_settings(d), g) < 0 ? EXIT_REFUSED : EXIT_DONE;
+}
+
+/* Another child, which reads what providers send: it is forked while it can still become
+ * a user of its own. Without [receipts] listen there is none. */
+static int start_receipts(struct daemon *d)
+{
+	const struct smsd_settings *s = daemon_settings(d);
+	int ends[2], listen_fd, r = MAG_ESYS;
+	pid_t pid;
+
+	if (!*s->receipts.listen)
+		return 0;
+	listen_fd = receipt_http_open(s->receipts.listen);
+	if (listen_fd >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 &&
+		(pid = fork()) >= 0) {
+		if (pid == 0)
+			_exit(receipt_http_serve(listen_fd, ends[1], daemon_take_settings(d)) < 0
+					? EXIT_REFUSED
+					: EXIT_DONE);
+		close(ends[1]);
+		r = daemon_attach_receipts(d, ends[0]);
+	}
+	if (r < 0)
+		mag_log(MAG_LOG_ERROR, "[receipts] listen = %s: %s", s->receipts.listen,
+			strerror(errno));
+	if (listen_fd >= 0)
+		close(listen_fd);
+	return r;
 }
 
 /* A child of before the sandbox, which still may run programs: those of the settings, of
@@ -364,7 +371,9 @@ static int serve(const struct arguments *a)
 		goto out;
 	if ((r = start_own_helpers(d)) < 0)
 		goto out;
-	if ((r = drop_privileges(daemon_settings(d)->user)) < 0)
+	if ((r = start_receipts(d)) < 0)
+		goto out;
+	if ((r = child_become(daemon_settings(d)->user, "[smsd] user")) < 0)
 		goto out;
 	shut_windows();
 	if (exec_helper_wanted(daemon_settings(d)) && (r = start_helper(d, NULL)) < 0)

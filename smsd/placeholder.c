@@ -24,6 +24,8 @@ enum what {
 	PH_TTL_MS,
 	PH_TTL_MIN,
 	PH_EXPIRES_ISO,
+	PH_RECEIPT_URL,
+	PH_PROVIDER_ID,
 };
 
 static const struct {
@@ -42,6 +44,8 @@ static const struct {
 	{ "ttl_ms", PH_TTL_MS },
 	{ "ttl_min", PH_TTL_MIN },
 	{ "expires_iso", PH_EXPIRES_ISO },
+	{ "receipt_url", PH_RECEIPT_URL },
+	{ "provider_id", PH_PROVIDER_ID },
 };
 #define N_NAMES (sizeof names / sizeof *names)
 
@@ -334,6 +338,10 @@ static const char *value_of(enum what what, const struct ph_values *v, char *buf
 		return m->language[0] ? m->language : "en";
 	case PH_LOCALE:
 		return template_locale(m);
+	case PH_RECEIPT_URL:
+		return v->receipt_url ? v->receipt_url : "";
+	case PH_PROVIDER_ID:
+		return v->provider_id ? v->provider_id : "";
 	case PH_EXPIRES_ISO:
 		return mag_time_rfc3339((v->now_ms + ttl_ms) / 1000, buf, cap);
 	case PH_TTL:

@@ -34,7 +34,8 @@ struct ph_values {
 	const struct mag_secret *text;
 	const char *from;
 	int64_t now_ms;
-	int64_t ttl_least, ttl_most; /* seconds: {ttl} stays between; most 0: no end */
+	int64_t ttl_least, ttl_most;           /* seconds: {ttl} stays between; most 0: no end */
+	const char *receipt_url, *provider_id; /* NULL: "" */
 };
 
 int ph_new(struct ph_template **template_r);

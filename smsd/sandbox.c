@@ -92,7 +92,25 @@ static int restrict_files(const struct smsd_settings *s, const char *config)
 	return rules.r;
 }
 
+static int close_files(void)
+{
+	const struct landlock_ruleset_attr attr = { .handled_access_fs = HANDLED };
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0), r = 0;
+
+	if (fd < 0)
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : MAG_ESYS;
+	if (syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+		r = MAG_ESYS;
+	close(fd);
+	return r;
+}
+
 #else
+
+static int close_files(void)
+{
+	return 0;
+}
 
 static int restrict_files(const struct smsd_settings *s, const char *config)
 {
@@ -165,12 +183,40 @@ static const char *const refused[] = {
 	"name_to_handle_at",
 	"personality",
 	"modify_ldt",
+	NULL,
 };
 
-static int refuse_calls(scmp_filter_ctx filter)
+/* Beside those: of a process that only answers. */
+static const char *const refused_to_listeners[] = {
+	"open",
+	"openat",
+	"openat2",
+	"creat",
+	"socket",
+	"socketpair",
+	"connect",
+	"bind",
+	"listen",
+	"kill",
+	"tkill",
+	"clone",
+	"memfd_create",
+	"unlink",
+	"unlinkat",
+	"rename",
+	"renameat",
+	"renameat2",
+	"chmod",
+	"fchmodat",
+	"chown",
+	"fchownat",
+	NULL,
+};
+
+static int refuse_calls(scmp_filter_ctx filter, const char *const *names)
 {
-	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-		int call = seccomp_syscall_resolve_name(refused[i]);
+	for (size_t i = 0; names[i]; i++) {
+		int call = seccomp_syscall_resolve_name(names[i]);
 
 		/* Not on this architecture. */
 		if (call == __NR_SCMP_ERROR || call < 0)
@@ -209,7 +255,7 @@ static int refuse_families(scmp_filter_ctx filter)
 		       : 0;
 }
 
-static int restrict_calls(void)
+static int restrict_calls(const char *const *more)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int r = MAG_ENOMEM;
@@ -220,11 +266,17 @@ static int restrict_calls(void)
 	r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) < 0 ? MAG_ESYS
 											 : 0;
 	if (r == 0)
-		r = refuse_calls(filter);
-	if (r == 0)
+		r = refuse_calls(filter, refused);
+	if (r == 0 && more)
+		r = refuse_calls(filter, more);
+	/* What is refused whole takes no finer rule. */
+	if (r == 0 && !more)
 		r = refuse_processes(filter);
-	if (r == 0)
+	if (r == 0 && !more)
 		r = refuse_families(filter);
+	if (r == 0 && more &&
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) < 0)
+		r = MAG_ESYS;
 	if (r == 0 && seccomp_load(filter) < 0)
 		r = MAG_ESYS;
 	seccomp_release(filter);
@@ -233,8 +285,11 @@ static int restrict_calls(void)
 
 #else
 
-static int restrict_calls(void)
+static const char *const refused_to_listeners[] = { NULL };
+
+static int restrict_calls(const char *const *more)
 {
+	(void)more;
 	mag_log(MAG_LOG_NOTICE, "built without libseccomp: calls are not restricted");
 	return 0;
 }
@@ -248,5 +303,15 @@ int sandbox_enter(const struct smsd_settings *s, const char *config)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return MAG_ESYS;
 	r = restrict_files(s, config);
-	return r < 0 ? r : restrict_calls();
+	return r < 0 ? r : restrict_calls(NULL);
+}
+
+int sandbox_enter_receipts(void)
+{
+	int r;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return MAG_ESYS;
+	r = close_files();
+	return r < 0 ? r : restrict_calls(refused_to_listeners);
 }

@@ -13,4 +13,8 @@
  * 0, or MAG_ESYS: a part that is there could not be put in force. */
 int sandbox_enter(const struct smsd_settings *s, const char *config);
 
+/* The same for the process that listens for receipts: no file at all, and no new
+ * socket but those that come in. */
+int sandbox_enter_receipts(void);
+
 #endif

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
+#include "smsd/gateway/http_settings.h"
+#include "smsd/receipt_http.h"
 #include "smsd/settings.h"
 #include "smsd/template.h"
 
@@ -61,16 +63,30 @@ static const struct opt smsd_opts[] = {
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
 };
 
+static const struct opt receipt_opts[] = {
+	{ "listen", OPT_TEXT, "", 0, 0, NULL, ROW(receipts.listen),
+		"address and port on which providers tell what became of messages; empty: none" },
+	{ "url", OPT_TEXT, "", 0, 0, NULL, ROW(receipts.url),
+		"what providers are told to call; leads to `listen`" },
+	{ "user", OPT_TEXT, "magotp-receipts", 0, 0, NULL, ROW(receipts.user),
+		"whom the listening process becomes when started as root" },
+	{ "certificate", OPT_TEXT, "", 0, 0, NULL, ROW(receipts.certificate),
+		"to speak TLS without a proxy in front: file of the chain" },
+	{ "key", OPT_TEXT, "", 0, 0, NULL, ROW(receipts.key), "and of its key" },
+	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
+};
+
 const struct opt_schema *smsd_settings_schema(void)
 {
 	static struct opt_section sections[] = {
 		{ "smsd", 0, smsd_opts, "the daemon" },
+		{ "receipts", 0, receipt_opts, "what became of messages" },
 		{ NULL, 0, NULL, NULL }, /* gateway: made of the drivers' rows */
 		{ NULL, 0, NULL, NULL },
 	};
 	static const struct opt_schema schema = { sections };
 
-	sections[1] = *gateway_section();
+	sections[2] = *gateway_section();
 	return &schema;
 }
 
@@ -116,9 +132,52 @@ static int check_countries(const char *words, const char *where, char err[OPT_ER
 	return 0;
 }
 
-static int check(const struct smsd_settings *s, char err[OPT_ERROR_MAX])
+static const char *receipts_fault(struct receipt_settings *r)
+{
+	size_t len = strlen(r->url);
+	struct http_way_end end;
+	const char *fault;
+
+	if (!*r->listen)
+		return NULL;
+	if (!receipt_http_is_address(r->listen))
+		return "listen: an address and a port are wanted, such as 127.0.0.1:8090";
+	if (!*r->certificate != !*r->key)
+		return "certificate and key belong together";
+	if (!len)
+		return "url is missing";
+	if (http_url_check(r->url, false, &end, &fault) < 0 || strchr(r->url, '?'))
+		return "url: must be https:// (http:// on this host), without a query";
+	if (r->url[len - 1] == '/')
+		r->url[len - 1] = '\0';
+	return NULL;
+}
+
+static int check_receipts(struct smsd_settings *s, char err[OPT_ERROR_MAX])
+{
+	const char *fault = receipts_fault(&s->receipts);
+
+	if (fault) {
+		snprintf(err, OPT_ERROR_MAX, "[receipts] %s", fault);
+		return MAG_ESYNTAX;
+	}
+	for (size_t i = 0; i < s->n_gateways; i++) {
+		if (s->gateways[i]->receipts != RECEIPTS_CALLBACK || *s->receipts.listen)
+			continue;
+		snprintf(err, OPT_ERROR_MAX,
+			"[gateway %s] receipts = callback: needs [receipts] listen and url",
+			s->gateways[i]->name);
+		return MAG_ESYNTAX;
+	}
+	return 0;
+}
+
+static int check(struct smsd_settings *s, char err[OPT_ERROR_MAX])
 {
 	int r = check_countries(s->allowed_countries, "[smsd] allowed_countries", err);
+
+	if (r == 0)
+		r = check_receipts(s, err);
 
 	for (size_t i = 0; i < s->n_gateways && r == 0; i++) {
 		char where[64];
@@ -161,7 +220,8 @@ int smsd_settings_load(const char *file, void *const *shared, struct smsd_settin
 	r = opt_load(file, dropin_dir(file, dropins), schema, &tree, err);
 	if (r < 0)
 		goto out;
-	if ((r = opt_fill(tree, &schema->sections[0], "", s, err)) < 0)
+	if ((r = opt_fill(tree, &schema->sections[0], "", s, err)) < 0 ||
+		(r = opt_fill(tree, &schema->sections[1], "", s, err)) < 0)
 		goto out;
 	load = (struct load){ s, tree, shared, err };
 	if ((r = opt_each_instance(tree, "gateway", load_gateway, &load)) < 0)

@@ -7,12 +7,18 @@
 #include "smsd/mail_template.h"
 #include "smsd/route.h"
 
+/* The listener for receipts; `listen` "": there is none. */
+struct receipt_settings {
+	char listen[64], url[256], user[64], certificate[256], key[256];
+};
+
 struct smsd_settings {
 	char socket[108], user[64], clients[256], allowed_countries[1024];
 	int64_t each_hour[LIMIT_SCOPES], each_day[LIMIT_SCOPES]; /* by enum limit_scope */
 	int64_t budget_hour, budget_day, parallel, max_waiting, max_watched, drain;
 	char templates_dir[256];
 	bool autofill, sandbox;
+	struct receipt_settings receipts;
 	struct mail_templates *templates;
 
 	struct gateway *gateways[GATEWAYS_MAX];

@@ -16,6 +16,7 @@
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "smsd/child.h"
 #include "smsd/gateway/exec_helper.h"
 
 #define WORDS_MAX 64
@@ -263,27 +264,6 @@ static void serve(struct helper *h, const sigset_t *inside)
 
 /* ---- beginning and end ---- */
 
-/* Nothing of smsd's stays open: no listening socket, no log, no terminal. */
-static int let_go(int *fd)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), kept = dup(*fd);
-	struct rlimit limit;
-
-	if (null < 0 || kept < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return MAG_ESYS;
-	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
-		if (dup2(null, i) < 0)
-			return MAG_ESYS;
-	for (rlim_t i = STDERR_FILENO + 1; i < limit.rlim_cur && i < 65536; i++)
-		if ((int)i != kept)
-			close((int)i);
-	if (fcntl(kept, F_SETFD, FD_CLOEXEC) < 0 || chdir("/") < 0)
-		return MAG_ESYS;
-	umask(077);
-	*fd = kept;
-	return 0;
-}
-
 /* Is `g` served by the helper of `only`? */
 static bool serves(const struct gateway *g, const struct gateway *only)
 {
@@ -324,7 +304,7 @@ int exec_helper_serve(int fd, struct smsd_settings *s, const struct gateway *onl
 	learn_commands(&h, s, only);
 	/* Passwords of other gateways are wiped: programs of this process need none. */
 	smsd_settings_free(&s);
-	if ((r = let_go(&fd)) < 0 || (r = arrange_signals(&inside)) < 0)
+	if ((r = child_let_go(&fd, 1)) < 0 || (r = arrange_signals(&inside)) < 0)
 		return r;
 	h.fd = fd;
 	tell(&h, 0, EXEC_EXITED, 0);

@@ -97,7 +97,10 @@ static void judge(struct curl_job *job, CURLcode code, struct gateway_result *re
 		return;
 	}
 	curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &answer.status);
-	match_judge(&s->match, &answer, result_r);
+	if (job->attempt->provider_id)
+		http_poll_judge(s, &answer, result_r);
+	else
+		match_judge(&s->match, &answer, result_r);
 	if (result_r->outcome != SMS_ACCEPTED)
 		result_r->rest_ms = pause_of(job->easy);
 }
@@ -174,13 +177,14 @@ static int expand(struct transfer *t)
 	const struct attempt *a = t->job.attempt;
 	const struct http_settings *s = a->gateway->driver;
 	const struct ph_values v = { a->message, a->text, attempt_from(a), a->now_ms, s->ttl_min,
-		s->ttl_max };
-	int r = ph_expand(s->url_template, &v, &t->url);
+		s->ttl_max, a->receipt_url, a->provider_id };
+	const struct ph_template *body = a->provider_id ? NULL : s->body;
+	int r = ph_expand(a->provider_id ? s->poll_template : s->url_template, &v, &t->url);
 
 	if (r == 0)
 		r = ph_expand(s->user_template, &v, &t->user);
-	if (r == 0 && s->body)
-		r = ph_expand(s->body, &v, &t->body);
+	if (r == 0 && body)
+		r = ph_expand(body, &v, &t->body);
 	for (size_t i = 0; i < s->n_headers && r == 0; i++) {
 		struct mag_secret line = { 0 };
 
@@ -188,7 +192,7 @@ static int expand(struct transfer *t)
 			r = add_header(t, mag_secret_text(&line));
 		mag_secret_free(&line);
 	}
-	if (r == 0 && s->body && s->encode == ENCODE_JSON && !s->own_content_type)
+	if (r == 0 && body && s->encode == ENCODE_JSON && !s->own_content_type)
 		r = add_header(t, "Content-Type: application/json");
 	/* No waiting for "100 Continue" before a body of one line. */
 	return r < 0 ? r : add_header(t, "Expect:");
@@ -243,7 +247,7 @@ static int set_request(struct transfer *t, const struct http_settings *s)
 	bad |= curl_easy_setopt(e, CURLOPT_URL, mag_secret_text(&t->url));
 	bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, t->headers);
 	bad |= curl_easy_setopt(e, CURLOPT_USERAGENT, "magotp-smsd/" PACKAGE_VERSION);
-	if (s->method == METHOD_GET) {
+	if (s->method == METHOD_GET || t->job.attempt->provider_id) {
 		bad |= curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
 	} else {
 		/* Not copied: the body stays in memory that we wipe. */
@@ -251,7 +255,7 @@ static int set_request(struct transfer *t, const struct http_settings *s)
 		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)t->body.len);
 		bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, mag_secret_text(&t->body));
 	}
-	if (s->method == METHOD_PUT)
+	if (s->method == METHOD_PUT && !t->job.attempt->provider_id)
 		bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, "PUT");
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_answer);
 	bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
@@ -291,7 +295,7 @@ static void http_send(struct attempt *a)
 static int http_open(struct gateway *g, const struct opt_tree *t, char err[OPT_ERROR_MAX])
 {
 	struct http_settings *s = NULL;
-	int r = http_settings_read(g->name, t, &s, err);
+	int r = http_settings_read(g, t, &s, err);
 
 	g->driver = s;
 	return r;
@@ -324,4 +328,6 @@ const struct gateway_ops gateway_http = {
 	.close = http_close,
 	.paths = http_paths,
 	.send = http_send,
+	.poll = http_send, /* with a provider_id it asks */
+	.receipt = http_receipt,
 };

@@ -13,6 +13,7 @@
 
 static const char *const methods[] = { "POST", "GET", "PUT", NULL };
 static const char *const auths[] = { "none", "basic", "bearer", "header", "sigv4", NULL };
+static const char *const signatures[] = { "none", "twilio", NULL };
 static const char *const encodes[] = { "form", "json", "query", NULL };
 
 #define ROW(field) offsetof(struct http_settings, field), sizeof(((struct http_settings *)0)->field)
@@ -33,6 +34,8 @@ const struct opt http_opts[] = {
 		"what the fields are written as" },
 	{ "field.*", OPT_TEXT, NULL, 0, 0, NULL, NOWHERE,
 		"a field; with json the part after the dot is a JSON pointer" },
+	{ "receipt_field.*", OPT_TEXT, NULL, 0, 0, NULL, NOWHERE,
+		"a field that is sent only with receipts = callback" },
 	{ "header.*", OPT_TEXT, NULL, 0, 0, NULL, NOWHERE, "a header of the request" },
 	{ "var.*", OPT_TEXT, NULL, 0, 0, NULL, NOWHERE,
 		"{var.NAME}: an account's own value, or file:PATH, credential:NAME" },
@@ -67,6 +70,20 @@ const struct opt http_opts[] = {
 		"file of the authorities to trust for an https:// proxy" },
 	{ "plain_http", OPT_BOOL, "no", 0, 0, NULL, ROW(plain_http),
 		"allow http:// beyond this host; everybody between reads the codes" },
+	{ "receipt_status", OPT_WORDS, "", 0, 0, NULL, ROW(receipt.status),
+		"where a receipt says how it went: pointers, or /NAME of a parameter" },
+	{ "receipt_delivered", OPT_WORDS, "", 0, 0, NULL, ROW(receipt.delivered),
+		"the provider's words for: on the phone" },
+	{ "receipt_failed", OPT_WORDS, "", 0, 0, NULL, ROW(receipt.failed),
+		"its words for: never; WORD=busy says it in one of ours" },
+	{ "receipt_signature", OPT_ENUM, "none", 0, 0, signatures, ROW(receipt_signature),
+		"how the provider signs receipts" },
+	{ "receipt_secret", OPT_SECRET, NULL, 0, 0, NULL, ROW(receipt_secret),
+		"with what, if it is not the password" },
+	{ "poll_url", OPT_TEXT, "", 0, 0, NULL, ROW(poll_url),
+		"with receipts = poll: what is fetched, with {provider_id}" },
+	{ "poll_status", OPT_WORDS, "", 0, 0, NULL, ROW(poll.status),
+		"where the answer says how it went, if not at receipt_status" },
 	{ NULL, OPT_TEXT, NULL, 0, 0, NULL, 0, 0, NULL },
 };
 
@@ -75,6 +92,7 @@ static const struct opt_section http_section = { "gateway", 1, http_opts, NULL }
 /* One reading: what every step needs. */
 struct reading {
 	const char *name;
+	bool calls_back; /* receipt_field.* are fields, too */
 	struct http_settings *s;
 	struct http_json *json;
 	size_t n_fields;
@@ -161,7 +179,7 @@ static int read_header(const struct opt_value *v, void *arg)
 static int add_pair(
 	struct reading *r, const struct opt_value *v, struct ph_template *t, const char *separator)
 {
-	const char *name = v->key + 6;
+	const char *name = strchr(v->key, '.') + 1;
 	char err[PH_ERROR_MAX] = "out of memory";
 	const struct ph_vars none = { 0 };
 	enum enc_context context = r->s->encode == ENCODE_FORM ? ENC_FORM : ENC_QUERY;
@@ -178,17 +196,20 @@ static int read_field(const struct opt_value *v, void *arg)
 {
 	struct reading *r = arg;
 	struct http_settings *s = r->s;
-	bool first = r->n_fields == 0;
+	bool first = r->n_fields == 0, receipt = mag_has_prefix(v->key, "receipt_field.");
 	char err[PH_ERROR_MAX];
 
-	if (!mag_has_prefix(v->key, "field."))
+	if (!mag_has_prefix(v->key, "field.") && !(receipt && r->calls_back))
 		return 0;
+	if (!receipt && strstr(v->text, "{receipt_url}"))
+		return fault_at(
+			r, v, "write receipt_field.*: not always is there one", MAG_ESYNTAX);
 	r->n_fields++;
 	if (s->encode == ENCODE_FORM)
 		return add_pair(r, v, s->body, first ? "" : "&");
 	if (s->encode == ENCODE_QUERY)
 		return add_pair(r, v, s->url_template, first && !strchr(s->url, '?') ? "?" : "&");
-	if (http_json_add(r->json, v->key + 6, v->text, err) < 0)
+	if (http_json_add(r->json, strchr(v->key, '.') + 1, v->text, err) < 0)
 		return fault_at(r, v, err, MAG_ESYNTAX);
 	return 0;
 }
@@ -196,45 +217,40 @@ static int read_field(const struct opt_value *v, void *arg)
 /* ---- url ---- */
 
 /* Scheme and host must be literal: no message decides where it goes. */
-static int check_url(struct reading *r)
+int http_url_check(
+	const char *url, bool plain_http, struct http_way_end *end_r, const char **fault_r)
 {
-	const struct http_settings *s = r->s;
-	const char *rest = strstr(s->url, "://"), *path;
-	bool plain = mag_has_prefix(s->url, "http://");
+	const char *rest = strstr(url, "://"), *path;
+	bool plain = mag_has_prefix(url, "http://"), bad;
 	CURLU *u;
 	char *host = NULL, *user = NULL, origin[512];
-	bool bad;
 
-	if (!rest || (!plain && !mag_has_prefix(s->url, "https://")))
-		return fault(
-			r, "url", "must begin with https:// (http:// on this host)", MAG_ESYNTAX);
+	*fault_r = "must begin with https:// (http:// on this host)";
+	if (!rest || (!plain && !mag_has_prefix(url, "https://")))
+		return MAG_ESYNTAX;
 	path = rest + 3 + strcspn(rest + 3, "/?#");
-	snprintf(origin, sizeof origin, "%.*s/", (int)(path - s->url), s->url);
+	snprintf(origin, sizeof origin, "%.*s/", (int)(path - url), url);
+	*fault_r = "placeholders stand in path and query only";
 	if (strpbrk(origin, "{}"))
-		return fault(r, "url", "placeholders stand in path and query only", MAG_ESYNTAX);
-	if (strchr(s->url, '#'))
-		return fault(r, "url", "a fragment (#) is never sent", MAG_ESYNTAX);
-	u = curl_url();
-	if (!u)
+		return MAG_ESYNTAX;
+	*fault_r = "a fragment (#) is never sent";
+	if (strchr(url, '#'))
+		return MAG_ESYNTAX;
+	if (!(u = curl_url()))
 		return MAG_ENOMEM;
 	bad = curl_url_set(u, CURLUPART_URL, origin, 0) ||
 	      curl_url_get(u, CURLUPART_HOST, &host, 0);
-	r->s->end.plain = plain;
-	r->s->end.local = !bad && curl_host_is_loopback(host);
-	plain = plain && !r->s->end.local;
+	end_r->plain = plain;
+	end_r->local = !bad && curl_host_is_loopback(host);
+	plain = plain && !end_r->local;
 	bad = bad || curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK;
 	curl_free(host);
 	curl_free(user);
 	curl_url_cleanup(u);
-	if (bad)
-		return fault(
-			r, "url", "not a URL (user and password have their own keys)", MAG_ESYNTAX);
-	if (plain && !s->plain_http)
-		return fault(r, "url",
-			"http:// lets everybody between read the codes; use https:// "
-			"(or plain_http = yes)",
-			MAG_ESYNTAX);
-	return 0;
+	*fault_r = bad ? "not a URL (user and password have their own keys)"
+		       : "http:// lets everybody between read the codes; use https:// "
+			 "(or plain_http = yes)";
+	return bad || (plain && !plain_http) ? MAG_ESYNTAX : 0;
 }
 
 static int read_url(struct reading *r)
@@ -243,10 +259,11 @@ static int read_url(struct reading *r)
 	const char *query = strchr(s->url, '?');
 	size_t path_len = query ? (size_t)(query - s->url) : strlen(s->url);
 	char err[PH_ERROR_MAX] = "out of memory";
-	int e = check_url(r);
+	const char *what;
+	int e = http_url_check(s->url, s->plain_http, &s->end, &what);
 
 	if (e < 0)
-		return e;
+		return fault(r, "url", what, e);
 	if (ph_add(s->url_template, s->url, path_len, ENC_PATH, PH_RAW, &s->vars, err) < 0 ||
 		(query && ph_add(s->url_template, query, strlen(query), ENC_QUERY, PH_RAW, &s->vars,
 				  err) < 0))
@@ -330,11 +347,14 @@ static int finish_body(struct reading *r)
 	return 0;
 }
 
-int http_settings_read(const char *name, const struct opt_tree *t,
+int http_settings_read(const struct gateway *g, const struct opt_tree *t,
 	struct http_settings **settings_r, char err[OPT_ERROR_MAX])
 {
 	struct http_settings *s = calloc(1, sizeof *s);
-	struct reading r = { .name = name, .s = s, .err = err };
+	const char *name = g->name;
+	struct reading r = {
+		.name = name, .calls_back = g->receipts == RECEIPTS_CALLBACK, .s = s, .err = err
+	};
 	int e = MAG_ENOMEM;
 
 	if (!s || ph_new(&s->url_template) < 0 || ph_new(&s->user_template) < 0 ||
@@ -347,7 +367,8 @@ int http_settings_read(const char *name, const struct opt_tree *t,
 		(e = read_url(&r)) < 0 || (e = opt_each(t, "gateway", name, read_header, &r)) < 0 ||
 		(e = opt_each(t, "gateway", name, read_field, &r)) < 0 ||
 		(e = finish_body(&r)) < 0 || (e = check_auth(&r)) < 0 || (e = read_match(&r)) < 0 ||
-		(e = http_way_read(name, t, s->end, &s->way, err)) < 0)
+		(e = http_way_read(name, t, s->end, &s->way, err)) < 0 ||
+		(e = http_receipt_prepare(g, s, err)) < 0)
 		goto out;
 	*settings_r = s;
 	s = NULL;
@@ -371,7 +392,9 @@ void http_settings_free(struct http_settings **settings)
 		ph_free(&s->header[i]);
 	for (size_t i = 0; i < s->vars.n; i++)
 		mag_secret_free(&s->vars.var[i].value);
+	ph_free(&s->poll_template);
 	mag_secret_free(&s->password);
 	http_way_clear(&s->way);
+	mag_secret_free(&s->receipt_secret);
 	free(s);
 }
