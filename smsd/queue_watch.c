@@ -10,11 +10,15 @@
 
 void item_note(struct item *e, struct gateway *g, const char *provider_id)
 {
-	struct watch *w = &e->watch[e->n_watches];
+	struct watch *w;
 
-	if (!g->receipts || e->n_watches == WATCHES_MAX)
-		return;
-	e->n_watches++;
+	/* No room: the oldest is the least likely to say anything. */
+	if (e->n_watches == WATCHES_MAX) {
+		gateway_free(&e->watch[0].gateway);
+		memmove(e->watch, e->watch + 1, sizeof e->watch - sizeof *e->watch);
+		e->n_watches--;
+	}
+	w = &e->watch[e->n_watches++];
 	memset(w, 0, sizeof *w);
 	memcpy(w->name, g->name, sizeof w->name);
 	w->gateway = gateway_ref(g);
@@ -71,9 +75,8 @@ static void watch_until(struct item *e, int64_t due)
 void item_accept(struct item *e, struct gateway *g, struct queue_time t)
 {
 	struct queue *q = e->queue;
-	bool known = e->n_watches && newest(e)->gateway == g;
 
-	if (!known || e->unneeded || item_is_delivered(e) || e->deadline <= t.ticks ||
+	if (!g->receipts || e->unneeded || item_is_delivered(e) || e->deadline <= t.ticks ||
 		(!e->answered && q->n_watched >= q->config->max_watched)) {
 		item_finish(e, SMS_ACCEPTED, "");
 		return;

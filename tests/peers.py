@@ -15,6 +15,7 @@ kannel-extras. What they start they end, by pid.
 
 import base64
 import collections
+import hmac
 import http.server
 import json
 import os
@@ -26,7 +27,9 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 import uuid
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -63,6 +66,17 @@ def preset(name, **values):
         lines.append(f"{key} = {values.pop(key)}" if key in values else line)
     lines += [f"{k} = {v}" for k, v in values.items()]
     return "\n".join(lines) + "\n"
+
+
+def post_form(url, form, headers=()):
+    """POST as providers do; the HTTP status."""
+    request = urllib.request.Request(url, urllib.parse.urlencode(form).encode(), dict(headers))
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as e:
+        e.close()
+        return e.code
 
 
 class Authority:
@@ -242,6 +256,7 @@ class TwilioPeer(HttpPeer):
         if request.headers.get("Content-Type") != "application/x-www-form-urlencoded":
             return self._error(415, 20415, "Unsupported media type")
         form = dict(urllib.parse.parse_qsl(request.body.decode(), strict_parsing=True))
+        callback = form.pop("StatusCallback", None)
         wanted = {"Messages": {"To", "From", "Body", "ValidityPeriod"},
                   "Calls": {"To", "From", "Twiml", "Timeout"}}[match[1]]
         if set(form) != wanted or form["From"] != self.FROM:
@@ -250,9 +265,9 @@ class TwilioPeer(HttpPeer):
             return self._error(400, 21211, "Invalid 'To' Phone Number")
         if match[1] == "Messages" and not 1 <= int(form["ValidityPeriod"]) <= 36000:
             return self._error(400, 21626, "Invalid validity period")
-        return self._accept(match[1], form)
+        return self._accept(match[1], form, callback)
 
-    def _accept(self, kind, form):
+    def _accept(self, kind, form, callback):
         sid = ("SM" if kind == "Messages" else "CA") + uuid.uuid4().hex
         text = form.get("Body")
         if kind == "Calls":
@@ -260,12 +275,25 @@ class TwilioPeer(HttpPeer):
             import xml.etree.ElementTree
             text = xml.etree.ElementTree.fromstring(form["Twiml"]).findtext("Say")
         self._accepted.append({"to": form["To"], "text": text, "sid": sid,
-                               "channel": "sms" if kind == "Messages" else "voice"})
+                               "channel": "sms" if kind == "Messages" else "voice",
+                               "callback": callback})
         return 201, json.dumps({"sid": sid, "status": "queued", "error_code": None,
                                 "error_message": None, "to": form["To"], "body": text})
 
     def messages(self):
         return list(self._accepted)
+
+    def sign(self, url, form):
+        """X-Twilio-Signature, as their documentation describes it."""
+        text = url + "".join(f"{k}{form[k]}" for k in sorted(form))
+        return base64.b64encode(hmac.digest(self.TOKEN.encode(), text.encode(), "sha1")).decode()
+
+    def call_back(self, message, status, field="MessageStatus"):
+        """What Twilio sends about a message; the HTTP status of the answer."""
+        form = {"MessageSid": message["sid"], "AccountSid": self.SID, "From": self.FROM,
+                "To": message["to"], field: status, "ApiVersion": "2010-04-01"}
+        headers = {"X-Twilio-Signature": self.sign(message["callback"], form)}
+        return post_form(message["callback"], form, headers)
 
 
 class Kannel:

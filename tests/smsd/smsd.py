@@ -13,10 +13,11 @@ import tempfile
 import time
 
 import wirepy
-from peers import wait_for
+from peers import free_port, wait_for
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 CODE, NUMBER, HOST = "483920", "+12025550134", "web1.example.org"
+UNKNOWN, NOTHING, DELIVERED, FAILED = 0, 1, 2, 3
 ACCEPTED, RETRYABLE, PERMANENT, AMBIGUOUS, EXPIRED = 1, 2, 3, 4, 5
 
 
@@ -49,6 +50,7 @@ class Smsd:
             nobody = pwd.getpwnam("nobody")
             os.chown(self.outbox, nobody.pw_uid, nobody.pw_gid)
         self.process = None
+        self.receipts = []  # lines of a section
         self.wrapper = []  # "valgrind ..." in front of the program
         self.pool = concurrent.futures.ThreadPoolExecutor(32)
 
@@ -60,6 +62,7 @@ class Smsd:
         smsd = {**{f"{scope}_{span}": 100000 for scope in ("country", "prefix", "number")
                    for span in ("hour", "day")}, **smsd}
         lines += [f"{key} = {value}" for key, value in smsd.items()]
+        lines += self.receipts
         self.config.write_text("\n".join(lines) + "\n")
         for old in self.dropins.glob("*"):
             old.unlink()
@@ -97,6 +100,23 @@ class Smsd:
         result, reply = self.submit(**fields)
         assert result.error == "", result
         return reply
+
+    def delivery(self, message, timeout=60):
+        """(state, word) once it is known."""
+        result, reply = wirepy.call(self.socket, "delivery", {"id": message}, timeout=timeout)
+        assert result.error == "", result
+        return reply["state"], reply["error"]
+
+    def used(self, message, used=1):
+        result, _ = wirepy.call(self.socket, "used", {"id": message, "used": used})
+        assert result.error == "", result
+
+    def take_receipts(self):
+        """[receipts] of the next configure(); where the listener will be."""
+        port = free_port()
+        self.receipts = ["[receipts]", f"listen = 127.0.0.1:{port}", "user = nobody",
+                         f"url = http://127.0.0.1:{port}/hook"]
+        return f"http://127.0.0.1:{port}/hook"
 
     def later(self, **fields):
         """A future of outcome(): the message is on its way while the test goes on."""
