@@ -29,13 +29,22 @@ packages_test=(
 	i3lock xvfb xdotool cockpit-ws cockpit-bridge chromium chromium-driver python3-selenium
 )
 
+# What `make check-long` needs besides: a PostgreSQL cluster that fails over.
+# shellcheck disable=SC2034
+packages_long=(patroni etcd-server)
+
+# The peers of `make bench`; bench/run --install puts them there.
+# shellcheck disable=SC2034
+packages_bench=(libpam-oath libpam-google-authenticator liboath-dev postgresql kannel nginx-light)
+
 # What `make lint`, `make format` and `make coverage` need besides.
 packages_lint=(clang clang-format clang-tidy cppcheck gcovr)
 
 # Servers that come with these packages and that nobody asked to have running.
 packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:opensmtpd.service
 	gammu-smsd:gammu-smsd.service smstools:smstools.service
-	nginx:nginx.service postgresql:postgresql.service
+	nginx:nginx.service nginx-light:nginx.service postgresql:postgresql.service
+	patroni:patroni.service etcd-server:etcd.service
 	dovecot-imapd:dovecot.service vsftpd:vsftpd.service cron:cron.service cockpit-ws:cockpit.socket)
 
 # Prints those of its arguments that are not installed.
