@@ -71,6 +71,7 @@ void item_finish(struct item *e, enum sms_outcome outcome, const char *error)
 {
 	struct queue *q = e->queue;
 
+	poll_cancel(e);
 	wipe(e);
 	TAILQ_REMOVE(&q->deadlines, e, in_deadline);
 	e->due = e->deadline + KEEP_DONE_MS;
@@ -121,17 +122,23 @@ static void forget(struct queue *q, int64_t ticks)
 	struct item *e;
 
 	while ((e = TAILQ_FIRST(&q->done)) && e->due <= ticks) {
+		/* A clock that stood still: the driver still holds it. */
+		if (e->polling == POLL_FLIES) {
+			e->due = ticks + KEEP_DONE_MS;
+			item_move(e, DONE);
+			continue;
+		}
 		TAILQ_REMOVE(&q->done, e, in_state);
 		tdelete(e, &q->by_id, compare_ids);
 		item_free(e);
 	}
 }
 
-static int64_t sooner(int64_t wait, const struct item *e, int64_t at, int64_t ticks)
+static int64_t sooner(int64_t wait, bool due, int64_t at, int64_t ticks)
 {
 	int64_t left = at > ticks ? at - ticks : 0;
 
-	if (!e)
+	if (!due)
 		return wait;
 	return wait < 0 || left < wait ? left : wait;
 }
@@ -140,12 +147,13 @@ int64_t queue_run(struct queue *q)
 {
 	struct queue_time t = queue_now(q);
 	struct item *e;
-	int64_t wait = -1;
+	int64_t wait = -1, due;
 
 	queue_settle(q);
 	expire(q, t.ticks);
 	forget(q, t.ticks);
 	wake_sleepers(q, t);
+	queue_poll(q, t);
 	queue_wake_silent(q, t);
 	while (q->n_flying < q->config->parallel && (e = queue_first_ready(q))) {
 		item_go_on(e, t);
@@ -153,6 +161,8 @@ int64_t queue_run(struct queue *q)
 	}
 	e = TAILQ_FIRST(&q->sleeping);
 	wait = sooner(wait, e, e ? e->due : 0, t.ticks);
+	due = queue_poll_due(q);
+	wait = sooner(wait, due >= 0, due, t.ticks);
 	e = TAILQ_FIRST(&q->watched);
 	wait = sooner(wait, e, e ? e->due : 0, t.ticks);
 	e = TAILQ_FIRST(&q->done);
@@ -178,6 +188,8 @@ int queue_new(struct queue_config *config, struct queue **queue_r)
 	TAILQ_INIT(&q->sleeping);
 	TAILQ_INIT(&q->watched);
 	TAILQ_INIT(&q->done);
+	TAILQ_INIT(&q->polls);
+	TAILQ_INIT(&q->polls_flying);
 	TAILQ_INIT(&q->deadlines);
 	*queue_r = q;
 	return 0;
@@ -342,6 +354,7 @@ void queue_abort(struct queue *q)
 	struct item *e;
 
 	queue_settle(q);
+	queue_poll_drop(q);
 	while ((e = TAILQ_FIRST(&q->deadlines))) {
 		if (e->state == FLYING) {
 			e->unclear = true;

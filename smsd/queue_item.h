@@ -65,8 +65,13 @@ struct item {
 	struct queue_answer answer;
 	TAILQ_HEAD(waiters, queue_waiter) waiters; /* for the outcome */
 	struct waiters fate_waiters;               /* for the delivery */
-	TAILQ_ENTRY(item) in_state;                /* the list of its state */
-	TAILQ_ENTRY(item) in_deadline;             /* not DONE: by deadline */
+	struct attempt poll;                       /* a question to the newest gateway */
+	struct gateway_result polled;              /* its answer */
+	int64_t poll_due;
+	enum { POLL_NOT, POLL_WAITS, POLL_FLIES } polling;
+	TAILQ_ENTRY(item) in_polls;    /* by poll_due, or under way */
+	TAILQ_ENTRY(item) in_state;    /* the list of its state */
+	TAILQ_ENTRY(item) in_deadline; /* not DONE: by deadline */
 };
 
 TAILQ_HEAD(items, item);
@@ -75,7 +80,8 @@ struct queue {
 	struct queue_config *config;
 	void *by_id; /* tsearch */
 	struct items ready[SMS_PRIORITIES], flying, sleeping, watched, done, deadlines;
-	int64_t n_flying, n_waiting, n_watched;
+	struct items polls, polls_flying;
+	int64_t n_flying, n_waiting, n_watched, n_polls;
 };
 
 static inline struct queue_time queue_now(const struct queue *q)
@@ -114,6 +120,19 @@ bool item_is_delivered(const struct item *e);
 void item_set_fate(struct item *e);
 /* No receipt within its time: the next gateway. */
 void queue_wake_silent(struct queue *q, struct queue_time t);
+
+/* ---- queue_poll.c ---- */
+
+/* WATCHED: ask the newest gateway after a while, if it is one to be asked. */
+void poll_schedule(struct item *e, int64_t ticks);
+/* Not any more; a question under way is left to end. */
+void poll_cancel(struct item *e);
+/* Take answers, ask what is due. */
+void queue_poll(struct queue *q, struct queue_time t);
+/* The next time something is due; -1: nothing. */
+int64_t queue_poll_due(const struct queue *q);
+/* The end: no answer will come any more. */
+void queue_poll_drop(struct queue *q);
 
 /* ---- queue.c ---- */
 

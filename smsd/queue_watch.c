@@ -70,6 +70,7 @@ static void watch_until(struct item *e, int64_t due)
 {
 	e->due = due < e->deadline ? due : e->deadline;
 	item_move(e, WATCHED);
+	poll_schedule(e, queue_now(e->queue).ticks);
 }
 
 void item_accept(struct item *e, struct gateway *g, struct queue_time t)

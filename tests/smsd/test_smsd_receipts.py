@@ -372,3 +372,32 @@ def test_kannel_says_8_and_then_1(smsd, kannel):
     assert smsd.delivery("a", 20) == (DELIVERED, "")
     wait_for("the message", kannel.messages)
     assert smsd.outbox_messages() == []
+
+
+@pytest.fixture
+def smpp(directory):
+    """Kannel before an SMSC that does what its mode says."""
+    from smpp import SmppKannel, SmppServer
+    if Kannel.missing():
+        pytest.skip(f"{Kannel.missing()} is not installed")
+    with SmppServer() as smsc, SmppKannel(directory, smsc) as kannel:
+        yield smsc, kannel
+
+
+def test_kannel_says_2_or_nothing_and_the_next_gateway_sends(smsd, smpp):
+    """Accepted, says Kannel, whatever its SMSC does: UNDELIV comes back as 2; of a message
+    that was throttled nothing is heard."""
+    smsc, kannel = smpp
+    smsc.mode = "undeliver"
+    smsd.take_receipts()
+    smsd.configure(kannel.preset(receipts="callback", receipt_wait="2s"),
+                   smsd.outbox_gateway(priority=20))
+    smsd.start()
+    assert smsd.outcome(id="a")["gateway"] == "kannel"
+    wait_for("the second message", smsd.outbox_messages)
+    assert CODE in smsd.outbox_messages()[0]["text"]
+    assert re.search(r"message a by kannel \(sms\): failed: undelivered", smsd.log())
+    smsc.mode = "throttle"
+    assert smsd.outcome(id="b")["gateway"] == "kannel"
+    wait_for("the third message", lambda: len(smsd.outbox_messages()) == 2)
+    assert "message b: accepted by kannel, and no receipt came" in smsd.log()

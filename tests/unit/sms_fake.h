@@ -30,6 +30,15 @@ static void fake_send(struct attempt *a)
 	f->timeout_ms = a->timeout_ms;
 }
 
+/* Questions after a message, oldest first. */
+static struct attempt *fake_polls[FAKE_ATTEMPTS_MAX];
+static size_t fake_n_polls;
+
+static void fake_poll(struct attempt *a)
+{
+	fake_polls[fake_n_polls++ % FAKE_ATTEMPTS_MAX] = a;
+}
+
 static void fake_close(struct gateway *g)
 {
 	(void)g;
@@ -39,6 +48,7 @@ static const struct gateway_ops fake_ops = {
 	.name = "fake",
 	.channels = "sms voice email",
 	.send = fake_send,
+	.poll = fake_poll,
 	.close = fake_close,
 };
 

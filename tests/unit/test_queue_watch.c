@@ -69,13 +69,14 @@ static int setup(void **state)
 	(void)state;
 	mag_log_open("test", 0, MAG_LOG_ERROR);
 	ticks = 0;
-	fake_n_attempts = 0;
+	fake_n_attempts = fake_n_polls = 0;
 	memset(outcomes, 0, sizeof outcomes);
 	memset(fates, 0, sizeof fates);
 	for (int i = 0; i < 3; i++) {
 		gateways[i] = fake_gateway(names[i], 10 + i, 1);
 		gateways[i]->receipts = RECEIPTS_CALLBACK;
 		gateways[i]->receipt_wait = WAIT_MS / 1000;
+		gateways[i]->poll_every = 5;
 	}
 	config = (struct queue_config){ .gateways = gateways,
 		.n_gateways = 3,
@@ -462,6 +463,88 @@ static void budgets_hold_for_second_sendings(void **state)
 	expect_fate(0, SMS_DELIVERED, "");
 }
 
+/* ---- asked instead of called ---- */
+
+static void poll_answers(size_t poll, enum sms_outcome outcome, enum sms_delivery delivery)
+{
+	const struct gateway_result result = {
+		.outcome = outcome, .delivery = delivery, .word = "undelivered"
+	};
+
+	fake_polls[poll]->done(fake_polls[poll], &result);
+	queue_run(queue);
+}
+
+static void polled_gateway_is_asked_at_its_pace_until_it_knows(void **state)
+{
+	(void)state;
+	gateways[0]->receipts = RECEIPTS_POLL;
+	submit(0);
+	attempt_ends(0, SMS_ACCEPTED);
+	assert_int_equal(queue_run(queue), 5000);
+	pass(4999);
+	assert_int_equal(fake_n_polls, 0);
+	pass(1);
+	assert_int_equal(fake_n_polls, 1);
+	assert_string_equal(fake_polls[0]->provider_id, "id0");
+	pass(5000);
+	assert_int_equal(fake_n_polls, 1); /* one at a time */
+	poll_answers(0, SMS_ACCEPTED, SMS_NOTHING);
+	pass(5000);
+	poll_answers(1, SMS_AMBIGUOUS, SMS_DELIVERED); /* no answer is no answer */
+	assert_int_equal(fates[0].times, 0);
+	pass(5000);
+	poll_answers(2, SMS_ACCEPTED, SMS_DELIVERED);
+	expect_fate(0, SMS_DELIVERED, "");
+	pass(LIFE_MS);
+	assert_int_equal(fake_n_polls, 3);
+}
+
+static void polled_failure_goes_to_the_next_gateway(void **state)
+{
+	(void)state;
+	gateways[0]->receipts = RECEIPTS_POLL;
+	submit(0);
+	attempt_ends(0, SMS_ACCEPTED);
+	pass(5000);
+	poll_answers(0, SMS_ACCEPTED, SMS_FAILED);
+	assert_string_equal(fake_attempts[1].gateway, "second");
+	attempt_ends(1, SMS_ACCEPTED);
+	pass(20000);
+	assert_int_equal(fake_n_polls, 1); /* the second calls */
+}
+
+static void question_outlives_its_message(void **state)
+{
+	(void)state;
+	gateways[0]->receipts = RECEIPTS_POLL;
+	submit(0);
+	attempt_ends(0, SMS_ACCEPTED);
+	pass(5000);
+	queue_used(queue, "m0", true);
+	expect_fate(0, SMS_DELIVERED, "");
+	pass(LIFE_MS + 100000); /* it would be forgotten, were it not asked for */
+	assert_non_null(queue_find(queue, "m0"));
+	poll_answers(0, SMS_ACCEPTED, SMS_FAILED);
+	pass(LIFE_MS);
+	assert_null(queue_find(queue, "m0"));
+	assert_int_equal(fake_n_polls, 1);
+}
+
+static void few_questions_at_once(void **state)
+{
+	(void)state;
+	gateways[0]->receipts = RECEIPTS_POLL;
+	for (unsigned i = 0; i < 40; i++) {
+		submit(i);
+		attempt_ends(i, SMS_ACCEPTED);
+	}
+	pass(5000);
+	assert_int_equal(fake_n_polls, 16);
+	poll_answers(3, SMS_ACCEPTED, SMS_NOTHING);
+	assert_int_equal(fake_n_polls, 17);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -486,6 +569,10 @@ int main(void)
 		TEST(silent_gateway_is_asked_last_until_it_is_heard_again),
 		TEST(stopping_answers_fates_too),
 		TEST(budgets_hold_for_second_sendings),
+		TEST(polled_gateway_is_asked_at_its_pace_until_it_knows),
+		TEST(polled_failure_goes_to_the_next_gateway),
+		TEST(question_outlives_its_message),
+		TEST(few_questions_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
