@@ -42,6 +42,13 @@ int cmd_certificate_delete(struct cli *c);
 /* magotpctl */
 int cmd_setup(struct cli *c);
 int cmd_migrate(struct cli *c);
+/* otpcored with these arguments (at most five, then NULL); `refusal` is said if it fails. */
+int cmd_run_otpcored(struct cli *c, const char *const *args, const char *refusal);
+int cmd_host_add(struct cli *c);
+int cmd_host_list(struct cli *c);
+int cmd_host_revoke(struct cli *c);
+int cmd_host_remove(struct cli *c);
+int cmd_host_enroll(struct cli *c);
 int cmd_account_add(struct cli *c);
 int cmd_account_set(struct cli *c);
 int cmd_account_show(struct cli *c);

@@ -19,24 +19,24 @@ static const char *conf_file(const struct cli *c)
 	return c->config ? c->config : MAGOTP_CONF;
 }
 
-/* otpcored does it, in this terminal: `option`, and its value or NULL. */
-static int run_otpcored(struct cli *c, char *option, const char *value, const char *refusal)
+/* otpcored does it, in this terminal. */
+int cmd_run_otpcored(struct cli *c, const char *const *args, const char *refusal)
 {
-	char path[600], config[] = "--config";
-	char *argv[6] = { path, option };
-	int status, n = 2;
+	char path[600];
+	const char *argv[9] = { path };
+	int status, n = 1;
 
-	if (value)
-		argv[n++] = (char *)value;
+	while (*args && n < 6)
+		argv[n++] = *args++;
 	if (c->config) {
-		argv[n++] = config;
-		argv[n] = (char *)c->config;
+		argv[n++] = "--config";
+		argv[n] = c->config;
 	}
 	if (cli_own_program("otpcored", path, sizeof path))
 		return cli_fail(c, CLI_REFUSED, "failed",
 			"otpcored is not installed (looked beside this program and in %s).",
 			SBINDIR);
-	if (cli_spawn(argv, &status))
+	if (cli_spawn((char *const *)argv, &status))
 		return cli_fail(c, CLI_REFUSED, "failed", "%s cannot be run.", path);
 	return status ? cli_fail(c, CLI_REFUSED, "setup", "%s", refusal) : CLI_DONE;
 }
@@ -44,19 +44,19 @@ static int run_otpcored(struct cli *c, char *option, const char *value, const ch
 /* Key and store. Exit code; what was made is told by otpcored. */
 static int make_store(struct cli *c)
 {
-	char option[] = "--setup";
+	const char *args[] = { "--setup", NULL };
 
-	return run_otpcored(c, option, NULL, "Nothing was overwritten; see above.");
+	return cmd_run_otpcored(c, args, "Nothing was overwritten; see above.");
 }
 
 int cmd_migrate(struct cli *c)
 {
 	const char *to = cli_opt(c, "--to");
-	char option[] = "--migrate-to";
+	const char *args[] = { "--migrate-to", to, NULL };
 
 	if (!to)
 		return cli_usage(c, "--to is missing: sqlite:/PATH or postgresql://HOST/DATABASE");
-	return run_otpcored(c, option, to, "Nothing was switched; see above.");
+	return cmd_run_otpcored(c, args, "Nothing was switched; see above.");
 }
 
 /* A small file that is not there yet. 0 or -1 (errno). */

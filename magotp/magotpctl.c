@@ -190,6 +190,17 @@ static const struct cli_opt migrate_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt host_add_opts[] = {
+	{ "--services", "LIST", "the services that it may ask for (all)" },
+	{ "--accounts", "LIST", "names with * and ?, or @ORGANISATION (all)" },
+	{ "--self-service", NULL, "people may also manage their own account from there" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt host_enroll_opts[] = {
+	{ "--upstream", "HOST:PORT", "the auth host, if magotp.conf does not name it yet" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct verb verbs[] = {
 	{ "setup", NULL, NULL, "", 0, 0, false, NULL, "Make the master key and the store, once",
 		"  magotpctl setup\n", cmd_setup },
@@ -390,6 +401,23 @@ static const struct verb verbs[] = {
 		"  magotpctl metrics\n"
 		"  magotpctl metrics --json\n",
 		cmd_metrics },
+	{ "host", NULL, "add", "NAME", 1, 1, false, host_add_opts,
+		"Let a host become a relay; prints its code, which is good for a day",
+		"  magotpctl host add web1 --services sshd,sudo --accounts '@Example'\n"
+		"  magotpctl host add db1 --accounts 'dba-*'\n",
+		cmd_host_add },
+	{ "host", NULL, "enroll", "[CODE]", 0, 1, false, host_enroll_opts,
+		"Make this host a relay, with the code from an auth host",
+		"  magotpctl host enroll --upstream auth1:7443\n"
+		"  magotpctl host enroll - < code\n",
+		cmd_host_enroll },
+	{ "host", NULL, "list", "", 0, 0, false, NULL, "List the hosts that are relays",
+		"  magotpctl host list\n", cmd_host_list },
+	{ "host", NULL, "revoke", "NAME", 1, 1, false, delete_opts,
+		"Refuse a relay from now on, on every auth host", "  magotpctl host revoke web1\n",
+		cmd_host_revoke },
+	{ "host", NULL, "remove", "NAME", 1, 1, false, delete_opts, "Forget a relay, and refuse it",
+		"  magotpctl host remove web1\n", cmd_host_remove },
 	{ "config", NULL, "show", "", 0, 0, false, show_opts, "Show every setting and its source",
 		"  magotpctl config show\n"
 		"  magotpctl config show --changed\n",

@@ -30,16 +30,17 @@ void audit(const struct request *r)
 {
 	enum mag_log_level level = MAG_LOG_NOTICE;
 
-	if (!r->message)
+	if (!r->message || r->look) /* a question to the relay comes first */
 		return;
 	/* Questions that decide nothing fill no log. */
 	if (r->result.error == 0 &&
 		(r->message->id == WIRE_MSG_PING || r->message->id == WIRE_MSG_STATUS ||
 			r->message->id == WIRE_MSG_STATS))
 		level = MAG_LOG_DEBUG;
-	mag_log(level, "%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 " %s%s%s",
+	mag_log(level, "%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 "%s%s %s%s%s",
 		r->message->name, text_of(r, WIRE_ACCOUNT, r->ticket.user),
 		text_of(r, WIRE_SERVICE, r->ticket.service), from_of(r), r->peer.uid, r->peer.pid,
+		r->through ? " host=" : "", r->through ? r->host : "",
 		r->result.error ? "error: " : "",
 		r->result.error ? mag_strerror(r->result.error) : verdict_id(r->result.verdict),
 		r->result.seconds ? " (wait)" : "");

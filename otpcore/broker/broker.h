@@ -32,6 +32,9 @@ struct mails;             /* mail.c */
 struct sweeper;           /* sweep.c */
 struct certificate_trust; /* engine */
 struct passwords;         /* password.c */
+struct remotes;           /* remote.c */
+struct remote_call;       /* remote.c */
+struct relay;             /* relay.c */
 
 struct broker {
 	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
@@ -54,6 +57,9 @@ struct broker {
 	struct sweeper *sweeper;
 	struct passwords *passwords;
 	struct stats stats;
+	int remote_fd;           /* listens for relays; -1: none are served */
+	struct remotes *remotes; /* NULL: serves no relays */
+	struct relay *relay;     /* of a relay, which has neither store nor keyring */
 };
 
 /* Who asks: from the kernel, at accept (security.md 1, 2). */
@@ -63,6 +69,15 @@ struct peer {
 	int64_t sid, loginuid; /* audit session; -1 unset or unreadable */
 	bool alive;            /* pidfd said so after /proc was read */
 	int pidfd;             /* the connection's; -1: none */
+	/* Through a relay: the process that it was asked to look for, and its start. */
+	int64_t leader_pid, leader_start;
+};
+
+/* Through whom a request came (security.md 40). */
+enum through {
+	THROUGH_SOCKET = 0,
+	THROUGH_STRANGER, /* a link without a certificate: may enrol */
+	THROUGH_HOST,     /* a relay with one */
 };
 
 /* What the peer is towards the account it names; set by the gate. */
@@ -93,7 +108,14 @@ struct request {
 	struct wire_result result; /* starts as MAG_EPERM / VERDICT_NONE */
 	struct peer peer;
 	struct standing standing;
-	struct wire_ticket ticket; /* if the message carries a txn that opened; else zero */
+	/* Where the peer is: this broker's host, or the relay's by its certificate. Logins,
+	 * tickets and sessions are of that host. */
+	char host[65], boot[41];
+	enum through through;
+	unsigned char print[HASH_LEN]; /* of the relay's certificate */
+	char verifier[513];            /* services that the relay's peer may log in to */
+	int64_t look;                  /* the relay must say when this process began; 0 */
+	struct wire_ticket ticket;     /* if the message carries a txn that opened; else zero */
 	bool has_ticket;
 	int64_t now;
 	struct store_tick *tick;
@@ -107,7 +129,8 @@ struct request {
 	} state; /* the handler's, from decide to settle */
 
 	/* Of the machinery (listen.c, tick.c), not of handlers. */
-	struct conn *conn; /* who waits for the answer; NULL: an internal request */
+	struct conn *conn;          /* who waits for the answer; NULL: an internal request */
+	struct remote_call *remote; /* the same, on a link */
 	struct request *next;
 	unsigned lost;   /* races lost so far */
 	bool allowed;    /* by the gate, in this decide */
@@ -151,6 +174,7 @@ extern const struct handler handle_sweep[];   /* sweep */
 extern const struct handler handle_terms[];   /* terms_* */
 extern const struct handler handle_proofing[];
 extern const struct handler handle_certificate[];
+extern const struct handler handle_host[]; /* host_* */
 
 /* ---- server.c: the settings again (SIGHUP, reload), between ticks ----
  * 0, or as settings_load: then the old ones go on. */

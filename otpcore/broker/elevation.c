@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
 #include "otpcore/broker/parts.h"
 
 #define ELEVATIONS 64 /* the oldest makes room */
@@ -40,7 +41,7 @@ void elevations_remember(struct request *r, const struct proof *proof)
 		.account = r->ticket.account,
 		.login = r->ticket.login,
 		.holder = r->ticket.holder,
-		.leader_pid = r->peer.pid,
+		.leader_pid = r->peer.pid, /* on that host */
 		.leader_start = r->peer.start,
 		.strength = proof->strength,
 		.level = proof->level,
@@ -48,6 +49,7 @@ void elevations_remember(struct request *r, const struct proof *proof)
 		.token = proof->token,
 		.since = r->now,
 		.expires_at = r->now + TICKET_LIFE };
+	mag_copy(oldest->host, sizeof oldest->host, r->host);
 }
 
 struct session *elevation_of(struct request *r, const struct aggregate *a)
@@ -59,8 +61,9 @@ struct session *elevation_of(struct request *r, const struct aggregate *a)
 		const struct proof proof = { .phone = s->phone, .token = s->token };
 
 		if (s->row.id && s->leader_pid == r->peer.pid && s->leader_start == r->peer.start &&
-			s->account == a->account.row.id && r->now >= s->since &&
-			r->now < s->expires_at && session_proof_holds(r, a, s->holder, &proof) &&
+			mag_streq(s->host, r->host) && s->account == a->account.row.id &&
+			r->now >= s->since && r->now < s->expires_at &&
+			session_proof_holds(r, a, s->holder, &proof) &&
 			(!best || s->strength > best->strength))
 			best = s;
 	}

@@ -6,6 +6,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/remote_gate.h"
 #include "otpcore/engine/connect.h"
 
 static const struct aggregate nobody;
@@ -45,17 +46,22 @@ int gate_want(struct request *r)
 
 	if (!r->message) /* made by the broker itself */
 		return 0;
+	if (r->through != THROUGH_SOCKET) {
+		res = remote_gate_want(r);
+		if (res)
+			return res;
+	}
 	txn = txn_of(r);
 	/* One that does not open is told from none by gate_check. */
 	if (txn && !r->has_ticket)
-		r->has_ticket = ticket_open(r->broker, txn, r->now, &r->ticket) == 0;
+		r->has_ticket = ticket_open(r, txn, &r->ticket) == 0;
 	name = account_of(r);
 	if (name && *name)
 		res = store_want_account(r->tick, name);
 	if (!res && r->has_ticket)
 		res = store_want_login(r->tick, r->ticket.login);
 	/* An administrator is known by the own account. */
-	if (!res && r->peer.uid != 0)
+	if (!res && r->peer.uid != 0 && r->through == THROUGH_SOCKET)
 		res = store_want_account_uid(r->tick, r->peer.uid);
 	return res;
 }
@@ -84,7 +90,9 @@ struct aggregate *request_credentials(struct request *r)
 
 static bool speaks_for(const struct request *r, const char *service)
 {
-	const char *list = settings_verifier(r->broker->settings, r->peer.uid);
+	/* A relay's users are the relay's to tell, for what it may speak for at all. */
+	const char *list =
+		r->through ? r->verifier : settings_verifier(r->broker->settings, r->peer.uid);
 	size_t len = service ? strlen(service) : 0;
 
 	if (!len || strchr(service, ' '))
@@ -155,6 +163,8 @@ static void stand(struct request *r)
 	if (r->standing.root)
 		return;
 	r->standing.verifier = speaks_for(r, service);
+	if (r->through) /* nobody administers from there */
+		return;
 	r->standing.admin = administers(r, name, a);
 	r->standing.agent = proofs(r, name, a);
 }
@@ -214,6 +224,14 @@ int gate_check(struct request *r)
 		return 0;
 	txn = txn_of(r);
 	stand(r);
+	if (r->through) {
+		const struct remote_asks asks = { account_of(r), service_of(r),
+			request_account(r) };
+		int res = remote_gate_check(r, &asks);
+
+		if (res || r->through == THROUGH_STRANGER)
+			return res;
+	}
 	/* Authority first: a ticket tells a stranger nothing. A message that speaks
 	 * for nobody (ping) is everybody's. */
 	if (!r->standing.root && !enough(r) &&

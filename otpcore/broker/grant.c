@@ -8,7 +8,7 @@
 
 static bool opened(struct request *r, const struct mag_secret *grant, struct wire_ticket *t_r)
 {
-	return grant && ticket_open(r->broker, grant, r->now, t_r) == 0;
+	return grant && ticket_open(r, grant, t_r) == 0;
 }
 
 int grant_want(struct request *r, const struct mag_secret *grant)

@@ -183,6 +183,14 @@ void conn_answer(
 	mag_wipe(frame, len);
 }
 
+void conn_answer_frame(struct conn *c, const unsigned char *frame, size_t len)
+{
+	if (frame)
+		conn_finish(c, frame, len);
+	else
+		conn_free(c);
+}
+
 static void conn_refuse(struct conn *c, uint16_t message, int error)
 {
 	const struct wire_result result = { .error = error };
@@ -199,6 +207,20 @@ static uint16_t message_in(const unsigned char *frame, size_t len)
 	return len < 4 ? 0 : (uint16_t)(frame[2] << 8 | frame[3]);
 }
 
+/* To the auth host. What stands in it was read once, so that garbage stays here. */
+static void hand_on(struct conn *c, const struct wire_message *m, size_t len)
+{
+	struct listener *l = c->listener;
+
+	if (peer_matters(m->id, c->peer.uid))
+		peer_look(&c->peer);
+	c->busy = true;
+	l->n_busy++;
+	event_del(c->event);
+	relay_take(l->broker->relay, c, &c->peer, l->frame, len);
+	mag_wipe(l->frame, len);
+}
+
 static void take(struct conn *c, size_t len)
 {
 	struct listener *l = c->listener;
@@ -209,6 +231,11 @@ static void take(struct conn *c, size_t len)
 	void *body = NULL;
 	int res = len > WIRE_FRAME_MAX ? MAG_EPROTO : wire_decode_request(l->frame, len, &m, &body);
 
+	if (!res && l->broker->relay) {
+		wire_free(m->request, &body);
+		hand_on(c, m, len);
+		return;
+	}
 	mag_wipe(l->frame, len > WIRE_FRAME_MAX ? WIRE_FRAME_MAX : len);
 	if (res) {
 		conn_refuse(c, id, res);

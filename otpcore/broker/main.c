@@ -23,6 +23,7 @@
 struct arguments {
 	const char *config;  /* NULL: the usual place */
 	const char *migrate; /* to this url, and end */
+	const char *enroll, *upstream;
 	bool foreground, check, setup, debug;
 };
 
@@ -39,6 +40,8 @@ static void help(void)
 	      "  -t, --check-config\n"
 	      "  --setup          refuses to overwrite anything\n"
 	      "  --migrate-to URL copy the store to another one (sqlite:, postgresql:)\n"
+	      "  --enroll CODE    make this host a relay; - reads CODE from stdin\n"
+	      "  --upstream HOST  the auth host that enrols it, if magotp.conf names none\n"
 	      "  --debug          log more\n"
 #ifdef MAG_FAULT
 	      "  --fault SPEC     fail on purpose (tests)\n"
@@ -56,13 +59,26 @@ static int usage(void)
 	return 2;
 }
 
-enum { CONFIG = 256, FOREGROUND, SETUP, MIGRATE, DEBUG, FAULTS, HELP, SHOW_VERSION };
+enum {
+	CONFIG = 256,
+	FOREGROUND,
+	SETUP,
+	MIGRATE,
+	ENROLL,
+	UPSTREAM,
+	DEBUG,
+	FAULTS,
+	HELP,
+	SHOW_VERSION
+};
 static const struct option longs[] = {
 	{ "config", required_argument, NULL, CONFIG },
 	{ "foreground", no_argument, NULL, FOREGROUND },
 	{ "check-config", no_argument, NULL, 't' },
 	{ "setup", no_argument, NULL, SETUP },
 	{ "migrate-to", required_argument, NULL, MIGRATE },
+	{ "enroll", required_argument, NULL, ENROLL },
+	{ "upstream", required_argument, NULL, UPSTREAM },
 	{ "debug", no_argument, NULL, DEBUG },
 #ifdef MAG_FAULT
 	{ "fault", required_argument, NULL, FAULTS },
@@ -93,6 +109,12 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 			break;
 		case MIGRATE:
 			a_r->migrate = optarg;
+			break;
+		case ENROLL:
+			a_r->enroll = optarg;
+			break;
+		case UPSTREAM:
+			a_r->upstream = optarg;
 			break;
 		case DEBUG:
 			a_r->debug = true;
@@ -227,6 +249,9 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 	r = listen_open(b->settings->socket, fd_r, made_r);
 	if (r)
 		return complain(r, b->settings->socket);
+	r = remotes_listen(b->settings, &b->remote_fd);
+	if (r)
+		return complain(r, b->settings->listen);
 	r = priv_drop(b->settings->user);
 	if (r)
 		return complain(r, "giving up root's rights");
@@ -274,10 +299,47 @@ static int serve(struct broker *b, const struct arguments *a)
 	return r;
 }
 
+/* A relay: no key, no store, no helper for passwords. */
+static int serve_relay(struct broker *b, const struct arguments *a)
+{
+	int fd = -1, tell = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
+	bool made = false;
+
+	if (!a->foreground && (r = background(&tell)))
+		return complain(r, "cannot go to the background");
+	r = know_host(b, a->config);
+	if (r)
+		return complain(r, "cannot learn about this host");
+	priv_descriptors(b->settings->max_clients);
+	r = crypto_set_properties(b->settings->crypto);
+	if (!r)
+		r = listen_open(b->settings->socket, &fd, &made);
+	if (r)
+		return complain(r, b->settings->socket);
+	r = priv_drop(b->settings->user);
+	if (r)
+		complain(r, "giving up root's rights");
+	if (!r)
+		r = relay_open(b);
+	if (!r) {
+		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
+		r = sandbox_close(b->settings);
+		if (r)
+			complain(r, "the sandbox does not close");
+		if (!r && tell >= 0)
+			detach(tell, null);
+		if (!r)
+			r = relay_run(b, fd);
+	}
+	if (made)
+		(void)unlink(b->settings->socket);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { 0 };
-	struct broker b = { 0 };
+	struct broker b = { .remote_fd = -1 };
 	char err[OPT_ERROR_MAX] = "";
 	int r = arguments(argc, argv, &a);
 
@@ -294,8 +356,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: ok\n", a.config ? a.config : MAGOTP_CONF);
 	else if (a.setup)
 		r = setup_run(b.settings);
+	else if (a.enroll)
+		r = enroll_run(b.settings, a.enroll, a.upstream);
 	else if (a.migrate)
 		r = migrate_run(b.settings, a.migrate);
+	else if (b.settings->n_upstreams)
+		r = serve_relay(&b, &a);
 	else
 		r = serve(&b, &a);
 	settings_free(&b.settings);

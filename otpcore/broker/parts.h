@@ -63,6 +63,9 @@ size_t listener_connections(const struct listener *l); /* all of them */
 void conn_answer(
 	struct conn *c, uint16_t message, const struct wire_result *result, const void *reply);
 
+/* Likewise, with a frame that is one already; NULL: without an answer. */
+void conn_answer_frame(struct conn *c, const unsigned char *frame, size_t len);
+
 /* ---- peer.c: what the kernel says of the other end ---- */
 
 /* At accept: credentials and a pidfd. 0 or MAG_ESYS. */
@@ -105,8 +108,38 @@ void ticker_delivered(struct request *r, unsigned delivery);
 bool ticket_holder_stays(struct request *r, const struct aggregate *a, const struct wire_ticket *t);
 int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secret *txn_r);
 /* 0; MAG_ESTALE: not ours, too old, of another host. The peer is the gate's. */
-int ticket_open(
-	const struct broker *b, const struct mag_secret *txn, int64_t now, struct wire_ticket *t_r);
+int ticket_open(const struct request *r, const struct mag_secret *txn, struct wire_ticket *t_r);
+
+/* ---- remote.c: relays, over TLS (security.md 40) ---- */
+
+/* Listens where [broker] listen says, and later serves. While there are rights left. */
+int remotes_listen(const struct settings *s, int *fd_r);
+/* NULL in *remotes_r stays if `fd` is -1. */
+int remotes_new(struct broker *b, int fd, struct remotes **remotes_r);
+void remotes_free(struct remotes **r);
+void remotes_stop(struct remotes *r); /* no new links, no new requests */
+/* The result of a request that came on a link, or a question about its host. Frees
+ * r->remote. */
+void remote_answer(struct request *r);
+void remotes_hour(struct remotes *r); /* renews its own certificate; NULL is fine */
+size_t remotes_busy(const struct remotes *r);
+
+/* ---- relay.c: requests to an auth host ---- */
+
+/* Reads the identity; says what is wrong with it. Before the sandbox closes. */
+int relay_open(struct broker *b);
+/* `fd` listens for local peers. Until SIGTERM. */
+int relay_run(struct broker *b, int fd);
+/* A request as it came, of a connection that waits: it is answered, or ended without an
+ * answer, later. */
+void relay_take(struct relay *r, struct conn *c, const struct peer *peer,
+	const unsigned char *frame, size_t len);
+
+/* ---- enroll.c: --enroll ---- */
+
+/* Become a relay's host: a key of its own, a certificate for CODE ("-": read from
+ * stdin) from `upstream` (NULL: that of the settings). Says on stderr what it did. */
+int enroll_run(const struct settings *s, const char *code, const char *upstream);
 
 /* ---- dispatch.c: orders to smsd ---- */
 #define DISPATCH_HOLD_MS 3000 /* login.md: three seconds */

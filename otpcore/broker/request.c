@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
 
 /* Families of handle/. */
 static const struct handler *const families[] = {
@@ -21,6 +22,7 @@ static const struct handler *const families[] = {
 	handle_certificate,
 	handle_token,
 	handle_proofing,
+	handle_host,
 	NULL,
 };
 
@@ -49,6 +51,7 @@ void request_reset(struct request *r)
 	r->allowed = false;
 	r->hold_ms = 0;
 	r->pace_whose = PACE_NONE;
+	r->look = 0;
 	r->state.p = NULL;
 	for (size_t i = 0; i < sizeof r->state.i / sizeof *r->state.i; i++)
 		r->state.i[i] = 0;
@@ -72,6 +75,8 @@ struct request *request_new(
 	r->handler = h;
 	r->body = body;
 	r->peer.pidfd = -1;
+	mag_copy(r->host, sizeof r->host, b->host);
+	mag_copy(r->boot, sizeof r->boot, b->boot);
 	request_reset(r);
 	return r;
 }

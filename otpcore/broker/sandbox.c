@@ -72,7 +72,10 @@ static int landlock(const struct settings *s)
 	struct ruleset rules = { .fs = FS_WRITE | LANDLOCK_ACCESS_FS_EXECUTE };
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	size_t size = abi >= 4 ? sizeof rules : sizeof rules.fs;
-	const char *store = mag_has_prefix(s->url, "sqlite:") ? s->url + 7 : "";
+	const char *store = s->n_upstreams ? s->identity
+			    : mag_has_prefix(s->url, "sqlite:")
+				    ? s->url + 7
+				    : ""; /* what may be written beside */
 	int fd, r;
 
 	if (abi < 1)
@@ -80,7 +83,7 @@ static int landlock(const struct settings *s)
 	if (abi >= 3)
 		rules.fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
 	if (abi >= 4 && *store) /* another store may be across the network */
-		rules.net = NET_BIND_TCP | NET_CONNECT_TCP;
+		rules.net = s->n_upstreams ? NET_BIND_TCP : NET_BIND_TCP | NET_CONNECT_TCP;
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
 	if (fd < 0)
 		return MAG_ESYS;

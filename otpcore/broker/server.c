@@ -63,7 +63,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 /* Keys that magotp.conf knows and this version does not serve. */
 static int say_unserved(const struct opt_value *v, void *arg)
 {
-	static const char *const keys[] = { "email_login", "upstream", NULL };
+	static const char *const keys[] = { "email_login", NULL };
 
 	(void)arg;
 	for (const char *const *key = keys; *key; key++)
@@ -105,6 +105,7 @@ static void on_hour(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)trust_load(b); /* lists of revocations are renewed */
+	remotes_hour(b->remotes);
 	/* With a tick under way the next hour will do. */
 	if (!ticker_idle(b->ticker))
 		return;
@@ -124,13 +125,15 @@ static void start_drain(struct server *s)
 	mag_log(MAG_LOG_NOTICE, "ending: answers what was asked");
 	tell_manager("STOPPING=1");
 	listener_stop(s->broker->listener);
+	remotes_stop(s->broker->remotes);
 	s->drain_until = mag_ticks_ms() + DRAIN_MS;
 }
 
 static bool drained(const struct server *s)
 {
 	return s->drain_until && ticker_idle(s->broker->ticker) &&
-	       ((!listener_busy(s->broker->listener) && !ticker_waiting(s->broker->ticker)) ||
+	       ((!listener_busy(s->broker->listener) && !remotes_busy(s->broker->remotes) &&
+			!ticker_waiting(s->broker->ticker)) ||
 		       mag_ticks_ms() >= s->drain_until);
 }
 
@@ -194,6 +197,8 @@ static int server_open(struct broker *b, int fd, int helper)
 	if (!r)
 		r = sweeper_new(b, &b->sweeper);
 	if (!r)
+		r = remotes_new(b, b->remote_fd, &b->remotes);
+	if (!r)
 		r = listener_new(b, fd, &b->listener);
 	return r;
 }
@@ -233,6 +238,7 @@ int server_run(struct broker *b, int fd, int helper)
 	mails_free(&b->mails);
 	passwords_free(&b->passwords);
 	listener_free(&b->listener);
+	remotes_free(&b->remotes);
 	ticker_free(&b->ticker);
 	decoys_free(&b->decoys);
 	twins_free(&b->twins);

@@ -11,14 +11,12 @@ int session_want(struct request *r)
 {
 	if (r->peer.sid < 0)
 		return 0;
-	return store_want_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
+	return store_want_session(r->tick, r->boot, r->host, r->peer.sid);
 }
 
 static struct session *row_of(struct request *r)
 {
-	return r->peer.sid < 0
-		       ? NULL
-		       : store_session(r->tick, r->broker->boot, r->broker->host, r->peer.sid);
+	return r->peer.sid < 0 ? NULL : store_session(r->tick, r->boot, r->host, r->peer.sid);
 }
 
 bool session_proof_holds(
@@ -52,6 +50,14 @@ static bool rests(struct request *r, const struct session *s, const struct aggre
 	return session_proof_holds(r, a, s->holder, &proof) && certificate_holds(r, s->certificate);
 }
 
+/* On another host the relay looks; gate_check() has asked it. */
+static bool leader_lives(const struct request *r, const struct session *s)
+{
+	if (r->through == THROUGH_SOCKET)
+		return peer_start_of(s->leader_pid) == s->leader_start;
+	return r->peer.leader_pid == s->leader_pid && r->peer.leader_start == s->leader_start;
+}
+
 struct session *session_sound(struct request *r, const struct aggregate *a, const char **reason_r)
 {
 	struct session *s = row_of(r);
@@ -67,7 +73,7 @@ struct session *session_sound(struct request *r, const struct aggregate *a, cons
 		 r->peer.loginuid != s->loginuid)
 		reason = "other-uid";
 	else if (s->ended_at || r->now >= s->expires_at || r->now < s->since - SESSION_LIFE ||
-		 peer_start_of(s->leader_pid) != s->leader_start || !rests(r, s, a))
+		 !leader_lives(r, s) || !rests(r, s, a))
 		reason = "ended";
 	if (*reason) {
 		*reason_r = reason;
@@ -160,8 +166,8 @@ static void spoil(struct request *r, struct session *s)
 
 	if (new) {
 		s->row.id = store_new_id();
-		mag_copy(s->boot, sizeof s->boot, r->broker->boot);
-		mag_copy(s->host, sizeof s->host, r->broker->host);
+		mag_copy(s->boot, sizeof s->boot, r->boot);
+		mag_copy(s->host, sizeof s->host, r->host);
 		s->sid = r->peer.sid;
 		s->loginuid = r->peer.loginuid;
 		s->since = r->now;
@@ -186,8 +192,8 @@ bool session_record(struct request *r, const struct aggregate *a, const struct l
 		return false;
 	}
 	s->row.id = store_new_id();
-	mag_copy(s->boot, sizeof s->boot, r->broker->boot);
-	mag_copy(s->host, sizeof s->host, r->broker->host);
+	mag_copy(s->boot, sizeof s->boot, r->boot);
+	mag_copy(s->host, sizeof s->host, r->host);
 	s->sid = r->peer.sid;
 	s->loginuid = r->peer.loginuid;
 	s->account = a->account.row.id;
@@ -222,8 +228,8 @@ void session_end(struct request *r, const struct aggregate *a)
 
 static bool is_own(const struct request *r, const struct session *s)
 {
-	return r->peer.sid >= 0 && s->sid == r->peer.sid && mag_streq(s->boot, r->broker->boot) &&
-	       mag_streq(s->host, r->broker->host);
+	return r->peer.sid >= 0 && s->sid == r->peer.sid && mag_streq(s->boot, r->boot) &&
+	       mag_streq(s->host, r->host);
 }
 
 size_t session_end_resting(

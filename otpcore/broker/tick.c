@@ -130,6 +130,8 @@ static void answer(struct request *r)
 	even_out(r);
 	if (r->conn)
 		conn_answer(r->conn, r->message->id, &r->result, r->reply);
+	else if (r->remote)
+		remote_answer(r);
 	request_free(&r);
 }
 

@@ -25,22 +25,22 @@ int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secre
 	return res;
 }
 
-int ticket_open(
-	const struct broker *b, const struct mag_secret *txn, int64_t now, struct wire_ticket *t_r)
+int ticket_open(const struct request *r, const struct mag_secret *txn, struct wire_ticket *t_r)
 {
 	struct mag_secret clear = { 0 };
 	struct wire_ticket t = { 0 };
 	int res = MAG_ESTALE;
 
-	if (!txn->len || seal_open_bytes(b->keyring, TICKET_WHERE, txn->data, txn->len, &clear))
+	if (!txn->len ||
+		seal_open_bytes(r->broker->keyring, TICKET_WHERE, txn->data, txn->len, &clear))
 		goto out;
 	if (wire_decode_struct(&wire_ticket, clear.data, clear.len, &t))
 		goto out;
 	/* A start in the future is a clock that was set back: not older than
 	 * allowed, but nobody can say how old. */
-	if (t.started_at > now + 5 || now - t.started_at >= TICKET_LIFE)
+	if (t.started_at > r->now + 5 || r->now - t.started_at >= TICKET_LIFE)
 		goto out;
-	if (!mag_streq(t.host, b->host))
+	if (!mag_streq(t.host, r->host))
 		goto out;
 	*t_r = t;
 	res = 0;

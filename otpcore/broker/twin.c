@@ -54,6 +54,7 @@ static int digest(const struct request *r, unsigned char mac_r[HASH_LEN])
 	mag_buf_printf(&b, "%" PRIu32 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRIu32,
 		r->peer.uid, r->peer.pid, r->peer.start, t->account, t->holder, q->ref);
 	part(&b, "");
+	part(&b, r->host);
 	part(&b, t->user);
 	part(&b, t->service);
 	part(&b, t->rhost);

@@ -222,6 +222,27 @@ struct seats {
 	int64_t seats, taken;
 };
 
+/* A host whose otpcored is a relay (security.md 40): what its certificate may ask for. */
+enum host_state { HOST_INVITED = 1, HOST_ACTIVE, HOST_REVOKED };
+struct host {
+	struct row row;
+	char name[65];
+	int64_t state;
+	char services[513], accounts[513]; /* words; "": all */
+	int64_t self_service;              /* 1: also what people do with their own account */
+	struct blob code_hash;             /* SHA-256 of the enrolment code, until it is used */
+	int64_t code_expires;
+	struct blob print, before; /* SHA-256 of its certificate, and of the one renewed */
+	int64_t not_after, created_at, enrolled_at;
+};
+
+/* Who signs the certificates of hosts: one row, id 1. */
+struct authority {
+	struct row row;
+	struct blob secret; /* sealed private key, DER */
+	int64_t created_at;
+};
+
 /* Terms that an administrator accepted for an organisation (O2). */
 struct terms {
 	struct row row;

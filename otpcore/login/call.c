@@ -51,6 +51,8 @@ int flow_request(const struct client *c, bool answered, uint16_t message, const 
 		struct wire_result result = { .error = MAG_ESYS };
 		patient.timeout_ms = (int)(limit - waited);
 		r = client_call(&patient, message, request, &result, reply);
+		if (!r && result.error == MAG_EDOWN)
+			r = MAG_EDOWN; /* a relay without an auth host: nobody has answered */
 		waited = ticks_ms() - start;
 		bool again = try_again(r ? r : result.error, answered || !r, waited);
 		if (!again || waited + pause >= limit) {

@@ -107,6 +107,74 @@ static int check_verifier(const char *word, void *arg)
 	return add_service(c, (uint32_t)pw->pw_uid, colon + 1);
 }
 
+/* "auth1:7443", "192.0.2.1", "[2001:db8::1]:7443" */
+static int read_address(const char *text, struct settings_address *a_r)
+{
+	struct settings_address a = { .port = RELAY_PORT };
+	const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":");
+	const char *start = *text == '[' ? text + 1 : text;
+	int64_t port;
+
+	if (end == NULL || (size_t)(end - start) >= sizeof(a.host))
+		return MAG_ESYNTAX;
+	memcpy(a.host, start, (size_t)(end - start));
+	end += *end == ']';
+	if (*end == ':') {
+		if (mag_int_parse(end + 1, 1, 65535, &port) < 0)
+			return MAG_ESYNTAX;
+		a.port = (uint16_t)port;
+	} else if (*end != '\0') {
+		return MAG_ESYNTAX;
+	}
+	*a_r = a;
+	return 0;
+}
+
+static int check_upstream(const char *word, void *arg)
+{
+	struct check *c = arg;
+	struct settings *s = c->s;
+	const struct opt_value *v = opt_get(s->tree, "broker", "", "upstream");
+
+	if (mag_has_prefix(word, "tls://"))
+		word += strlen("tls://");
+	else if (s->n_upstreams == 0)
+		return complain(c, v, "write tls://HOST:%d", RELAY_PORT);
+	if (s->n_upstreams == UPSTREAMS_MAX)
+		return complain(c, v, "at most %d", UPSTREAMS_MAX);
+	if (read_address(word, &s->upstreams[s->n_upstreams]) < 0 ||
+		s->upstreams[s->n_upstreams].host[0] == '\0')
+		return complain(c, v, "%s is not HOST:PORT", word);
+	s->n_upstreams++;
+	return 0;
+}
+
+/* A relay holds neither store nor key: a line that names one is a mistake. */
+static int check_relay(struct check *c)
+{
+	static const char *const keys[] = { "url", "master_key", NULL };
+	const struct opt_value *listen = opt_get(c->s->tree, "broker", "", "listen");
+	int r;
+
+	if (*c->s->listen != '\0' && read_address(c->s->listen, &c->s->listens) < 0)
+		return complain(c, listen, "write ADDRESS:%d, or :%d for every address", RELAY_PORT,
+			RELAY_PORT);
+	if (*c->s->upstream == '\0')
+		return 0;
+	for (const char *const *key = keys; *key != NULL; key++)
+		if (opt_get(c->s->tree, "store", "", *key) != NULL)
+			return complain(c, opt_get(c->s->tree, "store", "", *key),
+				"a relay (upstream) has neither store nor master key; "
+				"take one of the two out");
+	if (*c->s->listen != '\0')
+		return complain(c, listen, "a relay (upstream) serves no relays; take one out");
+	r = each_word(c->s->upstream, check_upstream, c);
+	if (r == 0 && c->s->n_upstreams == 0)
+		r = complain(c, opt_get(c->s->tree, "broker", "", "upstream"),
+			"write tls://HOST:%d", RELAY_PORT);
+	return r;
+}
+
 static int check_broker(struct check *c)
 {
 	const struct opt_value *per_uid = opt_get(c->s->tree, "broker", "", "max_clients_per_uid");
@@ -117,9 +185,9 @@ static int check_broker(struct check *c)
 			"too many services for one user");
 	if (r < 0)
 		return r;
-	if (*c->s->upstream != '\0')
-		return complain(c, opt_get(c->s->tree, "broker", "", "upstream"),
-			"relays are not supported by this version; take the line out");
+	r = check_relay(c);
+	if (r < 0)
+		return r;
 	if (c->s->max_clients_per_uid > c->s->max_clients)
 		return complain(c,
 			per_uid != NULL ? per_uid

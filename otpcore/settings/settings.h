@@ -21,13 +21,24 @@ struct settings_verifier {
 	char services[512]; /* words, single blanks between */
 };
 
+#define UPSTREAMS_MAX 8
+#define RELAY_PORT    7443
+
+struct settings_address {
+	char host[65]; /* a name or an address, without brackets; "" (listen): every one */
+	uint16_t port;
+};
+
 struct settings {
 	/* [store] */
 	char url[512], master_key[512];
 	/* [broker] */
 	char socket[108], user[64], verifiers[1024], upstream[256], host_identity[256];
 	char crypto[128]; /* OpenSSL property query, "fips=yes" */
-	int64_t max_clients, max_clients_per_uid;
+	int64_t max_clients, max_clients_per_uid, max_clients_per_host;
+	char listen[128], identity[256];                           /* of auth hosts; of relays */
+	struct settings_address upstreams[UPSTREAMS_MAX], listens; /* of the texts */
+	size_t n_upstreams;                                        /* 0: not a relay */
 	/* [licences] */
 	int mode; /* enum licence_mode */
 	/* [phone] */

@@ -208,6 +208,24 @@ static const struct column terms_columns[] = {
 	INT(terms, accepted_at),
 	TEXT(terms, accepted_by),
 };
+static const struct column host_columns[] = {
+	FIXED_TEXT(host, name),
+	INT(host, state),
+	TEXT(host, services),
+	TEXT(host, accounts),
+	INT(host, self_service),
+	BLOB(host, code_hash),
+	INT(host, code_expires),
+	BLOB(host, print),
+	BLOB(host, before),
+	INT(host, not_after),
+	FIXED_INT(host, created_at),
+	INT(host, enrolled_at),
+};
+static const struct column authority_columns[] = {
+	FIXED_BLOB(authority, secret),
+	FIXED_INT(authority, created_at),
+};
 static const struct column mail_columns[] = {
 	FIXED_INT(mail, account),
 	FIXED_TEXT(mail, once),
@@ -237,5 +255,7 @@ const struct table row_tables[TABLE_COUNT] = {
 	[TABLE_CERTIFICATE] = TABLE(certificate),
 	[TABLE_SEATS] = TABLE(seats),
 	[TABLE_TERMS] = TABLE(terms),
+	[TABLE_HOST] = TABLE(host),
+	[TABLE_AUTHORITY] = TABLE(authority),
 	[TABLE_MAIL] = TABLE(mail),
 };

@@ -105,6 +105,8 @@ int store_want_children(struct store_tick *t, const char *account);
 int store_want_certificates(struct store_tick *t, const char *account);
 int store_want_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 int store_want_seats(struct store_tick *t, const char *order);
+/* A relay (security.md 40). */
+int store_want_host(struct store_tick *t, const char *name);
 int store_want_terms(struct store_tick *t, const char *account, const char *application);
 int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
@@ -140,6 +142,8 @@ const struct certificate *store_certificate(struct store_tick *t, int64_t id);
 const struct key_holder *store_key_holder(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 /* Of an order; row.id 0: it has no number of seats. */
 struct seats *store_seats(struct store_tick *t, const char *order);
+/* row.id 0: no such host. */
+struct host *store_host(struct store_tick *t, const char *name);
 /* What was accepted for the account's organisation; row.id 0: nothing. For reading. */
 const struct terms *store_terms(struct store_tick *t, const char *account, const char *application);
 struct login *store_login(struct store_tick *t, int64_t id);
@@ -180,6 +184,7 @@ void store_mark_proofing(
 void store_mark_certificate(
 	struct store_tick *t, size_t request, struct certificate *row, enum row_fate fate);
 void store_mark_seats(struct store_tick *t, size_t request, struct seats *row, enum row_fate fate);
+void store_mark_host(struct store_tick *t, size_t request, struct host *row, enum row_fate fate);
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate);
 void store_mark_login(struct store_tick *t, size_t request, struct login *row, enum row_fate fate);
@@ -344,6 +349,17 @@ int store_find_organisation(
 int store_list_terms(struct store *s, const char *organisation, store_terms_fn *fn, void *arg);
 /* In place of what was accepted before. `row.id` is made here. */
 int store_accept_terms(struct store *s, const struct terms *row);
+
+/* ---- relays (security.md 40), outside ticks ---- */
+/* fn returns 0, 1 (enough), or a negative error. */
+typedef int store_host_fn(const struct host *row, void *arg);
+/* In the order of names, after this one. */
+int store_list_hosts(
+	struct store *s, const char *after, size_t limit, store_host_fn *fn, void *arg);
+/* Who signs certificates of hosts; MAG_ENOTFOUND: nobody yet. */
+int store_authority(struct store *s, struct authority *row_r);
+/* The first one stays: read it again. */
+int store_make_authority(struct store *s, const struct blob *secret, int64_t now);
 
 /* ---- import of tokens: parts are staged, the commit makes all of them stock ---- */
 /* One part, whole or not at all: rows with id, serial, batch, state TOKEN_STAGED.

@@ -17,6 +17,7 @@ static const size_t row_bytes[] = {
 	[WANT_CHILDREN] = sizeof(struct children),
 	[WANT_TERMS] = sizeof(struct terms),
 	[WANT_SEATS] = sizeof(struct seats),
+	[WANT_HOST] = sizeof(struct host),
 	[WANT_CERTIFICATES] = sizeof(struct certificates),
 	[WANT_KEY_HOLDER] = sizeof(struct key_holder),
 	[WANT_CERTIFICATE] = sizeof(struct certificate),
@@ -97,6 +98,11 @@ int store_want_key_holder(struct store_tick *t, const unsigned char hash[HASH_LE
 int store_want_seats(struct store_tick *t, const char *order)
 {
 	return want(t, (struct want_key){ WANT_SEATS, order, "", { 0 }, NULL });
+}
+
+int store_want_host(struct store_tick *t, const char *name)
+{
+	return want(t, (struct want_key){ WANT_HOST, name, "", { 0 }, NULL });
 }
 
 int store_want_terms(struct store_tick *t, const char *account, const char *application)
@@ -276,6 +282,11 @@ const struct key_holder *store_key_holder(struct store_tick *t, const unsigned c
 struct seats *store_seats(struct store_tick *t, const char *order)
 {
 	return hand_row(t, (struct want_key){ WANT_SEATS, order, "", { 0 }, NULL });
+}
+
+struct host *store_host(struct store_tick *t, const char *name)
+{
+	return hand_row(t, (struct want_key){ WANT_HOST, name, "", { 0 }, NULL });
 }
 
 const struct terms *store_terms(struct store_tick *t, const char *account, const char *application)

@@ -168,6 +168,11 @@ static int on_seats(const struct store_cells *c, void *arg)
 	return row_load(TABLE_SEATS, c, ((struct want *)arg)->row);
 }
 
+static int on_host(const struct store_cells *c, void *arg)
+{
+	return row_load(TABLE_HOST, c, ((struct want *)arg)->row);
+}
+
 static int on_terms(const struct store_cells *c, void *arg)
 {
 	return row_load(TABLE_TERMS, c, ((struct want *)arg)->row);
@@ -234,6 +239,7 @@ const struct want_part want_parts[] = {
 	{ WANT_CERTIFICATE, QUERY_CERTIFICATE, "0", on_certificate_id },
 	{ WANT_KEY_HOLDER, QUERY_KEY_HOLDER, "b", on_key_holder },
 	{ WANT_SEATS, QUERY_SEATS, "t", on_seats },
+	{ WANT_HOST, QUERY_HOST, "t", on_host },
 	{ WANT_TERMS, QUERY_TERMS, "tT", on_terms },
 	{ WANT_PROOFINGS, QUERY_PROOFINGS, "t", on_proofing },
 	{ WANT_CHILDREN, QUERY_CHILDREN, "t", on_child },

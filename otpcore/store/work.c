@@ -244,6 +244,7 @@ int store_purge(struct store *s, const char *boot, const char *host, int64_t now
 		{ .statement = QUERY_PURGE_COUNTERS, .values = &month, .n_values = 1 },
 		{ .statement = QUERY_PURGE_LOGINS, .values = &month, .n_values = 1 },
 		{ .statement = QUERY_PURGE_SESSIONS, .values = place, .n_values = 2 },
+		{ .statement = QUERY_PURGE_REMOTE_SESSIONS, .values = &years, .n_values = 1 },
 		{ .statement = QUERY_PURGE_STAGED, .values = &day, .n_values = 1 },
 		{ .statement = QUERY_PURGE_RECOVERIES, .values = &month, .n_values = 1 },
 		{ .statement = QUERY_PURGE_OBSERVED, .values = &month, .n_values = 1 },

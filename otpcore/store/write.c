@@ -126,6 +126,11 @@ void store_mark_seats(struct store_tick *t, size_t request, struct seats *row, e
 	mark(t, request, TABLE_SEATS, &row->row, fate);
 }
 
+void store_mark_host(struct store_tick *t, size_t request, struct host *row, enum row_fate fate)
+{
+	mark(t, request, TABLE_HOST, &row->row, fate);
+}
+
 void store_mark_challenge(
 	struct store_tick *t, size_t request, struct challenge *row, enum row_fate fate)
 {

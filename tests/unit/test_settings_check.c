@@ -103,9 +103,19 @@ static const struct {
 	{ "[broker]\nverifiers = root:x\n", MAG_ESYNTAX,
 		":2: verifiers = root:x: root may do that already; take it out" },
 	{ "[broker]\nupstream = auth1:4444\n", MAG_ESYNTAX,
-		":2: upstream = auth1:4444: relays are not supported by this version; take the "
-		"line "
-		"out" },
+		":2: upstream = auth1:4444: write tls://HOST:7443" },
+	{ "[broker]\nupstream = tls://auth1:0\n", MAG_ESYNTAX,
+		":2: upstream = tls://auth1:0: auth1:0 is not HOST:PORT" },
+	{ "[broker]\nupstream = tls://a,b\n[store]\nurl = sqlite:/x/y\n", MAG_ESYNTAX,
+		":4: url = sqlite:/x/y: a relay (upstream) has neither store nor master key; take "
+		"one of the two out" },
+	{ "[broker]\nupstream = tls://a\n[store]\nmaster_key = file:/x\n", MAG_ESYNTAX,
+		":4: master_key = file:/x: a relay (upstream) has neither store nor master key; "
+		"take one of the two out" },
+	{ "[broker]\nupstream = tls://a\nlisten = :7443\n", MAG_ESYNTAX,
+		":3: listen = :7443: a relay (upstream) serves no relays; take one out" },
+	{ "[broker]\nlisten = [::1\n", MAG_ESYNTAX,
+		":2: listen = [::1: write ADDRESS:7443, or :7443 for every address" },
 	{ "[broker]\nmax_clients = 8\n", MAG_ESYNTAX,
 		":2: max_clients = 8: max_clients_per_uid is 64 and max_clients 8; it must not be "
 		"greater" },

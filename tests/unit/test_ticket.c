@@ -14,8 +14,13 @@ static const struct wire_ticket sample = { .login = 7,
 static int open_at(struct room *m, const struct mag_secret *txn, int64_t now)
 {
 	struct wire_ticket t = { .login = 1 };
+	struct request *r = room_request(m, WIRE_MSG_SEND, 0);
+	int res;
 
-	return ticket_open(&m->broker, txn, now, &t);
+	r->now = now;
+	res = ticket_open(r, txn, &t);
+	request_free(&r);
+	return res;
 }
 
 static void seal_sample(struct room *m, const struct wire_ticket *t, struct mag_secret *txn)
@@ -30,12 +35,15 @@ static void test_what_was_sealed_comes_back(void **state)
 {
 	struct mag_secret txn = { 0 };
 	struct wire_ticket t = { 0 };
+	struct request *r;
 	struct room m;
 
 	(void)state;
 	room_open(&m, "");
 	seal_sample(&m, &sample, &txn);
-	assert_int_equal(ticket_open(&m.broker, &txn, ROOM_NOW + 1, &t), 0);
+	r = room_request(&m, WIRE_MSG_SEND, 0);
+	assert_int_equal(ticket_open(r, &txn, &t), 0);
+	request_free(&r);
 	assert_memory_equal(&t, &sample, sizeof t);
 	mag_secret_free(&txn);
 	room_close(&m);

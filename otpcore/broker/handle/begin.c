@@ -263,7 +263,7 @@ static int make_ticket(
 	}
 	mag_copy(t.user, sizeof t.user, q->user);
 	mag_copy(t.service, sizeof t.service, q->service);
-	mag_copy(t.host, sizeof t.host, r->broker->host);
+	mag_copy(t.host, sizeof t.host, r->host);
 	mag_clean(t.rhost, sizeof t.rhost, q->rhost);
 	mag_clean(t.tty, sizeof t.tty, q->tty);
 	mag_copy(t.require, sizeof t.require, strength_id(p->require));
@@ -335,7 +335,7 @@ static void fill_reply(
 	rep->autosend = p->autosend;
 	rep->code_digits = (uint32_t)s->code_digits;
 	rep->code_validity = (uint32_t)s->code_validity;
-	mag_copy(rep->host, sizeof rep->host, r->broker->host);
+	mag_copy(rep->host, sizeof rep->host, r->host);
 	mag_copy(rep->help, sizeof rep->help, s->help);
 	mag_copy(rep->language, sizeof rep->language, login_language(r, request_account(r)));
 	if (c->decision == DECISION_ASK)

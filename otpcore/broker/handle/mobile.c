@@ -48,8 +48,7 @@ static int address(struct request *r, const struct account *account,
 	struct mag_buf b = MAG_BUF(text);
 	int res;
 
-	mag_clean(issuer, sizeof issuer,
-		*account->organisation ? account->organisation : r->broker->host);
+	mag_clean(issuer, sizeof issuer, *account->organisation ? account->organisation : r->host);
 	mag_clean(name, sizeof name, account->name);
 	mag_buf_puts(&b, "otpauth://totp/");
 	put_encoded(&b, issuer);

@@ -174,7 +174,7 @@ static void account_fill(struct request *r, const struct policy *p, const struct
 	mag_copy(rep->strength, sizeof rep->strength, strength_id(j->strength));
 	mag_copy(rep->require, sizeof rep->require, strength_id(p->require));
 	rep->level = (uint32_t)p->level;
-	mag_copy(rep->host, sizeof rep->host, r->broker->host);
+	mag_copy(rep->host, sizeof rep->host, r->host);
 	mag_copy(rep->help, sizeof rep->help, r->broker->settings->help);
 	mag_copy(rep->language, sizeof rep->language, login_language(r, request_account(r)));
 	/* Nobody: as if there were nothing to list. And a verifier learns nothing
@@ -286,9 +286,8 @@ static void open_fill(struct request *r, struct aggregate *a, const struct login
 /* The same process asks again: its first answer was lost. */
 static bool opened_before(struct request *r, const struct login *l)
 {
-	const struct session *s = r->peer.sid < 0 ? NULL
-						  : store_session(r->tick, r->broker->boot,
-							    r->broker->host, r->peer.sid);
+	const struct session *s =
+		r->peer.sid < 0 ? NULL : store_session(r->tick, r->boot, r->host, r->peer.sid);
 
 	return l->state == LOGIN_OPEN && s && s->row.id && s->login == l->row.id &&
 	       s->leader_pid == r->peer.pid && s->leader_start == r->peer.start;

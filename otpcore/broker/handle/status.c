@@ -221,7 +221,7 @@ void status_decide(struct request *r)
 		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
 		return;
 	}
-	mag_copy(rep->host, sizeof rep->host, r->broker->host);
+	mag_copy(rep->host, sizeof rep->host, r->host);
 	s = fill_session(r, a, rep);
 	fill_previous(a, s, rep);
 	rep->methods = (uint32_t)login_methods(r, creds);

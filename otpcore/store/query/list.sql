@@ -89,3 +89,16 @@ SELECT (SELECT count(*) FROM account) AS accounts,
 			AND certificate.state = 2)) AS bare,
 	(SELECT count(*) FROM recovery WHERE kind = 2 AND used_at = 0
 		AND (expires_at = 0 OR expires_at > $1)) AS break_glass;
+
+-- $1 after this name, $2 limit.
+--: list_hosts ti
+SELECT {host} FROM host WHERE name > $1 ORDER BY name LIMIT $2;
+
+-- The one that signs hosts' certificates.
+--: authority
+SELECT {authority} FROM authority WHERE id = 1;
+
+-- $1 its sealed key, $2 now. Nothing, if another broker was first.
+--: make_authority bi
+INSERT INTO authority (id, version, secret, created_at) VALUES (1, 1, $1, $2)
+ON CONFLICT (id) DO NOTHING;

@@ -97,6 +97,9 @@ FROM certificate WHERE key_hash = $1 AND state = 2;
 --: seats t
 SELECT {seats} FROM seats WHERE order_ref = $1;
 
+--: host t
+SELECT {host} FROM host WHERE name = $1;
+
 -- $2 the application.
 --: terms tt
 SELECT {terms} FROM terms WHERE application = $2

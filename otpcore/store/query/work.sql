@@ -66,6 +66,9 @@ DELETE FROM login WHERE started_at < $1 AND id NOT IN (
 		AND (l.opened_at > 0 OR l.verified_at > 0)));
 --: purge_sessions tt
 DELETE FROM session WHERE host = $2 AND boot <> $1;
+-- Of relays, which have boots of their own; $1 two years ago.
+--: purge_remote_sessions i
+DELETE FROM session WHERE expires_at < $1 AND host IN (SELECT name FROM host);
 -- $1 a day ago: an import that nobody committed.
 --: purge_staged i
 DELETE FROM token WHERE state = 1 AND created_at < $1;

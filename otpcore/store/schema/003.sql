@@ -105,3 +105,28 @@ CREATE TABLE lease (
 	until BIGINT NOT NULL,
 	version BIGINT NOT NULL
 ) /*sqlite: STRICT*/;
+
+-- Hosts whose otpcored is a relay (security.md 40), and the one authority that signs
+-- their certificates: its private key, sealed.
+CREATE TABLE host (
+	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),
+	version BIGINT NOT NULL,
+	name TEXT NOT NULL UNIQUE CHECK (length(name) > 0),
+	state BIGINT NOT NULL CHECK (state BETWEEN 1 AND 3),
+	services TEXT NOT NULL,
+	accounts TEXT NOT NULL,
+	self_service BIGINT NOT NULL,
+	code_hash BYTEA NOT NULL,
+	code_expires BIGINT NOT NULL,
+	print BYTEA NOT NULL,
+	before BYTEA NOT NULL,
+	not_after BIGINT NOT NULL,
+	created_at BIGINT NOT NULL,
+	enrolled_at BIGINT NOT NULL
+) /*sqlite: STRICT*/;
+CREATE TABLE authority (
+	id BIGINT PRIMARY KEY NOT NULL CHECK (id = 1),
+	version BIGINT NOT NULL,
+	secret BYTEA NOT NULL,
+	created_at BIGINT NOT NULL
+) /*sqlite: STRICT*/;

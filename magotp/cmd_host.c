@@ -1,0 +1,185 @@
+/* magotpctl host: relays, on the auth host's side; and how a host becomes one. */
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "magotp/cmd.h"
+#include "otpcore/base/text.h"
+
+static const struct column columns[] = {
+	{ "HOST", "host", CELL_TEXT },
+	{ "STATE", "state", CELL_TEXT },
+	{ "SERVICES", "services", CELL_TEXT },
+	{ "ACCOUNTS", "accounts", CELL_TEXT },
+	{ "ENROLLED", "enrolled", CELL_DAY },
+	{ "UNTIL", "until", CELL_DAY },
+	{ "SELF-SERVICE", "self_service", CELL_BOOL },
+	{ NULL, "created", CELL_DAY },
+	{ NULL, "fingerprint", CELL_TEXT },
+	{ NULL, NULL, CELL_TEXT },
+};
+
+static void row(struct table *t, const struct wire_host *h)
+{
+	table_text(t, h->name);
+	table_text(t, h->state);
+	table_text(t, *h->services ? h->services : "*");
+	table_text(t, *h->accounts ? h->accounts : "*");
+	table_int(t, h->enrolled);
+	table_int(t, h->expires);
+	table_int(t, h->self_service);
+	table_int(t, h->created);
+	table_text(t, h->print);
+}
+
+int cmd_host_list(struct cli *c)
+{
+	static struct wire_host_list_rep page; /* large: not on the stack */
+	struct wire_host_list_req q = { 0 };
+	struct table *t = table_new(columns);
+	int r;
+
+	if (!t)
+		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
+	r = cli_settings(c);
+	while (r == CLI_DONE) {
+		memset(&page, 0, sizeof page);
+		r = cli_request(c, WIRE_MSG_HOST_LIST, &q, &page);
+		for (size_t i = 0; r == CLI_DONE && i < page.n_hosts; i++)
+			row(t, &page.hosts[i]);
+		mag_copy(q.cursor, sizeof q.cursor, page.next);
+		if (!*q.cursor)
+			break;
+	}
+	if (r == CLI_DONE)
+		r = table_print(c, t);
+	table_free(&t);
+	return r;
+}
+
+/* ---- add ---- */
+
+/* The words of an option; empty and * are all of them. CLI_DONE, CLI_USAGE. */
+static int words(struct cli *c, const char *option, char *to, size_t cap)
+{
+	const char *value = cli_opt(c, option);
+
+	if (!value || mag_streq(value, "*"))
+		return CLI_DONE;
+	if (!value[strspn(value, " ,")])
+		return cli_usage(c, "%s is empty; leave it out for all", option);
+	return mag_copy(to, cap, value) ? cli_usage(c, "%s is too long", option) : CLI_DONE;
+}
+
+static void show_code(const struct cli *c, const struct wire_host_add_rep *p)
+{
+	const char *code = mag_secret_text(&p->code);
+	char until[32];
+
+	if (c->json) {
+		json_object *all = json_object_new_array(), *one = json_object_new_object();
+
+		json_object_object_add(one, "code", json_object_new_string(code));
+		json_object_array_add(all, one);
+		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
+		json_object_put(all);
+		return;
+	}
+	puts(code);
+	if (isatty(STDOUT_FILENO))
+		cli_note(c,
+			"Shown once, good until %s. On the host, as root: magotpctl host enroll",
+			mag_time_minute(p->expires, until, sizeof until));
+}
+
+int cmd_host_add(struct cli *c)
+{
+	struct wire_host_add_req q = { .self_service = cli_opt(c, "--self-service") != NULL };
+	struct wire_host_add_rep p = { 0 };
+	int r;
+
+	if (mag_copy(q.name, sizeof q.name, cli_arg(c, 0)))
+		return cli_usage(c, "the name of a host has at most 64 letters");
+	r = words(c, "--services", q.services, sizeof q.services);
+	if (r == CLI_DONE)
+		r = words(c, "--accounts", q.accounts, sizeof q.accounts);
+	if (r == CLI_DONE)
+		r = cli_settings(c);
+	if (r == CLI_DONE)
+		r = cli_request(c, WIRE_MSG_HOST_ADD, &q, &p);
+	if (r == CLI_DONE)
+		show_code(c, &p);
+	wire_clear(&wire_host_add_rep, &p);
+	return r;
+}
+
+/* ---- revoke, remove ---- */
+
+static int end(struct cli *c, uint16_t message, const char *question, const char *done)
+{
+	struct wire_host_revoke_req q = { 0 }; /* host_remove has the same */
+	int r = CLI_DONE;
+
+	if (mag_copy(q.name, sizeof q.name, cli_arg(c, 0)))
+		return cli_usage(c, "the name of a host has at most 64 letters");
+	if (!cli_opt(c, "--yes")) {
+		if (!cli_can_ask())
+			return cli_usage(c, "this is asked first; --yes says it in a pipe");
+		r = cli_confirm_no(c, question);
+	}
+	if (r == CLI_DONE)
+		r = cli_settings(c);
+	if (r == CLI_DONE)
+		r = cli_request(c, message, &q, NULL);
+	if (r == CLI_DONE)
+		cli_say(c, "%s %s", q.name, done);
+	return r;
+}
+
+int cmd_host_revoke(struct cli *c)
+{
+	return end(c, WIRE_MSG_HOST_REVOKE,
+		"Nobody can log in through that host any more. Revoke it? (y/N) ",
+		"is refused from now on, by every auth host");
+}
+
+int cmd_host_remove(struct cli *c)
+{
+	return end(c, WIRE_MSG_HOST_REMOVE,
+		"Nobody can log in through that host any more. Remove it? (y/N) ", "is forgotten");
+}
+
+/* ---- enroll ---- */
+
+/* The code goes to otpcored as its input: its arguments are everybody's to read. */
+static int as_input(const struct mag_secret *code)
+{
+	int ends[2], r = -1;
+
+	if (pipe(ends))
+		return r;
+	if (write(ends[1], mag_secret_text(code), code->len) == (ssize_t)code->len &&
+		write(ends[1], "\n", 1) == 1 && dup2(ends[0], STDIN_FILENO) == STDIN_FILENO)
+		r = 0;
+	close(ends[0]);
+	close(ends[1]);
+	return r;
+}
+
+int cmd_host_enroll(struct cli *c)
+{
+	const char *args[] = { "--enroll", "-", NULL, NULL, NULL };
+	struct mag_secret code = { 0 };
+	int r = cli_secret(c, cli_arg(c, 0), "Code from magotpctl host add: ", "the code", &code);
+
+	if (cli_opt(c, "--upstream")) {
+		args[2] = "--upstream";
+		args[3] = cli_opt(c, "--upstream");
+	}
+	if (r == CLI_DONE && as_input(&code))
+		r = cli_fail(c, CLI_REFUSED, "failed", "The code cannot be handed over.");
+	mag_secret_free(&code);
+	return r == CLI_DONE ? cmd_run_otpcored(c, args, "This host was not enrolled; see above.")
+			     : r;
+}

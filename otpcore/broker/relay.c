@@ -1,0 +1,500 @@
+/* A relay's side of the link (link.h, security.md 40). Requests of local peers wait in
+ * one list until the auth host has answered. Where the link breaks, those that may be
+ * asked twice (login.md: a repeat gets its first answer) go to the next auth host; of
+ * the others the connection ends, and whoever asked decides. */
+#include "otpcore/broker/relay.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "otpcore/base/clock.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
+
+#define TICK_MS      250
+#define CONNECT_MS   1500 /* name, TCP and TLS */
+#define SILENCE_MS   3000 /* with a ping each second */
+#define PING_MS      1000
+#define PATIENCE_MS  2500 /* of a call that no auth host has taken */
+#define REST_MS      1000 /* between rounds in which none answered */
+#define RENEW_BEFORE ((int64_t)IDENTITY_LIFE / 3)
+#define RENEW_PAUSE  3600000
+
+struct call {
+	struct relay *relay;
+	struct call *next;
+	uint64_t number;
+	struct conn *conn; /* NULL: the relay's own renewal */
+	uint16_t message;
+	struct wire_origin origin;
+	int64_t since; /* when it began to wait for a link */
+	bool sent;
+	size_t len;
+	unsigned char frame[]; /* wiped */
+};
+
+struct relay {
+	struct broker *broker;
+	struct link_identity identity;
+	SSL_CTX *ctx;
+	struct evdns_base *names;
+	struct event *timer;
+	struct bufferevent *io; /* NULL: no link, none under way */
+	bool up;
+	size_t at;     /* the upstream that is connected, or tried */
+	size_t failed; /* in a row */
+	int64_t began, heard, pinged, rest_until, renew_at;
+	bool told; /* the log knows that none answers */
+	struct call *calls, **tail;
+	uint64_t number;
+	EVP_PKEY *fresh; /* of a renewal under way */
+};
+
+static void connect_next(struct relay *r);
+
+/* ---- calls ---- */
+
+/* What changes nothing, or carries a sequence number, or is told apart by its process
+ * (open). The rest must not be done twice without anybody's knowing. */
+static bool repeatable(uint16_t message)
+{
+	static const uint16_t them[] = { WIRE_MSG_BEGIN, WIRE_MSG_SEND, WIRE_MSG_VERIFY,
+		WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN, WIRE_MSG_CLOSE,
+		WIRE_MSG_STATUS, WIRE_MSG_PING, WIRE_MSG_STRENGTH, WIRE_MSG_ENROLL_KEY,
+		WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN,
+		WIRE_MSG_HOST_RENEW };
+
+	for (size_t i = 0; i < sizeof them / sizeof *them; i++)
+		if (them[i] == message)
+			return true;
+	return false;
+}
+
+/* Takes it out of the list at `link`. */
+static void call_free(struct relay *r, struct call **link)
+{
+	struct call *c = *link;
+
+	*link = c->next;
+	if (!c->next)
+		r->tail = link;
+	mag_wipe(c->frame, c->len);
+	free(c);
+}
+
+static void call_end(struct relay *r, struct call **link, const unsigned char *frame, size_t len)
+{
+	struct conn *conn = (*link)->conn;
+
+	call_free(r, link);
+	if (conn)
+		conn_answer_frame(conn, frame, len);
+}
+
+static void call_refuse(struct relay *r, struct call **link, int error)
+{
+	const struct wire_result result = { .error = error };
+	struct conn *conn = (*link)->conn;
+	uint16_t message = (*link)->message;
+
+	call_free(r, link);
+	if (conn)
+		conn_answer(conn, message, &result, NULL);
+}
+
+static bool call_send(struct relay *r, struct call *c)
+{
+	unsigned char head[2 + LINK_ORIGIN_MAX];
+	struct link_frame f = { .kind = LINK_CALL, .number = c->number, .body = head };
+	size_t len = 0;
+
+	if (wire_encode_struct(&wire_origin, &c->origin, head + 2, LINK_ORIGIN_MAX, &len))
+		return false;
+	head[0] = (unsigned char)(len >> 8);
+	head[1] = (unsigned char)len;
+	f.len = len + 2;
+	c->sent = link_send(r->io, &f, c->frame, c->len) == 0;
+	return c->sent;
+}
+
+static struct call *call_new(struct relay *r, const unsigned char *frame, size_t len)
+{
+	struct call *c = calloc(1, sizeof *c + len);
+
+	if (!c)
+		return NULL;
+	c->relay = r;
+	c->number = ++r->number;
+	c->message = (uint16_t)(frame[2] << 8 | frame[3]);
+	c->since = mag_ticks_ms();
+	c->len = len;
+	memcpy(c->frame, frame, len);
+	mag_copy(c->origin.boot, sizeof c->origin.boot, r->broker->boot);
+	*r->tail = c;
+	r->tail = &c->next;
+	return c;
+}
+
+static void call_go(struct relay *r, struct call *c)
+{
+	if (r->up)
+		(void)call_send(r, c); /* else it stays, and is sent again */
+	else if (!r->io && mag_ticks_ms() >= r->rest_until)
+		connect_next(r);
+}
+
+void relay_take(struct relay *r, struct conn *conn, const struct peer *peer,
+	const unsigned char *frame, size_t len)
+{
+	const struct wire_result full = { .error = MAG_ENOMEM };
+	struct call *c = call_new(r, frame, len);
+
+	if (!c) {
+		conn_answer(conn, (uint16_t)(frame[2] << 8 | frame[3]), &full, NULL);
+		return;
+	}
+	c->conn = conn;
+	c->origin.uid = peer->uid;
+	c->origin.gid = peer->gid;
+	c->origin.pid = peer->pid;
+	c->origin.start = peer->start;
+	c->origin.sid = peer->sid;
+	c->origin.loginuid = peer->loginuid;
+	c->origin.alive = peer->alive;
+	mag_copy(c->origin.verifier, sizeof c->origin.verifier,
+		settings_verifier(r->broker->settings, peer->uid));
+	call_go(r, c);
+}
+
+static struct call **call_find(struct relay *r, uint64_t number)
+{
+	for (struct call **link = &r->calls; *link; link = &(*link)->next)
+		if ((*link)->number == number && (*link)->sent)
+			return link;
+	return NULL;
+}
+
+/* ---- renewal ---- */
+
+static int use_identity(struct relay *r, struct link_identity *id)
+{
+	SSL_CTX *ctx = NULL;
+	int res = link_context(id, false, &ctx);
+
+	if (res)
+		return res;
+	SSL_CTX_free(r->ctx);
+	r->ctx = ctx;
+	link_identity_free(&r->identity);
+	r->identity = *id;
+	*id = (struct link_identity){ NULL, NULL, NULL };
+	return 0;
+}
+
+static int renewed(struct relay *r, const unsigned char *frame, size_t len)
+{
+	struct wire_host_renew_rep p = { 0 };
+	struct wire_result result = { .error = MAG_EPROTO };
+	struct link_identity id = { .key = r->fresh };
+	const unsigned char *der = p.certificate.data;
+	int res = wire_decode_reply(frame, len, WIRE_MSG_HOST_RENEW, &result, &p);
+
+	r->fresh = NULL;
+	if (!res)
+		res = result.error;
+	if (!res)
+		id.certificate = d2i_X509(NULL, &der, (long)p.certificate.len);
+	if (!res && (!id.certificate || X509_check_private_key(id.certificate, id.key) != 1))
+		res = MAG_EPROTO;
+	if (!res && X509_up_ref(r->identity.authority))
+		id.authority = r->identity.authority;
+	if (!res)
+		res = identity_save(r->broker->settings->identity, &id);
+	if (!res)
+		res = use_identity(r, &id);
+	link_identity_free(&id);
+	mag_log(res ? MAG_LOG_ERROR : MAG_LOG_NOTICE, "%s: %s", r->broker->settings->identity,
+		res ? mag_strerror(res) : "this host's certificate was renewed");
+	return res;
+}
+
+static void renew_if_due(struct relay *r)
+{
+	static unsigned char frame[WIRE_FRAME_MAX];
+	struct wire_host_renew_req q = { 0 };
+	struct call *c = NULL;
+	size_t len = 0;
+
+	if (!r->up || r->fresh || mag_ticks_ms() < r->renew_at ||
+		identity_expires(r->identity.certificate) - mag_now() > RENEW_BEFORE)
+		return;
+	r->renew_at = mag_ticks_ms() + RENEW_PAUSE;
+	if (identity_key(&r->fresh) == 0 &&
+		identity_request(r->fresh, q.request.data, sizeof q.request.data, &q.request.len) ==
+			0 &&
+		wire_encode_request(WIRE_MSG_HOST_RENEW, &q, frame, &len) == 0)
+		c = call_new(r, frame, len);
+	if (c) {
+		call_go(r, c); /* origin: uid 0, this daemon's own word */
+	} else {
+		EVP_PKEY_free(r->fresh);
+		r->fresh = NULL;
+	}
+}
+
+/* ---- the link ---- */
+
+/* It is over, or did not come about. The next one is tried at once; after a round in
+ * which none answered, in a moment. */
+static void link_lost(struct relay *r, const char *why)
+{
+	const struct settings *s = r->broker->settings;
+	int64_t now = mag_ticks_ms();
+	struct call **link = &r->calls;
+	bool was_up = r->up;
+
+	if (was_up || !r->told)
+		mag_log(MAG_LOG_WARNING, "auth host %s: %s", s->upstreams[r->at].host, why);
+	bufferevent_free(r->io);
+	r->io = NULL;
+	r->up = false;
+	while (*link) {
+		struct call *c = *link;
+
+		if (c->sent && !repeatable(c->message)) {
+			call_end(r, link, NULL, 0);
+			continue;
+		}
+		if (c->sent)
+			c->since = now;
+		c->sent = false;
+		link = &c->next;
+	}
+	r->at = (r->at + 1) % s->n_upstreams;
+	r->failed = was_up ? 1 : r->failed + 1;
+	if (r->failed < s->n_upstreams) {
+		connect_next(r);
+		return;
+	}
+	if (!r->told)
+		mag_log(MAG_LOG_ERROR, "no auth host answers; this is tried again");
+	r->told = true;
+	r->failed = 0;
+	r->rest_until = now + REST_MS;
+}
+
+/* False: the link has to end. */
+static bool on_frame(struct relay *r, const struct link_frame *f)
+{
+	struct call **link = call_find(r, f->number);
+	struct call *c = link ? *link : NULL;
+	uint64_t pid;
+
+	if (f->kind == LINK_PONG)
+		return true;
+	if (f->kind == LINK_LOOK && f->len == sizeof pid) {
+		if (!c || c->origin.leader_pid) /* it is asked once */
+			return c == NULL;
+		memcpy(&pid, f->body, sizeof pid);
+		c->origin.leader_pid = (int64_t)be64toh(pid);
+		c->origin.leader_start = peer_start_of(c->origin.leader_pid);
+		return call_send(r, c);
+	}
+	if (f->kind != LINK_ANSWER || f->len > WIRE_FRAME_MAX)
+		return false;
+	if (!c) /* its connection ended with an earlier link */
+		return true;
+	if (!c->conn && renewed(r, f->body, f->len) == 0)
+		r->renew_at = 0;
+	call_end(r, link, f->body, f->len);
+	return true;
+}
+
+static void on_read(struct bufferevent *io, void *arg)
+{
+	struct relay *r = arg;
+	struct evbuffer *in = bufferevent_get_input(io);
+	struct link_frame f;
+	int n;
+
+	r->heard = mag_ticks_ms();
+	while ((n = link_next(in, &f)) > 0) {
+		bool good = on_frame(r, &f);
+
+		link_done(in, &f);
+		if (!good) {
+			n = -1;
+			break;
+		}
+	}
+	if (n < 0)
+		link_lost(r, "what it sends is none of our frames");
+}
+
+static void on_event(struct bufferevent *io, short what, void *arg)
+{
+	struct relay *r = arg;
+	unsigned long e = bufferevent_get_openssl_error(io);
+	int one = 1;
+
+	if (!(what & BEV_EVENT_CONNECTED)) {
+		link_lost(r, e                      ? ERR_reason_error_string(e)
+			     : what & BEV_EVENT_EOF ? "it ended the link"
+						    : strerror(errno));
+		return;
+	}
+	(void)setsockopt(bufferevent_getfd(io), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	mag_log(MAG_LOG_NOTICE, "linked to auth host %s",
+		r->broker->settings->upstreams[r->at].host);
+	r->up = true;
+	r->told = false;
+	r->failed = 0;
+	r->heard = r->pinged = mag_ticks_ms();
+	for (struct call *c = r->calls; c; c = c->next)
+		if (!c->sent && !call_send(r, c))
+			break;
+}
+
+static void connect_next(struct relay *r)
+{
+	const struct settings_address *a = &r->broker->settings->upstreams[r->at];
+	SSL *ssl = SSL_new(r->ctx);
+
+	r->io = ssl ? bufferevent_openssl_socket_new(r->broker->base, -1, ssl,
+			      BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE)
+		    : NULL;
+	if (!r->io) {
+		SSL_free(ssl);
+		r->rest_until = mag_ticks_ms() + REST_MS;
+		return;
+	}
+	r->began = mag_ticks_ms();
+	bufferevent_setcb(r->io, on_read, NULL, on_event, r);
+	bufferevent_enable(r->io, EV_READ | EV_WRITE);
+	/* What fails at once is also told by the callback, or by the clock. */
+	(void)bufferevent_socket_connect_hostname(r->io, r->names, AF_UNSPEC, a->host, a->port);
+}
+
+/* ---- the clock ---- */
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct relay *r = arg;
+	int64_t now = mag_ticks_ms();
+	struct link_frame ping = { .kind = LINK_PING };
+
+	(void)fd;
+	(void)what;
+	if (r->io && !r->up && now - r->began > CONNECT_MS)
+		link_lost(r, "no connection in time");
+	else if (r->up && now - r->heard > SILENCE_MS)
+		link_lost(r, "it has fallen silent");
+	else if (r->up && now - r->pinged >= PING_MS && link_send(r->io, &ping, NULL, 0) == 0)
+		r->pinged = now;
+	if (!r->io && now >= r->rest_until)
+		connect_next(r);
+	for (struct call **link = &r->calls; *link;) {
+		if (!(*link)->sent && now - (*link)->since > PATIENCE_MS) {
+			if (!(*link)->conn) {
+				EVP_PKEY_free(r->fresh);
+				r->fresh = NULL;
+			}
+			call_refuse(r, link, MAG_EDOWN);
+		} else {
+			link = &(*link)->next;
+		}
+	}
+	renew_if_due(r);
+}
+
+/* ---- from start to end ---- */
+
+int relay_open(struct broker *b)
+{
+	struct relay *r = calloc(1, sizeof *r);
+	struct link_identity id = { NULL, NULL, NULL };
+	char name[sizeof b->host];
+	int res = r ? identity_load(b->settings->identity, &id) : MAG_ENOMEM;
+
+	if (!res)
+		res = use_identity(r, &id);
+	if (!res)
+		res = identity_name(r->identity.certificate, name, sizeof name);
+	if (res) {
+		mag_log(MAG_LOG_ERROR,
+			"%s: %s; a relay is made by \"magotpctl host enroll CODE\", with a code "
+			"from \"magotpctl host add\" on an auth host",
+			b->settings->identity,
+			res == MAG_ESYS ? strerror(errno) : mag_strerror(res));
+		link_identity_free(&id);
+		free(r);
+		return res;
+	}
+	r->broker = b;
+	r->tail = &r->calls;
+	mag_copy(b->host, sizeof b->host, name);
+	b->relay = r;
+	return 0;
+}
+
+int relay_start(struct relay *r)
+{
+	const struct timeval tick = { 0, TICK_MS * 1000 };
+
+	r->names = evdns_base_new(r->broker->base,
+		EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	if (!r->names) /* no resolv.conf: addresses do without */
+		r->names = evdns_base_new(r->broker->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+	r->timer = event_new(r->broker->base, -1, EV_PERSIST, on_timer, r);
+	if (!r->names || !r->timer || event_add(r->timer, &tick))
+		return MAG_ENOMEM;
+	connect_next(r);
+	return 0;
+}
+
+void relay_reloaded(struct relay *r)
+{
+	if (r->at >= r->broker->settings->n_upstreams)
+		r->at = 0;
+}
+
+bool relay_busy(const struct relay *r)
+{
+	return r->calls != NULL;
+}
+
+void relay_stop(struct relay *r)
+{
+	while (r->calls)
+		call_end(r, &r->calls, NULL, 0);
+	if (r->io)
+		bufferevent_free(r->io);
+	r->io = NULL;
+	r->up = false;
+}
+
+void relay_free(struct relay **r)
+{
+	if (!*r)
+		return;
+	if ((*r)->timer)
+		event_free((*r)->timer);
+	if ((*r)->names)
+		evdns_base_free((*r)->names, 0);
+	SSL_CTX_free((*r)->ctx);
+	EVP_PKEY_free((*r)->fresh);
+	link_identity_free(&(*r)->identity);
+	free(*r);
+	*r = NULL;
+}

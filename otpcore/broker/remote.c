@@ -1,0 +1,530 @@
+/* The auth host's side of links (link.h): relays with a certificate of ours, and
+ * strangers who enrol. A call becomes a request of the next tick, of the relay's host;
+ * what it may ask is remote_gate.c's. */
+#include "otpcore/broker/remote.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "otpcore/base/clock.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/link.h"
+#include "otpcore/broker/parts.h"
+#include "otpcore/seal/authority.h"
+
+#define BACKLOG           256
+#define HANDSHAKE_SECONDS 5
+#define IDLE_SECONDS      30 /* a relay pings each second */
+#define LINKS_PER_HOST    8
+#define STRANGERS         512 /* links without a certificate, or before it is seen, */
+#define STRANGERS_FROM    64  /* and from one address */
+#define LINKS             16384
+#define OUT_MAX           ((size_t)4 << 20) /* answers that a relay does not take */
+#define SERVER_RENEWED    (30 * 86400)
+#define AUTHORITY_WHERE   "authority.secret"
+
+struct remote {
+	struct remotes *all;
+	struct remote *next, **link;
+	struct bufferevent *io;
+	struct remote_call *calls;
+	size_t n_calls;
+	char host[65]; /* "": a stranger */
+	struct in6_addr from;
+	int64_t since; /* mag_ticks_ms */
+	unsigned char print[HASH_LEN];
+	int64_t expires;
+};
+
+/* A call that waits for its answer; of the request, which may outlive the link. */
+struct remote_call {
+	struct remote *remote; /* NULL: the link is gone */
+	struct remote_call *next, **link;
+	uint64_t number;
+};
+
+struct remotes {
+	struct broker *broker;
+	struct evconnlistener *listener;
+	struct signer signer;
+	SSL_CTX *ctx;
+	int64_t made_at; /* of the server's certificate */
+	struct remote *list;
+	size_t n, n_strangers, n_busy;
+};
+
+/* ---- links ---- */
+
+static void call_unlink(struct remote_call *c)
+{
+	if (c->next)
+		c->next->link = c->link;
+	*c->link = c->next;
+	c->remote->n_calls--;
+	c->remote = NULL;
+}
+
+static void remote_free(struct remote *m)
+{
+	struct remotes *all = m->all;
+
+	while (m->calls)
+		call_unlink(m->calls);
+	if (m->next)
+		m->next->link = m->link;
+	*m->link = m->next;
+	all->n--;
+	all->n_strangers -= !*m->host;
+	bufferevent_free(m->io);
+	free(m);
+}
+
+/* Calls under way, and links, of a host. */
+static size_t calls_of(const struct remotes *all, const char *host, size_t *links_r)
+{
+	size_t calls = 0;
+
+	*links_r = 0;
+	for (const struct remote *m = all->list; m; m = m->next)
+		if (mag_streq(m->host, host)) {
+			calls += m->n_calls;
+			++*links_r;
+		}
+	return calls;
+}
+
+static bool refuse(struct remote *m, uint64_t number, uint16_t message, int error)
+{
+	static unsigned char frame[WIRE_FRAME_MAX];
+	const struct wire_result result = { .error = error };
+	struct link_frame f = { .kind = LINK_ANSWER, .number = number, .body = frame };
+
+	return wire_encode_reply(message, &result, NULL, frame, &f.len) == 0 &&
+	       link_send(m->io, &f, NULL, 0) == 0;
+}
+
+/* ---- calls ---- */
+
+static void fill(struct request *r, const struct remote *m, const struct wire_origin *o)
+{
+	r->through = *m->host ? THROUGH_HOST : THROUGH_STRANGER;
+	r->peer = (struct peer){ .uid = o->uid,
+		.gid = o->gid,
+		.pid = o->pid,
+		.start = o->alive ? o->start : 0,
+		.sid = o->alive ? o->sid : -1,
+		.loginuid = o->alive ? o->loginuid : -1,
+		.alive = o->alive != 0,
+		.pidfd = -1,
+		.leader_pid = o->leader_pid,
+		.leader_start = o->leader_start };
+	mag_copy(r->host, sizeof r->host, m->host);
+	mag_clean(r->boot, sizeof r->boot, o->boot);
+	mag_copy(r->verifier, sizeof r->verifier, o->verifier);
+	memcpy(r->print, m->print, HASH_LEN);
+}
+
+/* A request of this call; NULL: it was refused (error in *error_r). */
+static struct request *request_of(
+	struct remote *m, const struct wire_origin *o, const struct link_frame *f, int *error_r)
+{
+	const struct wire_message *message = NULL;
+	const struct handler *h;
+	struct remote_call *c;
+	struct request *r;
+	void *body = NULL;
+
+	*error_r = wire_decode_request(f->body, f->len, &message, &body);
+	if (*error_r)
+		return NULL;
+	h = handler_of(message->id);
+	*error_r = h ? MAG_ENOMEM : MAG_EUNSUPPORTED;
+	c = h ? calloc(1, sizeof *c) : NULL;
+	if (!c) {
+		wire_free(message->request, &body);
+		return NULL;
+	}
+	r = request_new(m->all->broker, message, h, body);
+	if (!r) {
+		free(c);
+		return NULL;
+	}
+	*c = (struct remote_call){
+		.remote = m, .next = m->calls, .link = &m->calls, .number = f->number
+	};
+	if (m->calls)
+		m->calls->link = &c->next;
+	m->calls = c;
+	m->n_calls++;
+	fill(r, m, o);
+	r->remote = c;
+	return r;
+}
+
+static uint16_t message_in(const struct link_frame *f)
+{
+	return f->len < 4 ? 0 : (uint16_t)(f->body[2] << 8 | f->body[3]);
+}
+
+/* False: what came is no call, and the link is to end. */
+static bool take(struct remote *m, const struct link_frame *f)
+{
+	struct remotes *all = m->all;
+	struct link_frame inner = *f;
+	struct wire_origin o;
+	struct request *r;
+	size_t len = f->len >= 2 ? (size_t)(f->body[0] << 8 | f->body[1]) : SIZE_MAX, links;
+	int error = 0;
+
+	if (len > LINK_ORIGIN_MAX || len + 2 > f->len ||
+		wire_decode_struct(&wire_origin, f->body + 2, len, &o))
+		return false;
+	inner.body += 2 + len;
+	inner.len -= 2 + len;
+	/* The link is older than its certificate may grow. */
+	if (*m->host && mag_now() >= m->expires)
+		return false;
+	/* What one relay asks at a time is bounded: others are served beside it. */
+	if (calls_of(all, m->host, &links) >= (size_t)all->broker->settings->max_clients_per_host)
+		return refuse(m, f->number, message_in(&inner), MAG_EBUSY);
+	r = request_of(m, &o, &inner, &error);
+	if (!r)
+		return refuse(m, f->number, message_in(&inner), error);
+	all->n_busy++;
+	ticker_add(all->broker->ticker, r);
+	return true;
+}
+
+void remote_answer(struct request *r)
+{
+	static unsigned char frame[WIRE_FRAME_MAX];
+	struct remotes *all = r->broker->remotes;
+	struct remote_call *c = r->remote;
+	struct remote *m = c->remote;
+	struct link_frame f = { .kind = LINK_ANSWER, .number = c->number, .body = frame };
+	uint64_t pid = htobe64((uint64_t)r->look);
+	int res;
+
+	r->remote = NULL;
+	all->n_busy--;
+	if (m) {
+		call_unlink(c);
+		res = wire_encode_reply(r->message->id, &r->result, r->reply, frame, &f.len);
+		if (res && !refuse(m, f.number, r->message->id, res))
+			remote_free(m);
+		else if (!res && r->look)
+			f = (struct link_frame){ LINK_LOOK, f.number, (const unsigned char *)&pid,
+				sizeof pid };
+		if (!res && link_send(m->io, &f, NULL, 0))
+			remote_free(m);
+	}
+	mag_wipe(frame, f.kind == LINK_ANSWER ? f.len : sizeof frame);
+	free(c);
+}
+
+static void on_read(struct bufferevent *io, void *arg)
+{
+	struct remote *m = arg;
+	struct evbuffer *in = bufferevent_get_input(io);
+	struct link_frame f;
+	bool good = true;
+	int n;
+
+	/* A stranger asks for its certificate and goes. */
+	if (!*m->host && mag_ticks_ms() - m->since > HANDSHAKE_SECONDS * 1000)
+		good = false;
+	while (good && (n = link_next(in, &f)) != 0) {
+		if (n < 0)
+			good = false;
+		else if (f.kind == LINK_CALL)
+			good = take(m, &f);
+		else if (f.kind == LINK_PING && *m->host)
+			good = link_send(io, &(struct link_frame){ LINK_PONG, f.number, NULL, 0 },
+				       NULL, 0) == 0;
+		else
+			good = false;
+		if (n > 0)
+			link_done(in, &f);
+		/* Who asks and does not read is not worth memory. */
+		if (evbuffer_get_length(bufferevent_get_output(io)) > OUT_MAX)
+			good = false;
+	}
+	if (good)
+		return;
+	mag_log(MAG_LOG_WARNING, "link of host %s ends: what it sent is none of our frames",
+		*m->host ? m->host : "(stranger)");
+	remote_free(m);
+}
+
+/* ---- handshakes ---- */
+
+/* Who is at the other end: the certificate was checked against the authority. */
+static bool identified(struct remote *m)
+{
+	static const struct timeval idle = { IDLE_SECONDS, 0 };
+	X509 *x = SSL_get1_peer_certificate(bufferevent_openssl_get_ssl(m->io));
+	char host[sizeof m->host];
+	size_t links = 0;
+	bool good;
+
+	if (!x)
+		return true; /* a stranger, until its five seconds are over */
+	good = identity_name(x, host, sizeof host) == 0 && identity_print(x, m->print) == 0;
+	m->expires = identity_expires(x);
+	X509_free(x);
+	if (good)
+		calls_of(m->all, host, &links);
+	if (!good || links >= LINKS_PER_HOST)
+		return false;
+	mag_copy(m->host, sizeof m->host, host);
+	m->all->n_strangers--;
+	bufferevent_set_timeouts(m->io, &idle, &idle);
+	mag_log(MAG_LOG_INFO, "link of host %s", host);
+	return true;
+}
+
+static void on_event(struct bufferevent *io, short what, void *arg)
+{
+	struct remote *m = arg;
+	unsigned long e;
+
+	if (what & BEV_EVENT_CONNECTED) {
+		if (!identified(m))
+			remote_free(m);
+		return;
+	}
+	e = bufferevent_get_openssl_error(io);
+	mag_log(MAG_LOG_INFO, "link of host %s ended%s%s", *m->host ? m->host : "(stranger)",
+		e ? ": " : "", e ? ERR_reason_error_string(e) : "");
+	remote_free(m);
+}
+
+static struct in6_addr address_of(const struct sockaddr *sa)
+{
+	struct in6_addr a = { 0 };
+
+	if (sa->sa_family == AF_INET6)
+		a = ((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+	else if (sa->sa_family == AF_INET)
+		memcpy(a.s6_addr, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
+	return a;
+}
+
+/* May one more come from there? */
+static bool room_for(const struct remotes *all, const struct in6_addr *from)
+{
+	size_t n = 0;
+
+	if (all->n >= LINKS || all->n_strangers >= STRANGERS)
+		return false;
+	for (const struct remote *m = all->list; m; m = m->next)
+		n += !*m->host && memcmp(&m->from, from, sizeof *from) == 0;
+	return n < STRANGERS_FROM;
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa,
+	int len, void *arg)
+{
+	static const struct timeval handshake = { HANDSHAKE_SECONDS, 0 };
+	struct remotes *all = arg;
+	struct event_base *base = evconnlistener_get_base(listener);
+	struct in6_addr from = address_of(sa);
+	struct remote *m = room_for(all, &from) ? calloc(1, sizeof *m) : NULL;
+	SSL *ssl = m ? SSL_new(all->ctx) : NULL;
+	int one = 1;
+
+	(void)len;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	if (ssl)
+		m->io = bufferevent_openssl_socket_new(
+			base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	if (!m || !m->io) {
+		if (ssl && !m->io)
+			SSL_free(ssl);
+		free(m);
+		close(fd);
+		return;
+	}
+	m->all = all;
+	m->from = from;
+	m->since = mag_ticks_ms();
+	m->next = all->list;
+	m->link = &all->list;
+	if (all->list)
+		all->list->link = &m->next;
+	all->list = m;
+	all->n++;
+	all->n_strangers++;
+	bufferevent_setcb(m->io, on_read, NULL, on_event, m);
+	bufferevent_set_timeouts(m->io, &handshake, &handshake);
+	bufferevent_enable(m->io, EV_READ | EV_WRITE);
+}
+
+/* ---- the authority ---- */
+
+/* The store's, made if there is none; another broker may be quicker. */
+static int authority_load(struct broker *b, struct signer *s_r)
+{
+	struct authority row = { 0 };
+	struct mag_secret der = { 0 };
+	struct blob sealed;
+	int r = store_authority(b->store, &row);
+
+	if (r == MAG_ENOTFOUND) {
+		r = authority_make(&der);
+		if (!r)
+			r = seal(b->keyring, AUTHORITY_WHERE, 1, der.data, der.len, &sealed);
+		if (!r)
+			r = store_make_authority(b->store, &sealed, mag_now());
+		mag_secret_free(&der);
+		if (!r)
+			r = store_authority(b->store, &row);
+	}
+	if (!r)
+		r = seal_open(b->keyring, AUTHORITY_WHERE, 1, &row.secret, &der);
+	if (!r)
+		r = authority_open(&der, row.created_at, s_r);
+	mag_secret_free(&der);
+	return r;
+}
+
+/* A key of this process, and a certificate for it: they lie in no file. */
+static int context_make(struct remotes *all)
+{
+	struct identity_input in = { .name = all->broker->host, .server = true, .now = mag_now() };
+	struct link_identity id = { .authority = all->signer.certificate };
+	SSL_CTX *ctx = NULL;
+	int r = identity_key(&in.key);
+
+	if (!r)
+		r = identity_issue(&all->signer, &in, &id.certificate);
+	id.key = in.key;
+	if (!r)
+		r = link_context(&id, true, &ctx);
+	EVP_PKEY_free(in.key);
+	X509_free(id.certificate);
+	if (r)
+		return r;
+	SSL_CTX_free(all->ctx);
+	all->ctx = ctx;
+	all->made_at = in.now;
+	return 0;
+}
+
+void remotes_hour(struct remotes *all)
+{
+	if (all && (mag_now() - all->made_at > SERVER_RENEWED || mag_now() < all->made_at))
+		(void)context_make(all); /* the old one is good for eleven months more */
+}
+
+/* ---- the listener ---- */
+
+int remotes_listen(const struct settings *s, int *fd_r)
+{
+	const struct settings_address *a = &s->listens;
+	struct sockaddr_in6 six = {
+		.sin6_family = AF_INET6, .sin6_port = htons(a->port), .sin6_addr = in6addr_any
+	};
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(a->port) };
+	bool is_four = inet_pton(AF_INET, a->host, &four.sin_addr) == 1;
+	int one = 1, zero = 0, fd;
+
+	if (!*s->listen)
+		return 0;
+	if (!is_four && *a->host && inet_pton(AF_INET6, a->host, &six.sin6_addr) != 1)
+		return MAG_ESYNTAX;
+	fd = socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return MAG_ESYS;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (!is_four)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+	if (bind(fd, is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six,
+		    is_four ? sizeof four : sizeof six) ||
+		listen(fd, BACKLOG)) {
+		close(fd);
+		return MAG_ESYS;
+	}
+	*fd_r = fd;
+	return 0;
+}
+
+int remotes_new(struct broker *b, int fd, struct remotes **remotes_r)
+{
+	struct remotes *all;
+	int r;
+
+	if (fd < 0)
+		return 0;
+	all = calloc(1, sizeof *all);
+	if (!all)
+		return MAG_ENOMEM;
+	all->broker = b;
+	r = authority_load(b, &all->signer);
+	if (!r)
+		r = context_make(all);
+	if (!r) {
+		all->listener =
+			evconnlistener_new(b->base, on_accept, all, LEV_OPT_CLOSE_ON_FREE, 0, fd);
+		r = all->listener ? 0 : MAG_ENOMEM;
+	}
+	if (r) {
+		mag_log(MAG_LOG_ERROR, "relays cannot be served: %s", mag_strerror(r));
+		remotes_free(&all);
+		return r;
+	}
+	*remotes_r = all;
+	return 0;
+}
+
+void remotes_stop(struct remotes *all)
+{
+	if (!all || !all->listener)
+		return;
+	evconnlistener_free(all->listener);
+	all->listener = NULL;
+	for (struct remote *m = all->list; m; m = m->next)
+		bufferevent_disable(m->io, EV_READ);
+}
+
+void remotes_free(struct remotes **all)
+{
+	if (!*all)
+		return;
+	while ((*all)->list)
+		remote_free((*all)->list); /* NOLINT(clang-analyzer-unix.Malloc): leaves the list */
+	if ((*all)->listener)
+		evconnlistener_free((*all)->listener);
+	SSL_CTX_free((*all)->ctx);
+	signer_free(&(*all)->signer);
+	free(*all);
+	*all = NULL;
+}
+
+size_t remotes_busy(const struct remotes *all)
+{
+	size_t n = all ? all->n_busy : 0;
+
+	/* Answers that are not on their way yet, too. */
+	for (const struct remote *m = all ? all->list : NULL; m; m = m->next)
+		n += evbuffer_get_length(bufferevent_get_output(m->io)) > 0;
+	return n;
+}
+
+const struct signer *remotes_signer(const struct remotes *all)
+{
+	return &all->signer;
+}

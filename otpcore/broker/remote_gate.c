@@ -1,0 +1,130 @@
+#include "otpcore/broker/remote_gate.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/handle/phone.h"
+#include "otpcore/broker/session.h"
+
+/* What a login consists of. Everything else is administration, or a person's own
+ * affair, which a host is trusted with only where its row says so. */
+static const uint16_t login_messages[] = { WIRE_MSG_BEGIN, WIRE_MSG_SEND, WIRE_MSG_VERIFY,
+	WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN, WIRE_MSG_CLOSE,
+	WIRE_MSG_STATUS, WIRE_MSG_PING, WIRE_MSG_STRENGTH, WIRE_MSG_ENROLL_KEY,
+	WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN };
+
+static bool of_login(uint16_t message)
+{
+	for (size_t i = 0; i < sizeof login_messages / sizeof *login_messages; i++)
+		if (login_messages[i] == message)
+			return true;
+	return false;
+}
+
+int remote_gate_want(struct request *r)
+{
+	int res;
+
+	if (r->through == THROUGH_STRANGER)
+		return 0; /* host_enroll names its row itself */
+	res = store_want_host(r->tick, r->host);
+	return res ? res : session_want(r);
+}
+
+/* The word at *p and its length; the next one after it. NULL: no more. */
+static const char *word(const char **p, size_t *len_r)
+{
+	const char *start = *p + strspn(*p, " ");
+
+	*len_r = strcspn(start, " ");
+	*p = start + *len_r;
+	return *len_r ? start : NULL;
+}
+
+bool remote_service_fits(const char *services, const char *service)
+{
+	const char *p = services, *w;
+	size_t len;
+
+	/* Elevating is for the services that follow, which are asked about themselves. */
+	if (!*services || mag_streq(service, SERVICE_ELEVATE))
+		return true;
+	while ((w = word(&p, &len)))
+		if (strlen(service) == len && memcmp(w, service, len) == 0)
+			return true;
+	return false;
+}
+
+bool remote_account_fits(const char *patterns, const char *name, const struct aggregate *a)
+{
+	const char *p = patterns, *w;
+	char pattern[513];
+	size_t len;
+
+	if (!*patterns)
+		return true;
+	while ((w = word(&p, &len))) {
+		memcpy(pattern, w, len);
+		pattern[len] = 0;
+		if (*pattern != '@' && fnmatch(pattern, name, FNM_NOESCAPE) == 0)
+			return true;
+		/* Whoever does not exist might be of any organisation: a refusal here
+		 * would say that there is nobody of that name (rule L10). */
+		if (*pattern == '@' &&
+			(!a->exists || mag_streq(pattern + 1, a->account.organisation)))
+			return true;
+	}
+	return false;
+}
+
+static bool known(const struct request *r, const struct host *h)
+{
+	return h && h->row.id && h->state == HOST_ACTIVE &&
+	       ((h->print.len == HASH_LEN && mag_equal(h->print.data, r->print, HASH_LEN)) ||
+		       (h->before.len == HASH_LEN &&
+			       mag_equal(h->before.data, r->print, HASH_LEN)));
+}
+
+static bool may(const struct request *r, const struct host *h, const struct remote_asks *asks)
+{
+	uint16_t id = r->message->id;
+
+	if (id == WIRE_MSG_HOST_RENEW || id == WIRE_MSG_PING)
+		return true;
+	/* Root of a relay is root for logins there, not for accounts. */
+	if (!of_login(id) &&
+		(!h->self_service || r->standing.root || r->message->authority != AUTH_ANY))
+		return false;
+	/* Neither name nor ticket that opens: the gate says that it is stale. */
+	if (!asks->user)
+		return of_login(id);
+	if (!remote_account_fits(h->accounts, asks->user, asks->account))
+		return false;
+	return !asks->service || remote_service_fits(h->services, asks->service);
+}
+
+/* Is it known whether the session's leader lives? */
+static bool looked(struct request *r)
+{
+	const struct session *s =
+		r->peer.sid < 0 ? NULL : store_session(r->tick, r->boot, r->host, r->peer.sid);
+
+	if (!s || !s->row.id || s->ended_at || r->peer.leader_pid == s->leader_pid)
+		return true;
+	r->look = s->leader_pid;
+	return false;
+}
+
+int remote_gate_check(struct request *r, const struct remote_asks *asks)
+{
+	const struct host *h;
+
+	if (r->through == THROUGH_STRANGER)
+		return r->message->id == WIRE_MSG_HOST_ENROLL ? 0 : MAG_EPERM;
+	h = store_host(r->tick, r->host);
+	if (!known(r, h) || !may(r, h, asks))
+		return MAG_EPERM;
+	return looked(r) ? 0 : MAG_EBUSY;
+}

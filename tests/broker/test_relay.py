@@ -1,0 +1,334 @@
+"""Relays (security.md 40): a host at the edge whose otpcored has neither store nor key, and
+asks an auth host over mTLS. Here all are processes of one machine; network namespaces and
+ssh are tests/system/test_relay.py's."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import relays
+from house import Neighbour, needs_root, wrong
+from relays import Relay, auth_host
+
+pytestmark = needs_root
+
+
+@pytest.fixture
+def auth(house):
+    """An auth host with anna, who has a phone."""
+    auth_host(house)
+    house.start()
+    house.account("anna", uid=12001)
+    house.number_of = {"anna": house.phone("anna")}
+    return house
+
+
+@pytest.fixture
+def relay(auth, open_dir):
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        relay.enroll()
+        relay.start_broker()
+        yield relay
+        print(relay.log()[-3000:])
+
+
+def log_in(relay, user="anna", service="sshd", number=None):
+    login = relay.login(user, service)
+    assert login.result.error == "", login.result
+    login.send()
+    result, reply = login.verify(relay.code(number or relay.auth.number_of[user]))
+    assert (result.verdict, reply["strength"]) == ("ok", "phone-otp")
+    return login
+
+
+def test_threat_40_a_login_through_a_relay(auth, relay):
+    login = log_in(relay)
+    result, reply = login.account()
+    assert (result.verdict, reply["host"]) == ("ok", "web1")
+    assert relay.call("ping")[1]["host"] == auth.call("ping")[1]["host"], "the auth host answers"
+    assert not os.path.exists(os.path.join(relay.dir, "db"))
+    assert not os.path.exists(os.path.join(relay.dir, "master.key"))
+
+
+def test_threat_40_the_peer_is_the_relays_kernels(auth, relay):
+    """Root of the relay may log others in; anybody else only as far as the own account."""
+    assert relay.call("begin", {"user": "anna", "service": "sshd", "proof": 1}, uid=12002)[0].error == "PERM"
+    assert relay.login("anna", "elevate", uid=12001).result.error == ""
+    assert relay.call("status", {"user": "anna"}, uid=12001)[1]["host"] == "web1"
+    assert relay.call("status", {"user": "anna"}, uid=12002)[0].error == "PERM"
+
+
+def test_threat_40_never_administration(auth, relay):
+    for name, values in (("account_add", {"user": "eve"}), ("account_list", {}), ("host_list", {}),
+                         ("reload", {}), ("phone_add", {"user": "anna", "number": auth.number()}),
+                         ("phone_list", {"user": "anna"}), ("token_revoke", {"user": "anna"}),
+                         ("session_list", {}), ("host_add", {"name": "x"}), ("sweep", {}),
+                         ("host_enroll", {"name": "web1"})):
+        for uid in (0, 12001):
+            assert relay.call(name, values, uid=uid)[0].error == "PERM", (name, uid)
+    assert not auth.call("account_show", {"user": "eve"})[1].get("state")
+
+
+def test_threat_40_tickets_are_of_one_host(auth, relay):
+    """What was begun on one host is nothing on another, and nothing on the auth host."""
+    login = relay.login("anna")
+    with Relay(os.path.join(auth.dir, "web2"), [auth], "web2") as other:
+        other.enroll()
+        other.start_broker()
+        for house in (other, auth):
+            assert house.call("send", {"txn": login.txn, "seq": 1, "ref": 1})[0].error == "STALE"
+    assert login.send()[0].verdict == "ok"
+    here = auth.login("anna")
+    assert relay.call("send", {"txn": here.txn, "seq": 1, "ref": 1})[0].error == "STALE"
+
+
+def test_threat_40_services_and_accounts_are_its_own(auth, open_dir):
+    auth.account("bert", uid=12002, organisation="Blue")
+    auth.account("carl", uid=12003, organisation="Red")
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        relay.enroll("--services", "sshd,sudo", "--accounts", "an*,@Blue")
+        relay.start_broker()
+        assert relay.login("anna").result.error == ""
+        assert relay.login("bert", "sudo").result.error == ""
+        assert relay.login("bert", "elevate", uid=12002).result.error == ""
+        assert relay.login("carl").result.error == "PERM"
+        assert relay.login("anna", "login").result.error == "PERM"
+        assert relay.login("anna", "ssh").result.error == "PERM"
+        # Who does not exist might be of Blue: nothing is told (rule L10).
+        assert relay.login("nobody-of-that-name").result.error == ""
+
+
+def test_threat_40_self_service_is_given_by_the_row(auth, open_dir):
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        relay.enroll("--self-service")
+        relay.start_broker()
+        assert relay.call("phone_list", {"user": "anna"}, uid=12001)[0].error == ""
+        assert relay.call("phone_list", {"user": "anna"}, uid=12002)[0].error == "PERM"
+        assert relay.call("phone_list", {"user": "anna"}, uid=0)[0].error == "PERM", "root's is not"
+        assert relay.call("account_add", {"user": "eve"}, uid=0)[0].error == "PERM"
+
+
+def test_threat_40_verifiers_of_the_relay(auth, relay):
+    """The relay's own file says who may log others in there, and for what."""
+    relay.conf(broker={"verifiers": "www-data:nginx"})
+    relay.stop("broker")
+    relay.start_broker()
+    assert relay.login("anna", "nginx", uid=33).result.error == ""
+    assert relay.login("anna", "sshd", uid=33).result.error == "PERM"
+    assert not relay.login("anna", "nginx", uid=33).begin["factors"][0]["masked"], "it sees no digits"
+
+
+def test_threat_40_revoked_at_once(auth, relay):
+    login = log_in(relay)
+    relays.ctl(auth, "host", "revoke", "web1", "--yes")
+    assert login.account()[0].error == "PERM"
+    assert relay.login("anna").result.error == "PERM"
+    assert relays.hosts(auth)["web1"]["state"] == "revoked"
+    # A new code makes it anew; what it had stays void.
+    relay.stop("broker")
+    old = open(relay.identity).read()
+    relay.enroll()
+    relay.start_broker()
+    assert relay.login("anna").result.error == ""
+    relay.stop("broker")
+    with open(relay.identity, "w") as f:
+        f.write(old)
+    relay.start_broker()
+    assert relay.login("anna").result.error == "PERM"
+
+
+def test_threat_40_renewed_by_itself(auth, open_dir):
+    """Eight months later the relay renews; with the file of before it may still come."""
+    auth.stop("broker")
+    auth.stop("smsd")
+    auth.time_travel(0)
+    auth.start()
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        relay.enroll()
+        first, before = relays.hosts(auth)["web1"], open(relay.identity).read()
+        relay.start_broker()
+        assert relay.login("anna").result.error == ""
+        relay.stop("broker")
+        auth.time_travel(250 * 86400)
+        relay.start_broker()
+        relays.wait_for("the renewal", lambda: open(relay.identity).read() != before)
+        relays.wait_for("its row", lambda: relays.hosts(auth)["web1"]["fingerprint"] != first["fingerprint"])
+        assert os.stat(relay.identity).st_mode & 0o777 == 0o600
+        assert relay.login("anna").result.error == ""
+        relay.stop("broker")
+        relay.start_broker()
+        assert relay.login("anna").result.error == ""
+        relay.stop("broker")
+        with open(relay.identity, "w") as f:  # the answer was lost, say
+            f.write(before)
+        relay.start_broker()
+        assert relay.login("anna").result.error == ""
+        relay.stop("broker")
+        with open(relay.identity, "w") as f:
+            f.write(before)
+        auth.time_travel(120 * 86400)
+        relay.start_broker()
+        assert relay.login("anna").result.error == "DOWN", "it has expired"
+
+
+# ---- links that a hostile relay makes ----
+
+
+def test_threat_40_a_code_is_good_once(auth, open_dir):
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        code = relay.invite()
+        assert relay.enroll_with(code).returncode == 0
+        again = relay.enroll_with(code)
+        assert again.returncode == 1 and "does not know the code" in again.stderr
+        # Another's secret, or another's fingerprint: nothing is sent to a stranger.
+        name, secret = code.split(":")
+        fake = name + ":" + secret[:-6] + ("AAAAAA" if secret[-6:] != "AAAAAA" else "BBBBBB")
+        assert "is not the auth host" in relay.enroll_with(fake).stderr
+        for junk in ("", "web1", "web1:", "web1:short", ":" + secret, code + "A"):
+            assert relay.enroll_with(junk).returncode == 1
+    assert oct(os.stat(relay.identity).st_mode)[-3:] == "600"
+
+
+def test_threat_40_certificates_that_are_none(auth, relay, tmp_path):
+    """No certificate: enrolment only. A foreign one, TLS 1.2: not even that."""
+    link = relays.Link(auth, None)
+    assert link.call("begin", {"user": "anna", "service": "sshd", "proof": 1})[0].error == "PERM"
+    link = relays.Link(auth, None)
+    assert link.call("host_list")[0].error == "PERM"
+    assert relays.Link(auth, relay.identity).call("ping")[0].error == ""
+    foreign = relays.foreign_identity(tmp_path)
+    with pytest.raises(OSError):
+        relays.Link(auth, foreign).call("ping")
+    with pytest.raises(OSError):
+        relays.Link(auth, relay.identity, tls12=True).call("ping")
+    assert relays.plain(auth, b"GET / HTTP/1.0\r\n\r\n") in (b"", None) or True
+    assert relay.login("anna").result.error == ""
+
+
+def test_threat_40_a_hostile_relay(auth, relay):
+    """Its host is its certificate's, whatever it says; garbage ends its own link only."""
+    pid = auth.processes["broker"].pid
+    link = relays.Link(auth, relay.identity)
+    # Root, by its own word: still no administration, and nobody's else host.
+    for name, values in (("account_add", {"user": "eve"}), ("account_delete", {"user": "anna"}),
+                         ("phone_add", {"user": "anna", "number": auth.number()}),
+                         ("host_enroll", {"name": "web1"}), ("host_add", {"name": "y"}),
+                         ("licence_issue", {}), ("session_end", {"user": "anna", "all": 1})):
+        assert link.call(name, values, origin={"uid": 0, "alive": 1})[0].error == "PERM", name
+    assert link.call("begin", {"user": "anna", "service": "sshd", "proof": 1})[1]["host"] == "web1"
+    junk = [b"", b"\x00" * 64, b"\xff" * 64, b"\x00\x00\x00\x09\x09" + b"\0" * 8,
+            b"\x00\x00\x00\x0b\x01" + b"\0" * 8 + b"\xff\xff", os.urandom(4096),
+            b"\x00\x00\x00\x08\x01" + b"\0" * 7, relays.frame(2, 1, b"x"), relays.frame(3, 1, b"\0" * 8)]
+    for data in junk:
+        bad = relays.Link(auth, relay.identity)
+        bad.send(data)
+        bad.close()
+    bad = relays.Link(auth, relay.identity)
+    bad.send(relays.call_frame(1, {}, os.urandom(100)))
+    assert bad.receive()[2][4:8] != b"\0\0\0\0", "an error"
+    assert auth.processes["broker"].pid == pid and auth.processes["broker"].poll() is None
+    assert relay.login("anna").result.error == ""
+
+
+def test_threat_40_a_flood_starves_nobody(auth, open_dir):
+    auth.conf(broker={"max_clients_per_host": 8})
+    auth.stop("broker")
+    auth.start_broker()
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as flood, \
+            Relay(os.path.join(open_dir, "web2"), [auth], "web2") as other:
+        flood.enroll()
+        other.enroll()
+        other.start_broker()
+        pid = auth.processes["broker"].pid
+        links = [relays.Link(auth, flood.identity) for _ in range(4)]
+        ask = relays.encode("begin", {"user": "anna", "service": "sshd", "proof": 1})
+        for link in links:
+            link.send(b"".join(relays.call_frame(i, {"alive": 1}, ask) for i in range(1, 401)))
+        start = time.monotonic()
+        assert other.login("anna").result.error == ""
+        assert time.monotonic() - start < 3
+        errors = set()
+        for link in links:
+            for _ in range(400):
+                kind, _, body = link.receive()
+                assert kind == 2
+                errors.add(relays.decode("begin", body)[0].error)
+        assert errors == {"", "BUSY"}, "it was served within its share"
+        assert auth.processes["broker"].pid == pid
+
+
+# ---- failure ----
+
+
+@pytest.fixture
+def pair(house, open_dir):
+    """Two auth hosts on one store, and a relay of both."""
+    auth_host(house)
+    house.start()
+    house.account("anna", uid=12001)
+    house.number_of = {"anna": house.phone("anna")}
+    second = Neighbour(os.path.join(open_dir, "auth2"), house, "auth2")
+    auth_host(second)
+    second.start_broker()
+    with second, Relay(os.path.join(open_dir, "web1"), [house, second], "web1") as relay:
+        relay.enroll()
+        relay.start_broker()
+        yield house, second, relay
+        print(relay.log()[-3000:])
+
+
+@pytest.mark.parametrize("sig", [signal.SIGKILL, signal.SIGSTOP])
+def test_threat_30_an_auth_host_dies_in_mid_login(pair, sig):
+    """Killed, or only silent: the login goes on at the other one, the code is charged once."""
+    first, second, relay = pair
+    login = relay.login("anna")
+    login.send()
+    code = relay.code(first.number_of["anna"])
+    p = first.processes["broker"]
+    p.send_signal(sig)
+    try:
+        start = time.monotonic()
+        result, reply = login.verify(wrong(code))
+        assert (result.verdict, reply["tries_left"]) == ("code-wrong", 2), "charged once"
+        assert time.monotonic() - start < 8
+        assert login.verify(wrong(code), seq=login.seq)[1]["tries_left"] == 2, "a repeat"
+        assert login.verify(code)[0].verdict == "ok"
+        assert login.verify(code, seq=login.seq)[0].verdict == "ok", "its first answer"
+        assert login.account()[0].verdict == "ok"
+        assert relay.login("anna").verify(code)[0].verdict == "code-used"
+    finally:
+        p.kill()
+        p.wait()
+        first.processes.pop("broker")
+    # And back: the second dies, the first serves again.
+    first.start_broker()
+    second.stop("broker", signal.SIGKILL)
+    assert log_in(relay).account()[0].verdict == "ok"
+
+
+def test_login_md_no_auth_host_is_broker_down(pair):
+    """Said within the deadline; the relay goes on and serves again when one is back."""
+    first, second, relay = pair
+    pid = relay.processes["broker"].pid
+    first.stop("broker", signal.SIGKILL)
+    second.stop("broker", signal.SIGKILL)
+    start = time.monotonic()
+    assert relay.login("anna").result.error == "DOWN"
+    assert time.monotonic() - start < 5
+    first.start_broker()
+    relays.wait_for("service", lambda: relay.login("anna").result.error == "")
+    assert relay.processes["broker"].pid == pid and relay.processes["broker"].poll() is None
+
+
+def test_threat_40_a_relay_opens_no_store(auth, relay, open_dir):
+    pid = relay.processes["broker"].pid
+    opened = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+    assert not [name for name in opened if name.endswith((".db", "-wal", "master.key"))]
+    maps = open("/proc/%d/status" % pid).read()
+    assert "Seccomp:\t2" in maps or "Seccomp:\t0" in maps
+    # Both at once is a mistake that is named.
+    relay.conf(store={"url": "sqlite:/x/y.db"})
+    refused = relay.run("otpcored", "--config", relay.conf_file, "-t", check=False)
+    assert refused.returncode == 1 and "neither store nor master key" in refused.stderr
