@@ -44,6 +44,9 @@ int migrate_run(const struct settings *s, const char *url);
  * called once the first request can be taken. 0 or an error after which the process must end. */
 int server_run(struct broker *b, int fd, int helper);
 
+/* A loop without the environment, which says what it dies of. 0, MAG_ENOMEM, MAG_ESYS. */
+int server_base(struct event_base **base_r);
+
 /* ---- socket.c ---- */
 
 /* The listening socket: the one systemd passed, or a new one (0666) at `path`.

@@ -87,25 +87,12 @@ static int turn(struct life *l)
 	return 0;
 }
 
-static int base_new(struct event_base **base_r)
-{
-	struct event_config *cfg = event_config_new();
-
-	if (!cfg)
-		return MAG_ENOMEM;
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_IGNORE_ENV);
-	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
-	*base_r = event_base_new_with_config(cfg);
-	event_config_free(cfg);
-	return *base_r ? 0 : MAG_ESYS;
-}
-
 int relay_run(struct broker *b, int fd)
 {
 	static const int signals[] = { SIGHUP, SIGTERM, SIGINT };
 	struct event *events[3] = { NULL };
 	struct life l = { .broker = b };
-	int r = base_new(&b->base);
+	int r = server_base(&b->base);
 
 	if (!r)
 		r = listener_new(b, fd, &b->listener);

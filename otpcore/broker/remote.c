@@ -170,6 +170,7 @@ static struct request *request_of(
 	m->n_calls++;
 	fill(r, m, o);
 	r->remote = c;
+	r->came = mag_ticks_ns();
 	return r;
 }
 

@@ -163,7 +163,7 @@ static int turn(struct server *s)
 	return 0;
 }
 
-static int base_new(struct event_base **base_r)
+int server_base(struct event_base **base_r)
 {
 	struct event_config *cfg = event_config_new();
 
@@ -210,7 +210,7 @@ int server_run(struct broker *b, int fd, int helper)
 	const struct timeval hour = { PURGE_SECONDS, 0 };
 	struct server s = { .broker = b };
 	size_t n = 0;
-	int r = base_new(&b->base);
+	int r = server_base(&b->base);
 
 	if (!r)
 		r = server_open(b, fd, helper);

@@ -203,7 +203,8 @@ def test_threat_40_certificates_that_are_none(auth, relay, tmp_path):
         relays.Link(auth, foreign).call("ping")
     with pytest.raises(OSError):
         relays.Link(auth, relay.identity, tls12=True).call("ping")
-    assert relays.plain(auth, b"GET / HTTP/1.0\r\n\r\n") in (b"", None) or True
+    said = relays.plain(auth, b"GET / HTTP/1.0\r\n\r\n")
+    assert not said or said[0] == 21, "nothing but a TLS alert"
     assert relay.login("anna").result.error == ""
 
 
@@ -257,6 +258,32 @@ def test_threat_40_a_flood_starves_nobody(auth, open_dir):
                 errors.add(relays.decode("begin", body)[0].error)
         assert errors == {"", "BUSY"}, "it was served within its share"
         assert auth.processes["broker"].pid == pid
+
+
+def test_threat_13_sessions_of_a_relay(auth, relay):
+    """Whether a session's leader lives the relay is asked; sessions are of its host."""
+    link = relays.Link(auth, relay.identity)
+    root = {"uid": 0, "alive": 1, "pid": 4242, "start": 99, "sid": 5}
+    anna = {"uid": 12001, "alive": 1, "pid": 4300, "start": 120, "sid": 77, "loginuid": 12001}
+    login = link.call("begin", {"user": "anna", "service": "sshd", "uid": 12001, "proof": 1}, root)[1]
+    link.call("send", {"txn": login["txn"], "seq": 1, "ref": 1}, root)
+    code = relay.code(auth.number_of["anna"])
+    assert link.call("verify", {"txn": login["txn"], "seq": 2, "ref": 1, "code": code}, root)[0].verdict == "ok"
+    opened = {**root, "sid": 77, "loginuid": 12001}
+    reply = link.call("open", {"txn": login["txn"], "user": "anna", "service": "sshd", "uid": 12001}, opened)[1]
+    assert (reply["recorded"], reply["strength"]) == (1, "phone-otp")
+    link.send(relays.call_frame(90, anna, relays.encode("status", {"user": "anna"})))
+    kind, number, body = link.receive()
+    assert (kind, number, int.from_bytes(body, "big")) == (relays.LOOK, 90, 4242)
+    for start, strength in ((99, "phone-otp"), (98, "password"), (0, "password")):
+        status = link.call("status", {"user": "anna"}, {**anna, "leader_pid": 4242, "leader_start": start})[1]
+        assert status["strength"] == strength, start
+    # The same numbers on another host are another session.
+    with Relay(os.path.join(auth.dir, "web2"), [auth], "web2") as other:
+        other.enroll()
+        status = relays.Link(auth, other.identity).call("status", {"user": "anna"}, anna)[1]
+        assert status["strength"] == "password"
+    assert [s["host"] for s in auth.ok("session_list")["sessions"]] == ["web1"]
 
 
 # ---- failure ----
