@@ -1,5 +1,7 @@
 /* magotpctl confirm: what was enabled stays. Said from a session that came in through
- * that very service, with the second step, after it was enabled. */
+ * that very service, with the second step, after it was enabled; or by root in any
+ * terminal, of somebody whose session that is and who is still in (--login). The word is
+ * root's in either case: otherwise whoever can log in could keep others locked out. */
 #include <errno.h>
 #include <json-c/json.h>
 #include <pwd.h>
@@ -17,6 +19,7 @@
 struct confirming {
 	struct cli *c;
 	const char *service; /* as asked for, or NULL */
+	const char *login;   /* whose session proves it; NULL: this one */
 	struct enabled e;
 	size_t waiting;
 	int64_t sid;   /* the caller's audit session, -1: none */
@@ -69,6 +72,38 @@ static void look(const struct wire_live_session *s, void *arg)
 	f->session = *s;
 }
 
+/* Why this session proves nothing; NULL: it does. */
+static const char *missing(const struct confirming *f)
+{
+	const struct wire_live_session *s = &f->session;
+
+	if (!f->here)
+		return f->login ? "no session of that account is open"
+				: "this session did not come through pam_magotp, or its audit id "
+				  "is shared";
+	if (!mag_streq(s->service, f->e.service))
+		return "the session came in through another service";
+	if (s->begun <= f->e.at)
+		return "the session is older than the change";
+	if (strength_from_id(s->proven) <= STRENGTH_PASSWORD)
+		return "the session's login had no second factor";
+	return NULL;
+}
+
+/* The one of an account that proves most. */
+static void look_for(const struct wire_live_session *s, void *arg)
+{
+	struct confirming *f = arg;
+	struct confirming other = *f;
+
+	if (!mag_streq(s->host, f->host))
+		return;
+	other.session = *s;
+	other.here = true;
+	if (!f->here || !missing(&other))
+		*f = other;
+}
+
 static bool logged_in(struct confirming *f, const char *user)
 {
 	struct wire_explain_req q = { .last = 1 };
@@ -97,23 +132,9 @@ static bool latest(struct confirming *f)
 
 	if (r->session)
 		return false;
+	if (f->login)
+		return logged_in(f, f->login);
 	return (pw && logged_in(f, pw->pw_name)) || logged_in(f, "root");
-}
-
-/* Why this session proves nothing; NULL: it does. */
-static const char *missing(const struct confirming *f)
-{
-	const struct wire_live_session *s = &f->session;
-
-	if (!f->here)
-		return "this session did not come through pam_magotp, or its audit id is shared";
-	if (!mag_streq(s->service, f->e.service))
-		return "this session came in through another service";
-	if (s->begun <= f->e.at)
-		return "this session is older than the change";
-	if (strength_from_id(s->proven) <= STRENGTH_PASSWORD)
-		return "this session's login had no second factor";
-	return NULL;
 }
 
 static int judge(struct confirming *f)
@@ -124,13 +145,20 @@ static int judge(struct confirming *f)
 
 	if (r != CLI_DONE)
 		return r;
-	f->sid = own_number("/proc/self/sessionid");
 	mag_copy(f->host, sizeof f->host, ping.host);
-	if (f->sid >= 0)
+	f->sid = own_number("/proc/self/sessionid");
+	if (f->login)
+		r = cmd_each_session(f->c, f->login, look_for, f);
+	else if (f->sid >= 0)
 		r = cmd_each_session(f->c, "", look, f);
 	why = missing(f);
 	if (r != CLI_DONE || !why || latest(f))
 		return r;
+	if (f->login)
+		return cli_fail(f->c, CLI_REFUSED, "not-confirmed",
+			"%s is not confirmed: %s. Let %s log in through %s now, with the second "
+			"step, and stay in.",
+			f->e.service, why, f->login, f->e.service);
 	return cli_fail(f->c, CLI_REFUSED, "not-confirmed",
 		"%s is not confirmed: %s. Log in through %s in a new terminal, with the second "
 		"step, and say it there.",
@@ -156,6 +184,13 @@ static int keep(struct confirming *f)
 		 : CLI_DONE;
 }
 
+static const char *own_name(void)
+{
+	struct passwd *pw = getpwuid(getuid());
+
+	return pw ? pw->pw_name : "NAME";
+}
+
 static int confirm(struct cli *c, struct confirming *f)
 {
 	const char *config = c->config ? c->config : "";
@@ -165,7 +200,10 @@ static int confirm(struct cli *c, struct confirming *f)
 		return r;
 	if (geteuid() != 0)
 		return cli_fail(c, CLI_REFUSED, "not-allowed",
-			"Say it as root, from that session: sudo magotpctl confirm");
+			"Say it as root. From this session: sudo magotpctl confirm\n"
+			"Or where it was enabled, while this session lasts: "
+			"magotpctl confirm --login %s",
+			own_name());
 	(void)enabled_each(config, collect, f);
 	if (!f->waiting)
 		return cli_fail(c, CLI_REFUSED, "not-enabled", "Nothing waits to be confirmed.");
@@ -177,7 +215,9 @@ static int confirm(struct cli *c, struct confirming *f)
 
 int cmd_confirm(struct cli *c)
 {
-	struct confirming f = { .c = c, .service = cli_arg(c, 0), .sid = -1 };
+	struct confirming f = {
+		.c = c, .service = cli_arg(c, 0), .login = cli_opt(c, "--login"), .sid = -1
+	};
 	struct json_object *o;
 	int r;
 

@@ -125,7 +125,8 @@ static int tell(struct work *w)
 	if (w->e.deadline)
 		cli_say(w->c,
 			"It goes back at %s unless you log in through %s, with the second step, in "
-			"another terminal,\nand say there as root: magotpctl confirm",
+			"another terminal,\nand say as root, there: magotpctl confirm; "
+			"or here, while you are logged in there: magotpctl confirm --login NAME",
 			mag_time_minute(w->e.deadline, at, sizeof at), service);
 	return CLI_DONE;
 }

@@ -166,6 +166,7 @@ static const struct cli_opt report_opts[] = {
 	{ NULL, NULL, NULL },
 };
 static const struct cli_opt confirm_opts[] = {
+	{ "--login", "USER", "by a session of USER's that came through it just now" },
 	{ "--overdue", NULL, "confirm nothing; undo what was not confirmed in time" },
 	{ NULL, NULL, NULL },
 };

@@ -116,7 +116,8 @@ def test_first_hour(fresh):
     p = host.run("magotpctl", "confirm", check=False)
     assert p.returncode == 1 and "is not confirmed" in p.stderr
     child = full_login(host)
-    assert say(child, "/usr/sbin/magotpctl confirm")[0] == 1  # not root
+    rc, said = say(child, "/usr/sbin/magotpctl confirm")  # not root
+    assert rc == 1 and "magotpctl confirm --login alice" in said, said
     rc, said = say(child, "sudo magotpctl confirm")
     assert rc == 0 and "sshd stays as it is" in said, said
     child.close()
@@ -142,6 +143,39 @@ def test_a_session_older_than_the_change_confirms_nothing(fresh):
     host.run("magotpctl", "enable", "sshd", "--confirm", "5m")
     rc, said = say(child, "sudo magotpctl confirm")
     assert rc == 1 and "older than the change" in said, said
+    child.close()
+    host.run("magotpctl", "disable", "sshd")
+    assert as_before(host)
+
+
+def test_root_confirms_by_the_session_of_somebody_who_is_no_root(fresh):
+    """Where nobody who logs in may become root: root says whose login it goes by."""
+    host = fresh
+    host.run("rm", "/etc/sudoers.d/alice")
+    early = host.ssh("alice", options=both())
+    early.expect("assword:")
+    early.sendline(PASSWORD)
+    early.expect(r"\$ ")
+    host.run("magotpctl", "enable", "sshd", "--confirm", "5m")
+    wait_for("sshd again", lambda: answers(host))
+
+    def confirm(who):
+        return host.run("magotpctl", "confirm", "--login", who, check=False)
+    for who in ("alice", "bob", "nobody-of-that-name"):  # alice's session is an older one
+        p = confirm(who)
+        assert p.returncode == 1 and "is not confirmed" in p.stderr, p.stderr
+    child = full_login(host)
+    p = confirm("bob")
+    assert p.returncode == 1 and "no session of that account is open" in p.stderr, p.stderr
+    child.sendline("exit")
+    child.expect("closed")
+    early.close()
+    wait_for("both are closed", lambda: json.loads(
+        host.run("magotpctl", "--json", "session", "list").stdout) == [])
+    assert "no session of that account is open" in confirm("alice").stderr
+    child = full_login(host)
+    p = confirm("alice")
+    assert p.returncode == 0 and "sshd stays as it is" in p.stdout, p.stderr
     child.close()
     host.run("magotpctl", "disable", "sshd")
     assert as_before(host)
