@@ -22,11 +22,12 @@ const struct gateway_ops *const gateway_drivers[] = {
 	&gateway_smtp,
 	&gateway_spool,
 	&gateway_exec,
+	&gateway_sip,
 	NULL,
 };
 
 static const char *const receipt_kinds[] = { "no", "callback", "poll", NULL };
-static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", "exec", NULL };
+static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", "exec", "sip", NULL };
 
 #define ROW(field) offsetof(struct gateway, field), sizeof(((struct gateway *)0)->field)
 const struct opt gateway_common_opts[] = {

@@ -115,7 +115,7 @@ struct gateway {
 };
 
 extern const struct gateway_ops gateway_outbox, gateway_http, gateway_smtp, gateway_spool,
-	gateway_exec;
+	gateway_exec, gateway_sip;
 
 /* The array of drivers, ended by NULL; and the rows of a [gateway NAME]
  * section: the common ones and those of every driver. */

@@ -156,7 +156,7 @@ API = {
         (200, 'Success "07033084"'), "", (412, 'Error "No route found"'), "HTTP 412"),
 }
 # Drivers with tests of their own.
-OTHERS = {"outbox", "smtp", "gammu", "smstools", "exec"}
+OTHERS = {"outbox", "smtp", "gammu", "smstools", "exec", "sip"}
 
 
 class Api(HttpPeer):

@@ -1,0 +1,256 @@
+"""The sip driver: real calls to a real baresip that records what it hears, and to sipp.
+
+All calls of one evening are made at the same time, each by a gateway of its own (told apart
+by the country of the number), because a call takes as long as it takes to speak."""
+
+import os
+import pathlib
+import pwd
+import re
+import time
+import types
+
+import pytest
+
+import sip
+import smsd as smsd_module
+from peers import wait_for
+from smsd import ACCEPTED, AMBIGUOUS, CODE, PERMANENT
+
+SPOKEN = ["intro", *CODE, "again", *CODE, "bye"]
+PASSWORD = "canary-password-77"
+
+# name: (country, number, settings of its gateway); who answers
+PHONES = {
+    "keys": ("US", "+12025550134", {}),
+    "voicemail": ("GB", "+447400123456", {}),
+    "no key": ("DE", "+4915123456789", {"press_a_key": "no", "repeats": 3, "pause_ms": 100}),
+    "impatient": ("FR", "+33612345678", {"pause_ms": 500}),
+}
+# and who does not: name: (country, number, sipp's answer)
+REFUSERS = {
+    "busy": ("ES", "+34612345678", "486 Busy Here"),
+    "declined": ("JP", "+819012345678", "603 Decline"),
+    "no such number": ("NL", "+31612345678", "404 Not Found"),
+    "no answer": ("SE", "+46701234567", "180 Ringing"),
+    "refuses the account": ("CH", "+41781234567", "403 Forbidden"),
+    "cannot place the call": ("AT", "+43664123456", "503 Service Unavailable"),
+    "does not answer": ("DK", "+4532123456", ""),
+}
+
+
+def parent(status):
+    return int(re.search(r"PPid:\t(\d+)", status).group(1))
+
+
+def calls_under_way():
+    """{pid: (name, arguments, environment, status, network namespace)} of sip-call and of the
+    baresips that it started."""
+    found = {}
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            name, status = (place / "comm").read_text().strip(), (place / "status").read_text()
+            if name == "baresip":
+                above = pathlib.Path(f"/proc/{parent(status)}/comm").read_text().strip()
+            if name == "sip-call" or name == "baresip" and above == "sip-call":
+                found[int(place.name)] = (name, (place / "cmdline").read_bytes(),
+                                          (place / "environ").read_bytes(), status,
+                                          os.stat(place / "ns/net").st_ino)
+        except OSError:
+            continue
+    return found
+
+
+@pytest.fixture(scope="module")
+def network():
+    with sip.Network() as made:
+        yield made
+
+
+@pytest.fixture
+def gateway(directory):
+    """gateway(peer) is a section that calls it."""
+    voice = sip.make_voice(directory / "voice", ("en", "de"))
+    made = sip.install_program(directory)
+    return lambda peer, **values: peer.gateway(**{"voice": voice, "program": made, **values})
+
+
+def place_calls(daemon, phones, seen):
+    """{name: reply} of all calls; what could be seen from outside is in `seen`."""
+    replies = {name: daemon.later(channel="voice", to=number, language="de" if name == "no key" else "")
+               for name, (_, number, _) in {**PHONES, **REFUSERS}.items()}
+    for name in ("keys", "impatient"):
+        phones[name].wait_call()
+    seen.asking = calls_under_way()
+    seen.left = list(pathlib.Path("/tmp").glob("magotp-sip-*"))
+    time.sleep(1)  # prompts are heard first
+    phones["keys"].press()
+    phones["impatient"].press()
+    time.sleep(1.5)
+    seen.speaking = calls_under_way()
+    phones["impatient"].command("hangup")
+    return {name: reply.result(60) for name, reply in replies.items()}
+
+
+@pytest.fixture(scope="module")
+def evening(network):
+    directory = smsd_module.new_directory()
+    daemon = smsd_module.Smsd(directory)
+    (directory / "password").write_text(PASSWORD + "\n")
+    values = {"voice": sip.make_voice(directory / "voice", ("en", "de")),
+              "program": sip.install_program(directory), "password": f"file:{directory}/password"}
+    seen = types.SimpleNamespace(network=network, directory=directory, daemon=daemon)
+    phones = {name: sip.Phone(directory, network, number) for name, (_, number, _) in PHONES.items()}
+    refusers = {name: sip.Refuser(directory, network, answer)
+                for name, (_, _, answer) in REFUSERS.items()}
+    sections = [phones[name].gateway(name, countries=country, **{**values, **more})
+                for name, (country, _, more) in PHONES.items()]
+    sections += [refusers[name].gateway(name, countries=country, ring="2s", **values)
+                 for name, (country, _, _) in REFUSERS.items()]
+    daemon.configure(*sections, daemon.outbox_gateway(priority=20, countries="CH AT DK"),
+                     allowed_countries="*")
+    try:
+        for peer in (*phones.values(), *refusers.values()):
+            peer.start()
+        daemon.start()
+        seen.phones = phones
+        seen.replies = place_calls(daemon, phones, seen)
+        yield seen
+    finally:
+        daemon.stop()
+        print(daemon.log())
+        daemon.pool.shutdown(wait=True)
+        for peer in (*phones.values(), *refusers.values()):
+            peer.stop()
+        smsd_module.remove_directory(directory)
+
+
+def test_code_is_spoken_twice_after_a_key(evening):
+    assert evening.replies["keys"]["outcome"] == ACCEPTED
+    heard = evening.phones["keys"].heard()
+    assert heard[0] == "press" and heard[-len(SPOKEN):] == SPOKEN
+    assert sip.codes(heard) == [CODE, CODE]
+
+
+def test_speech_has_the_right_length(evening):
+    """Digits times repeats bursts, each as long as its piece, with its pause behind it."""
+    assert evening.replies["no key"]["outcome"] == ACCEPTED
+    bursts = sip.bursts(evening.phones["no key"].recording())
+    assert len(bursts) == 3 * (1 + len(CODE)) + 1
+    assert all(0.1 <= (b - a) * 0.02 <= 0.16 for a, b in bursts)
+    assert {round((c - b) * 0.02, 1) for (_, b), (c, _) in zip(bursts[1:6], bursts[2:7])} == {0.1}
+    speech = 3 * ((1 + len(CODE)) * sip.TONE + len(CODE) * 0.1 + 2 * 0.15) + sip.TONE
+    assert abs((bursts[-1][1] - bursts[0][0]) * 0.02 - speech) < 0.3
+
+
+def test_language_of_the_account_is_spoken(evening):
+    """German is every tone 50 Hz lower here."""
+    phone = evening.phones["no key"]
+    assert phone.heard(lower=50) == ["intro", *CODE, "again", *CODE, "again", *CODE, "bye"]
+    samples = phone.recording()
+    first, last = sip.bursts(samples)[0]
+    block = samples[first * sip.BLOCK:last * sip.BLOCK]
+    assert sip.power(block, sip.PITCH["intro"] - 50) > 4 * sip.power(block, sip.PITCH["intro"])
+
+
+def test_without_a_key_no_code_is_spoken(evening):
+    """Voicemail presses none: nothing follows the prompts, and nothing counts as sent."""
+    reply = evening.replies["voicemail"]
+    assert reply["outcome"] == PERMANENT and "no key was pressed" in reply["error"]
+    assert set(evening.phones["voicemail"].heard()) == {"press"}
+
+
+def test_hanging_up_before_the_code_is_not_sent(evening):
+    reply = evening.replies["impatient"]
+    assert reply["outcome"] == PERMANENT and "hung up" in reply["error"]
+    assert len("".join(sip.codes(evening.phones["impatient"].heard()))) < len(CODE)
+
+
+@pytest.mark.parametrize("name", [*REFUSERS][:4])
+def test_who_does_not_take_the_call(evening, name):
+    reply = evening.replies[name]
+    assert (reply["outcome"], reply["gateway"]) == (PERMANENT, name) and name in reply["error"]
+
+
+@pytest.mark.parametrize("name", [*REFUSERS][4:])
+def test_server_that_fails_hands_over_to_the_next_gateway(evening, name):
+    reply = evening.replies[name]
+    assert (reply["outcome"], reply["gateway"]) == (ACCEPTED, "outbox")
+    assert re.search(rf"by {name} \(voice\): not sent: .*{name}", evening.daemon.log())
+
+
+def test_threat_20_code_and_password_are_in_no_argument_environment_file_or_log(evening):
+    for seen in (evening.asking, evening.speaking):
+        assert {"sip-call", "baresip"} == {name for name, *_ in seen.values()}
+        for _, arguments, environment, *_ in seen.values():
+            for secret in (CODE.encode(), PASSWORD.encode()):
+                assert secret not in arguments and secret not in environment
+    assert evening.left == []  # the configuration was read and is gone while the call lasts
+    for file in evening.directory.rglob("*"):
+        if file.is_file() and file.name != "password" and evening.daemon.outbox not in file.parents:
+            for secret in (CODE.encode(), PASSWORD.encode()):
+                assert secret not in file.read_bytes(), file
+    for _, number, _ in {**PHONES, **REFUSERS}.values():
+        assert number not in evening.daemon.log()
+
+
+def test_threat_20_calls_have_a_user_and_a_network_of_their_own(evening):
+    for _, _, _, status, network in evening.speaking.values():
+        assert "NoNewPrivs:\t1" in status
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("daemon")
+            assert f"Uid:\t{user.pw_uid}\t{user.pw_uid}\t{user.pw_uid}" in status
+            assert re.search(r"Groups:\t *\n", status) and "CapPrm:\t0000000000000000" in status
+        if not evening.network.reason:
+            assert network == os.stat(f"/run/netns/{evening.network.name}").st_ino
+            assert network != os.stat("/proc/self/ns/net").st_ino
+    if evening.network.reason:
+        pytest.skip(f"no network namespace here: {evening.network.reason}")
+
+
+def test_nothing_is_left_of_calls(evening):
+    wait_for("the end of all calls", lambda: not calls_under_way())
+    assert list(pathlib.Path("/tmp").glob("magotp-sip-*")) == []
+
+
+@pytest.mark.skipif(not os.environ.get("MAGOTP_LONG"), reason="takes 15 seconds: MAGOTP_LONG=1")
+def test_deadline_ends_a_call_that_speaks_too_long(smsd, directory, network, gateway):
+    phone = sip.Phone(directory, network)
+    smsd.configure(gateway(phone, key_wait="5s", ring="2s", timeout="17s", pause_ms=2000))
+    smsd.start()
+    with phone:
+        reply = smsd.later(channel="voice")
+        phone.wait_call()
+        phone.press()
+        assert reply.result(40)["outcome"] in (ACCEPTED, AMBIGUOUS)
+        phone.wait_end()
+
+
+@pytest.mark.parametrize("values, words", [
+    ({"voice": "/nowhere"}, "voice: .*cannot be read"),
+    ({"baresip": "/nowhere/baresip"}, "baresip-core"),
+    ({"timeout": "6s"}, "timeout: must be 17s"),
+    ({"username": "a;b"}, "username: has a character"),
+    ({"server": ""}, "server: is missing"),
+    ({"netns": "../x"}, "netns: "),
+    ({"channels": "sms"}, "no channel")])
+def test_settings_are_checked_when_they_are_read(smsd, directory, network, gateway, values, words):
+    smsd.configure(gateway(sip.Peer(directory, network), **values))
+    done = smsd.check()
+    assert done.returncode == 1 and re.search(words, done.stderr), done.stderr
+
+
+def test_missing_piece_of_speech_is_named(smsd, directory, network, gateway):
+    section = gateway(sip.Peer(directory, network))
+    (directory / "voice/de/7.wav").unlink()
+    smsd.configure(section)
+    done = smsd.check()
+    assert done.returncode == 1 and "de/7.wav is not there" in done.stderr
+
+
+def test_call_needs_the_network_that_was_set_up(smsd, directory, network, gateway):
+    """Without the namespace there are no calls, and no calls from elsewhere."""
+    smsd.configure(gateway(sip.Peer(directory, network), netns="magotp-nowhere"))
+    with pytest.raises(AssertionError, match="netns: /run/netns/magotp-nowhere: No such file"):
+        smsd.start()
+    smsd.process = None
