@@ -42,6 +42,10 @@ struct doctor_check {
 	void (*run)(struct doctor *d);
 };
 /* Ended by run NULL; the second are run for each service. */
+/* doctor_password.c: the service that prompt_password asks. */
+void doctor_password(struct doctor *d);
+/* doctor_sshd.c: sshd's own settings. */
+void doctor_sshd(struct doctor *d);
 extern const struct doctor_check doctor_host[], doctor_daemons[], doctor_service[];
 
 /* Owned by root or ourselves, and nobody else may write (or, private, read). */

@@ -12,7 +12,6 @@
 #include "magotp/pamstack.h"
 #include "magotp/recipe.h"
 #include "magotp/replace.h"
-#include "magotp/sshd.h"
 #include "otpcore/base/strength.h"
 #include "otpcore/base/text.h"
 
@@ -243,101 +242,11 @@ static void check_user(struct doctor *d)
 	free(p);
 }
 
-/* ---- sshd ---- */
-struct wish {
-	const char *keyword, *shown, *value;
-	enum severity severity;
-	const char *id, *why;
-};
-
-static const struct wish wishes[] = {
-	{ "usepam", "UsePAM", "yes", DOCTOR_ERROR, "sshd-usepam", "PAM is not asked at all" },
-	{ "kbdinteractiveauthentication", "KbdInteractiveAuthentication", "yes", DOCTOR_ERROR,
-		"sshd-kbdint", "there is no way to ask for a code" },
-	{ "passwordauthentication", "PasswordAuthentication", "no", DOCTOR_WARNING, "sshd-password",
-		"that way has no place for a code and is refused" },
-	{ "permitemptypasswords", "PermitEmptyPasswords", "no", DOCTOR_WARNING, "sshd-empty",
-		"an empty password is no first factor" },
-	{ "permituserenvironment", "PermitUserEnvironment", "no", DOCTOR_WARNING,
-		"sshd-environment", "people could set the variables that sshd hands on" },
-};
-
-static void check_wish(struct doctor *d, const struct sshd_settings *s, const struct wish *w)
-{
-	char value[64], place[300];
-	struct finding f = { .id = w->id,
-		.severity = w->severity,
-		.subject = w->shown,
-		.fix = "magotpctl enable sshd" };
-
-	sshd_value(s, w->keyword, value, sizeof value);
-	if (!*value || mag_streq(value, w->value)) {
-		doctor_ok(d, w->id, "%s %s", w->shown, w->value);
-		return;
-	}
-	sshd_place(w->keyword, place, sizeof place);
-	if (*place) {
-		char *colon = strrchr(place, ':');
-		int64_t line = 0;
-
-		if (colon && !mag_int_parse(colon + 1, 1, 1000000, &line)) {
-			*colon = 0;
-			f.line = (int)line;
-		}
-		f.file = place;
-	}
-	doctor_found(
-		d, &f, "%s: %s %s: %s", *place ? place : "sshd's default", w->shown, value, w->why);
-}
-
-/* "publickey,keyboard-interactive:pam any": each way is a word. */
-static void check_methods(struct doctor *d, const struct sshd_settings *s)
-{
-	char value[512], *save = NULL;
-	struct service_settings set;
-	size_t key = 0, asked = 0;
-
-	sshd_value(s, "authenticationmethods", value, sizeof value);
-	settings_service(d->c->settings, d->service, &set);
-	for (char *w = strtok_r(value, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-		asked += mag_streq(w, "any") || strstr(w, "keyboard-interactive") != NULL;
-		key += mag_streq(w, "publickey");
-	}
-	if (!asked && (asked || key))
-		found(d, "sshd-methods", DOCTOR_ERROR,
-			"AuthenticationMethods publickey,keyboard-interactive:pam",
-			"AuthenticationMethods has no way that asks for a code");
-	else if (key && !set.publickey_alone)
-		found(d, "sshd-methods", DOCTOR_WARNING,
-			"AuthenticationMethods publickey,keyboard-interactive:pam",
-			"a key alone is taken by sshd and refused by the account line");
-	else
-		doctor_ok(d, "sshd-methods", "sshd can ask for a code");
-}
-
-static void check_sshd(struct doctor *d)
-{
-	struct sshd_settings *s;
-	char said[600] = "";
-
-	if (!d->ours || !mag_streq(d->service, "sshd"))
-		return;
-	s = calloc(1, sizeof *s);
-	if (s && sshd_settings(s, said, sizeof said)) {
-		found(d, "sshd", DOCTOR_ERROR, "sshd -t says what is wrong",
-			*said ? said : "/usr/sbin/sshd cannot be run");
-	} else if (s) {
-		for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
-			check_wish(d, s, &wishes[i]);
-		check_methods(d, s);
-	}
-	free(s);
-}
-
 const struct doctor_check doctor_service[] = {
 	{ "pam-auth", check_stack },
 	{ "pam-options", check_line },
-	{ "sshd", check_sshd },
+	{ "password-service", doctor_password },
+	{ "sshd", doctor_sshd },
 	{ "observe", check_policy },
 	{ "sudo-timestamp", check_sudo },
 	{ "unenrolled", check_accounts },

@@ -76,7 +76,8 @@ static void module_line(struct pam_line *l, bool auth, const char *file, int lin
 		if (n < OPTIONS_MAX)
 			words[n++] = w;
 	}
-	(void)options_parse(n, words, &parsed, l->wrong);
+	if (!options_parse(n, words, &parsed, l->wrong) && parsed.prompt_password)
+		mag_copy(l->password_service, sizeof l->password_service, parsed.password_service);
 }
 
 static int one_line(struct reading *g, const char *file, int line, char *text)

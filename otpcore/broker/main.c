@@ -270,6 +270,7 @@ static int serve(struct broker *b, const struct arguments *a)
 
 	if (!a->foreground && (r = background(&tell)))
 		return complain(r, "cannot go to the background");
+	overdue_undo(a->config);
 	/* While there is neither key nor store in this process. */
 	r = helper_start(&helper);
 	if (r)

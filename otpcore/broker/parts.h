@@ -182,4 +182,8 @@ void sweeper_free(struct sweeper **s);
 /* ---- audit.c: one line per decision ---- */
 void audit(const struct request *r);
 
+/* overdue.c: what `enable --confirm` put in and nobody confirmed in time goes back; as
+ * root, before anything listens. config: the file that was named, or NULL. */
+void overdue_undo(const char *config);
+
 #endif

@@ -194,6 +194,37 @@ def test_a_service_that_is_not_enabled(desk, pam):
     assert rows["pam-auth"][0]["command"] == "magotpctl enable quiet"
 
 
+PASSWORD_SERVICES = [
+    ("auth required pam_unix.so\n", None),
+    ("auth [success=2 default=ignore] pam_unix.so\nauth [success=1 default=ignore] pam_sss.so use_first_pass\n"
+     "auth requisite pam_deny.so\nauth required pam_permit.so\n", None),
+    (None, "no such file"),
+    ("auth required pam_permit.so\n", "nothing in it checks a password"),
+    ("auth required pam_unix.so\nauth required pam_oath.so\n", "asks for more than the password"),
+    ("auth required pam_unix.so\nauth required pam_magotp.so\n", "asks pam_magotp again"),
+    ("auth include nowhere\n", "not understood"),
+]
+
+
+@pytest.mark.parametrize("text, why", PASSWORD_SERVICES)
+def test_threat_16_the_service_that_is_asked_for_the_password(desk, pam, text, why):
+    pam("auth required pam_magotp.so prompt_password\naccount required pam_magotp.so\n")
+    if text:
+        pam(text, "magotp-password")
+    rows = doctor(desk, pam, "--service", "ftp")["password-service"]
+    assert [r["severity"] for r in rows] == ["error" if why else "ok"], rows
+    assert not why or (why in rows[0]["message"] and rows[0]["line"] == 1), rows
+
+
+def test_threat_16_a_service_that_asks_itself_or_a_path(desk, pam):
+    for name, why in (("ftp", "this service itself"), ("../x", "no name of a service")):
+        pam("auth required pam_magotp.so prompt_password password_service=%s\n" % name)
+        rows = doctor(desk, pam, "--service", "ftp")["password-service"]
+        assert len(rows) == 1 and why in rows[0]["message"], rows
+    pam(GOOD)
+    assert "password-service" not in doctor(desk, pam, "--service", "ftp")
+
+
 def test_what_waits_to_be_confirmed(desk, pam):
     with open(os.path.join(pam.dir, "ftp"), "w") as f:
         f.write("auth requisite pam_unix.so\naccount required pam_unix.so\n"

@@ -190,17 +190,62 @@ def test_goes_back_by_itself_and_logins_work_again(fresh):
     assert "in as bob" in until_end(password_login(host, "bob"))
 
 
-def test_goes_back_also_when_both_watchers_are_killed(fresh):
-    """The next magotpctl of root's sees it."""
-    host = fresh
-    host.run("magotpctl", "enable", "sshd", "--confirm", "3s")
+def kill_watchers(host):
     pids = host.run("sh", "-c", "for p in /proc/[0-9]*; do case $(readlink $p/exe) in "
                     "*/enable-watch) [ $(readlink $p/ns/mnt) = $(readlink /proc/self/ns/mnt) ] && "
                     "echo ${p#/proc/};; esac; done; true").stdout.split()
     assert len(pids) >= 2, pids
     host.run("kill", "-9", *pids)
+
+
+def test_goes_back_also_when_both_watchers_are_killed(fresh):
+    """The next magotpctl of root's sees it."""
+    host = fresh
+    host.run("magotpctl", "enable", "sshd", "--confirm", "3s")
+    kill_watchers(host)
     wait_for("overdue", lambda: host.run("magotpctl", "account", "list", check=False).returncode == 0
              and as_before(host), 20)
+
+
+def test_goes_back_when_otpcored_is_started_by_hand(fresh):
+    """No watcher, no systemd, nobody types magotpctl: the broker's start sees it."""
+    host = fresh
+    host.run("magotpctl", "enable", "sshd", "--confirm", "5m")
+    host.kill_broker()
+    host.run("sed", "-i", "/^deadline/d; /^boot/d", "/etc/magotp/enabled/sshd.state")
+    host.run("sh", "-c", "printf 'deadline 1\n' >> /etc/magotp/enabled/sshd.state")
+    assert not as_before(host)  # but for the watchers, who look twice a second
+    host.daemon("otpcored", "--foreground", log=host.shared / "otpcored.log")
+    wait_for("back", lambda: as_before(host))
+    assert "in as bob" in until_end(password_login(host, "bob"))
+
+
+ROOT_LOGINS = [
+    ("PermitRootLogin no", "", "ok", "root does not log in"),
+    ("PermitRootLogin yes", "", "ok", "root is asked like everybody"),
+    ("PermitRootLogin prohibit-password", "", "warning", "the account line refuses a key alone"),
+    ("PermitRootLogin prohibit-password", "publickey_alone = allow", "ok", "that is enough"),
+    ("PermitRootLogin prohibit-password", "exempt_users = alice root", "ok", "that is enough"),
+    ("PermitRootLogin prohibit-password\nAuthenticationMethods publickey,keyboard-interactive:pam", "",
+     "warning", "AuthenticationMethods asks for a code")]
+METHODS = [("any", "ok"), ("publickey,keyboard-interactive:pam", "ok"), ("publickey,password", "error"),
+           ("keyboard-interactive:pam password", "warning"),
+           ("publickey keyboard-interactive", "warning"), ("publickey", "error")]
+
+
+def test_doctor_reads_what_sshd_lets_root_do_and_its_methods(empty_host):
+    host = empty_host
+    host.install()
+    host.run("ssh-keygen", "-A")
+    base = "UsePAM yes\nKbdInteractiveAuthentication yes\n"
+    for sshd, conf, severity, text in ROOT_LOGINS:
+        host.write("/etc/ssh/sshd_config", base + sshd + "\n")
+        host.write("/etc/magotp/magotp.conf", f"[service sshd]\n{conf}\n")
+        row = doctor(host)["sshd-root"]
+        assert row[0] == severity and text in row[2], (sshd, conf, row)
+    for methods, severity in METHODS:
+        host.write("/etc/ssh/sshd_config", f"{base}AuthenticationMethods {methods}\n")
+        assert doctor(host)["sshd-methods"][0] == severity, methods
 
 
 def test_sshd_files_that_say_otherwise_are_left_alone(fresh):
