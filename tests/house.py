@@ -87,6 +87,7 @@ class House:
         self.conf_file = os.path.join(self.dir, "magotp.conf")
         self.smsd_file = os.path.join(self.dir, "smsd.conf")
         self.processes = {}
+        self.prefix = []  # of the daemons: a command that runs one elsewhere
         self.offset = None  # of libfaketime, seconds
         self.numbers = 0
         os.makedirs(self.outbox, exist_ok=True)
@@ -181,7 +182,7 @@ class House:
 
     def _start(self, name, program, config, socket, args):
         log = open(self.log_file(name), "ab")
-        p = subprocess.Popen([self.program(program), "--config", config, "--foreground", *args],
+        p = subprocess.Popen([*self.prefix, self.program(program), "--config", config, "--foreground", *args],
                              env=self._env(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         self.processes[name] = p

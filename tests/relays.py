@@ -81,7 +81,7 @@ class Relay(House):
         return ctl(self.auth, "host", "add", self.name, *args).strip()
 
     def enroll_with(self, code):
-        return subprocess.run([self.program("otpcored"), "--config", self.conf_file, "--enroll", "-"],
+        return subprocess.run([*self.prefix, self.program("otpcored"), "--config", self.conf_file, "--enroll", "-"],
                               input=code + "\n", capture_output=True, text=True, timeout=60,
                               env=self._env())
 

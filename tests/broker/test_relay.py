@@ -3,26 +3,46 @@ asks an auth host over mTLS. Here all are processes of one machine; network name
 ssh are tests/system/test_relay.py's."""
 
 import os
+import shutil
 import signal
+import tempfile
 import time
 
 import pytest
 
 import relays
-from house import Neighbour, needs_root, wrong
+from house import House, Neighbour, needs_root, wrong
 from relays import Relay, auth_host
 
 pytestmark = needs_root
 
 
-@pytest.fixture
-def auth(house):
+def furnish(house):
     """An auth host with anna, who has a phone."""
     auth_host(house)
+    house.conf(phone={"resend_wait": 0, "sends_per_hour": 100}, broker={"max_clients_per_host": 8})
     house.start()
     house.account("anna", uid=12001)
     house.number_of = {"anna": house.phone("anna")}
     return house
+
+
+@pytest.fixture(scope="module")
+def shared():
+    path = tempfile.mkdtemp(prefix="magotp-test-")
+    os.chmod(path, 0o755)
+    with House(path) as house:
+        yield furnish(house)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def auth(shared):
+    """One for all of these tests; each begins without hosts."""
+    yield shared
+    print(shared.log()[-4000:])
+    for name in relays.hosts(shared):
+        shared.ok("host_remove", {"name": name})
 
 
 @pytest.fixture
@@ -71,10 +91,10 @@ def test_threat_40_never_administration(auth, relay):
     assert not auth.call("account_show", {"user": "eve"})[1].get("state")
 
 
-def test_threat_40_tickets_are_of_one_host(auth, relay):
+def test_threat_40_tickets_are_of_one_host(auth, relay, open_dir):
     """What was begun on one host is nothing on another, and nothing on the auth host."""
     login = relay.login("anna")
-    with Relay(os.path.join(auth.dir, "web2"), [auth], "web2") as other:
+    with Relay(os.path.join(open_dir, "web2"), [auth], "web2") as other:
         other.enroll()
         other.start_broker()
         for house in (other, auth):
@@ -139,12 +159,10 @@ def test_threat_40_revoked_at_once(auth, relay):
     assert relay.login("anna").result.error == "PERM"
 
 
-def test_threat_40_renewed_by_itself(auth, open_dir):
+def test_threat_40_renewed_by_itself(house, open_dir):
     """Eight months later the relay renews; with the file of before it may still come."""
-    auth.stop("broker")
-    auth.stop("smsd")
-    auth.time_travel(0)
-    auth.start()
+    house.time_travel(0)
+    auth = furnish(house)
     with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
         relay.enroll()
         first, before = relays.hosts(auth)["web1"], open(relay.identity).read()
@@ -234,9 +252,6 @@ def test_threat_40_a_hostile_relay(auth, relay):
 
 
 def test_threat_40_a_flood_starves_nobody(auth, open_dir):
-    auth.conf(broker={"max_clients_per_host": 8})
-    auth.stop("broker")
-    auth.start_broker()
     with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as flood, \
             Relay(os.path.join(open_dir, "web2"), [auth], "web2") as other:
         flood.enroll()
@@ -260,7 +275,7 @@ def test_threat_40_a_flood_starves_nobody(auth, open_dir):
         assert auth.processes["broker"].pid == pid
 
 
-def test_threat_13_sessions_of_a_relay(auth, relay):
+def test_threat_13_sessions_of_a_relay(auth, relay, open_dir):
     """Whether a session's leader lives the relay is asked; sessions are of its host."""
     link = relays.Link(auth, relay.identity)
     root = {"uid": 0, "alive": 1, "pid": 4242, "start": 99, "sid": 5}
@@ -279,7 +294,7 @@ def test_threat_13_sessions_of_a_relay(auth, relay):
         status = link.call("status", {"user": "anna"}, {**anna, "leader_pid": 4242, "leader_start": start})[1]
         assert status["strength"] == strength, start
     # The same numbers on another host are another session.
-    with Relay(os.path.join(auth.dir, "web2"), [auth], "web2") as other:
+    with Relay(os.path.join(open_dir, "web2"), [auth], "web2") as other:
         other.enroll()
         status = relays.Link(auth, other.identity).call("status", {"user": "anna"}, anna)[1]
         assert status["strength"] == "password"
@@ -292,10 +307,7 @@ def test_threat_13_sessions_of_a_relay(auth, relay):
 @pytest.fixture
 def pair(house, open_dir):
     """Two auth hosts on one store, and a relay of both."""
-    auth_host(house)
-    house.start()
-    house.account("anna", uid=12001)
-    house.number_of = {"anna": house.phone("anna")}
+    furnish(house)
     second = Neighbour(os.path.join(open_dir, "auth2"), house, "auth2")
     auth_host(second)
     second.start_broker()

@@ -251,11 +251,12 @@ PrintMotd no
         child = self.daemon("/usr/sbin/sshd", "-D", "-e", "-f", "/etc/ssh/sshd_magotp",
                             log=self.shared / "sshd.log")
 
-        def up():
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", self.sshd_port)) == 0
-        wait_for("sshd", up)
+        wait_for("sshd", lambda: self.listens(self.sshd_port))
         return child
+
+    def listens(self, port):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
 
     def ssh_command(self, user="alice", *command, options=()):
         """The first setting of an option counts, so `options` come first."""
