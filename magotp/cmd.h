@@ -79,6 +79,7 @@ int cmd_org_list(struct cli *c);
 int cmd_org_accept(struct cli *c);
 int cmd_gateway_list(struct cli *c);
 int cmd_gateway_limits(struct cli *c);
+int cmd_gateway_reset(struct cli *c);
 int cmd_gateway_test(struct cli *c);
 int cmd_send(struct cli *c);
 int cmd_explain(struct cli *c);

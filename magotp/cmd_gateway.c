@@ -112,6 +112,7 @@ static const struct column limit_columns[] = {
 	{ "DAY", "day_used", CELL_INT },
 	{ "OF", "day_limit", CELL_INT },
 	{ "REFUSED", "refused", CELL_INT },
+	{ "STOPPED UNTIL", "stopped_until", CELL_MINUTE },
 	{ NULL, NULL, CELL_TEXT },
 };
 
@@ -135,10 +136,32 @@ int cmd_gateway_limits(struct cli *c)
 		table_int(t, l->day_used);
 		table_int(t, l->day_limit);
 		table_int(t, l->refused);
+		table_int(t, l->stopped_until);
 	}
 	r = table_print(c, t);
 	table_free(&t);
 	return r;
+}
+
+int cmd_gateway_reset(struct cli *c)
+{
+	struct wire_block_reset_req q = { 0 };
+	struct wire_block_reset_rep p = { 0 };
+	const char *block = cli_arg(c, 0);
+	int r;
+
+	if (strcmp(block, "all") != 0 && (*block != '+' || !mag_all_digits(block + 1) ||
+						 mag_copy(q.block, sizeof q.block, block) < 0))
+		return cli_usage(c, "%s: not a block such as +12025550, nor all", block);
+	r = smsd(c);
+	if (r == CLI_DONE)
+		r = smsd_request(c, WIRE_MSG_BLOCK_RESET, &q, &p);
+	if (r != CLI_DONE)
+		return r;
+	if (!p.stopped)
+		return cli_fail(c, CLI_REFUSED, "not-stopped", "No such block was stopped.");
+	cli_say(c, "Sent to again: %u block%s", p.stopped, p.stopped == 1 ? "" : "s");
+	return CLI_DONE;
 }
 
 static const char *outcome_id(uint32_t outcome)

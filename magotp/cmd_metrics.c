@@ -189,13 +189,17 @@ static void put_windows(const struct family *f, struct metrics *m, const struct 
 static void used(const struct family *f, struct metrics *m, const struct wire_gateway_list_rep *p)
 {
 	for (size_t i = 0; i < p->n_limits; i++)
-		put_windows(f, m, &p->limits[i], p->limits[i].hour_used, p->limits[i].day_used);
+		if (!p->limits[i].stopped_until)
+			put_windows(
+				f, m, &p->limits[i], p->limits[i].hour_used, p->limits[i].day_used);
 }
 
 static void most(const struct family *f, struct metrics *m, const struct wire_gateway_list_rep *p)
 {
 	for (size_t i = 0; i < p->n_limits; i++)
-		put_windows(f, m, &p->limits[i], p->limits[i].hour_limit, p->limits[i].day_limit);
+		if (!p->limits[i].stopped_until)
+			put_windows(f, m, &p->limits[i], p->limits[i].hour_limit,
+				p->limits[i].day_limit);
 }
 
 static void refused(
@@ -204,6 +208,8 @@ static void refused(
 	for (size_t i = 0; i < p->n_limits; i++) {
 		const char *labels[4] = { "limit", p->limits[i].name };
 
+		if (p->limits[i].stopped_until)
+			continue;
 		put(m, f, labels, p->limits[i].refused);
 	}
 }

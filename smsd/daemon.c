@@ -112,6 +112,7 @@ static void apply(struct daemon *d)
 	/* What was spent stays spent. */
 	q->limits.hour.limit = s->budget_hour;
 	q->limits.day.limit = s->budget_day;
+	q->limits.used_watch = s->used_watch;
 	for (int i = 0; i < LIMIT_SCOPES; i++) {
 		q->limits.each[i].hour = s->each_hour[i];
 		q->limits.each[i].day = s->each_day[i];

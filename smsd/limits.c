@@ -2,9 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "smsd/message.h"
 #include "smsd/tally.h"
+#include "smsd/unused.h"
 
 void budget_init(struct budget *b, int64_t limit, int64_t span)
 {
@@ -147,16 +149,36 @@ void limits_return(struct limits *l, const char *to, int64_t ticks)
 	return_each(l, to, LIMIT_SCOPES, ticks);
 }
 
+/* ---- codes that nobody types ---- */
+
+const char *limits_refuse_unused(struct limits *l, const char *to, int64_t ticks)
+{
+	char key[KEY_MAX];
+
+	return key_of(LIMIT_PREFIX, to, key)
+		       ? unused_refuse(l->unused, key + 1, l->used_watch, ticks)
+		       : NULL;
+}
+
+void limits_note_used(struct limits *l, const char *to, bool used, int64_t ticks)
+{
+	char key[KEY_MAX];
+
+	if (key_of(LIMIT_PREFIX, to, key))
+		unused_note(l->unused, key + 1, used, l->used_watch, ticks);
+}
+
 int limits_init(struct limits *l, int64_t hour, int64_t day)
 {
 	budget_init(&l->hour, hour, HOUR_MS);
 	budget_init(&l->day, day, DAY_MS);
-	return tally_new(&l->tally);
+	return unused_new(&l->unused) < 0 ? MAG_ENOMEM : tally_new(&l->tally);
 }
 
 void limits_clear(struct limits *l)
 {
 	tally_free(&l->tally);
+	unused_free(&l->unused);
 }
 
 /* ---- for the administrator ---- */
@@ -198,6 +220,36 @@ static void list_key(const char *key, int64_t hour, int64_t day, void *arg)
 	row->day_used = day > row->day_used ? day : row->day_used;
 }
 
+static void list_stopped(const char *block, uint32_t unused, int64_t left, void *arg)
+{
+	struct listing *g = arg;
+	struct limit_row *row = g->n < g->cap ? &g->rows[g->n++] : NULL;
+
+	if (!row)
+		return;
+	memset(row, 0, sizeof *row);
+	snprintf(row->name, sizeof row->name, "unused %s", block);
+	row->day_used = unused;
+	row->day_limit = g->limits->used_watch;
+	row->stopped_ms = left;
+}
+
+static void list_unused(struct listing *g, int64_t ticks)
+{
+	const struct unused_sum sum = unused_sum(g->limits->unused);
+	struct limit_row *row = &g->rows[g->n];
+
+	if (!g->limits->used_watch || g->n == g->cap)
+		return;
+	g->n++;
+	memset(row, 0, sizeof *row);
+	snprintf(row->name, sizeof row->name, "unused");
+	row->day_used = sum.most;
+	row->day_limit = g->limits->used_watch;
+	row->refused = sum.refused;
+	unused_each(g->limits->unused, ticks, list_stopped, g);
+}
+
 int limits_rows(struct limits *l, int64_t ticks, struct limit_row *rows, int cap)
 {
 	struct listing g = { .limits = l, .rows = rows, .cap = cap };
@@ -214,5 +266,6 @@ int limits_rows(struct limits *l, int64_t ticks, struct limit_row *rows, int cap
 	g.fullest[LIMIT_PREFIX] = add_row(&g, "prefix", LIMIT_PREFIX);
 	g.fullest[LIMIT_NUMBER] = add_row(&g, "number", LIMIT_NUMBER);
 	tally_each(l->tally, ticks, list_key, &g);
+	list_unused(&g, ticks);
 	return g.n;
 }

@@ -37,6 +37,7 @@ int64_t budget_used(struct budget *b, int64_t ticks);
 enum limit_scope { LIMIT_COUNTRY, LIMIT_PREFIX, LIMIT_NUMBER, LIMIT_SCOPES };
 
 struct tally;
+struct unused;
 
 struct limits {
 	const char *allowed_countries; /* words; "*": every known country */
@@ -47,6 +48,8 @@ struct limits {
 	} each[LIMIT_SCOPES];
 	uint32_t refused; /* by the budgets for all */
 	struct tally *tally;
+	struct unused *unused;
+	int64_t used_watch; /* so many unused codes in a row stop a block; 0: none */
 };
 
 /* `each` is the caller's to set. 0 or MAG_ENOMEM. */
@@ -62,12 +65,19 @@ const char *limits_refuse_country(const struct limits *l, const char *e164, char
 const char *limits_take(struct limits *l, const char *to, int64_t ticks);
 void limits_return(struct limits *l, const char *to, int64_t ticks);
 
+/* The same for a code to this number, by what became of those before; and what became
+ * of one. */
+const char *limits_refuse_unused(struct limits *l, const char *to, int64_t ticks);
+void limits_note_used(struct limits *l, const char *to, bool used, int64_t ticks);
+
 /* For the administrator: name "all", "country US", "prefix", "number"; of the latter two
- * the fullest one of each. */
+ * the fullest one of each; "unused" (the most unused codes in a row) and "unused +1202555"
+ * for each block that is stopped. */
 struct limit_row {
-	char name[16];
+	char name[24];
 	int64_t hour_used, hour_limit, day_used, day_limit;
 	uint32_t refused;
+	int64_t stopped_ms; /* for so long still; 0: it is not */
 };
 /* Returns how many rows of at most `cap` were filled. */
 int limits_rows(struct limits *l, int64_t ticks, struct limit_row *rows, int cap);

@@ -16,6 +16,8 @@
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "smsd/listen.h"
+#include "smsd/report.h"
+#include "smsd/unused.h"
 
 #define CONNECTIONS_MAX 4096
 #define BACKLOG         1024
@@ -148,45 +150,6 @@ static int handle_used(struct connection *c, void *request)
 
 /* ---- gateway_list ---- */
 
-static void fill_row(struct wire_gateway *row, const struct gateway *g, int64_t ticks)
-{
-	size_t n = 0;
-
-	snprintf(row->name, sizeof row->name, "%s", g->name);
-	snprintf(row->driver, sizeof row->driver, "%s", g->ops->name);
-	snprintf(row->channels, sizeof row->channels, "%s", g->channels);
-	snprintf(row->countries, sizeof row->countries, "%s", g->countries);
-	row->priority = (uint32_t)g->priority;
-	row->weight = (uint32_t)g->weight;
-	row->accepted = g->stats.accepted;
-	row->failed = g->stats.failed;
-	row->waiting = g->stats.waiting;
-	row->last_accepted = g->stats.last_accepted;
-	mag_clean(row->last_error, sizeof row->last_error, g->stats.last_error);
-	for (unsigned i = 0; i < SMS_CHANNELS && n < sizeof row->resting; i++)
-		if (gateway_rests(g, sms_channel_names[i], ticks))
-			n += (size_t)snprintf(row->resting + n, sizeof row->resting - n, "%s%s",
-				n ? " " : "", sms_channel_names[i]);
-}
-
-static void fill_limits(struct wire_gateway_list_rep *body, struct limits *limits, int64_t ticks)
-{
-	struct limit_row rows[sizeof body->limits / sizeof *body->limits];
-	int n = limits_rows(limits, ticks, rows, sizeof rows / sizeof *rows);
-
-	for (int i = 0; i < n; i++) {
-		struct wire_limit *row = &body->limits[i];
-
-		memcpy(row->name, rows[i].name, sizeof rows[i].name);
-		row->hour_used = (uint32_t)rows[i].hour_used;
-		row->hour_limit = (uint32_t)rows[i].hour_limit;
-		row->day_used = (uint32_t)rows[i].day_used;
-		row->day_limit = (uint32_t)rows[i].day_limit;
-		row->refused = rows[i].refused;
-	}
-	body->n_limits = (size_t)n;
-}
-
 static int handle_gateway_list(struct connection *c, void *request)
 {
 	struct queue_config *q = c->listener->config->queue_config;
@@ -197,16 +160,25 @@ static int handle_gateway_list(struct connection *c, void *request)
 	(void)request;
 	if (!body)
 		return r;
-	for (size_t i = 0; i < q->n_gateways; i++)
-		fill_row(&body->gateways[i], q->gateways[i], q->time(q->arg).ticks);
-	body->n_gateways = q->n_gateways;
-	fill_limits(body, &q->limits, q->time(q->arg).ticks);
+	report_gateways(q, body);
 	body->started_at = c->listener->started_at;
 	body->queued = (uint32_t)queue_waiting(c->listener->config->queue);
 	body->queue_max = (uint32_t)q->max_waiting;
 	r = reply(c, WIRE_MSG_GATEWAY_LIST, &result, body);
 	free(body);
 	return r;
+}
+
+static int handle_block_reset(struct connection *c, void *request)
+{
+	struct queue_config *q = c->listener->config->queue_config;
+	const struct wire_block_reset_req *ask = request;
+	const struct wire_result result = { .error = 0, .verdict = 1 };
+	const struct wire_block_reset_rep body = {
+		.stopped = (uint32_t)unused_reset(q->limits.unused, ask->block),
+	};
+
+	return reply(c, WIRE_MSG_BLOCK_RESET, &result, &body);
 }
 
 /* ---- dispatch ---- */
@@ -219,6 +191,7 @@ static const struct {
 	{ WIRE_MSG_DELIVERY, handle_delivery },
 	{ WIRE_MSG_USED, handle_used },
 	{ WIRE_MSG_GATEWAY_LIST, handle_gateway_list },
+	{ WIRE_MSG_BLOCK_RESET, handle_block_reset },
 };
 
 static int dispatch(struct connection *c, size_t len)

@@ -93,6 +93,27 @@ void item_give_up(struct item *e, enum sms_outcome outcome, const char *error)
 			e->answer.error[0] ? e->answer.error : error);
 }
 
+/* ---- was it typed? ---- */
+
+/* Somebody should type it. Tests and e-mails are none. */
+static bool is_code(const struct sms_message *m)
+{
+	return strcmp(m->channel, "email") != 0 &&
+	       (strcmp(m->template, "code") == 0 || strcmp(m->template, "register") == 0);
+}
+
+/* Whether the code of a message that was sent was used, once. */
+static void note_used(struct item *e, bool used)
+{
+	enum sms_outcome o = e->answer.outcome;
+	bool sent = e->unclear || o == SMS_ACCEPTED || o == SMS_AMBIGUOUS;
+
+	if (e->noted || !sent || !is_code(&e->message))
+		return;
+	e->noted = true;
+	limits_note_used(&e->queue->config->limits, e->message.to, used, queue_now(e->queue).ticks);
+}
+
 /* ---- what is due ---- */
 
 /* An attempt under way ends by itself: its time-out is within the deadline. */
@@ -128,6 +149,7 @@ static void forget(struct queue *q, int64_t ticks)
 			item_move(e, DONE);
 			continue;
 		}
+		note_used(e, false);
 		TAILQ_REMOVE(&q->done, e, in_state);
 		tdelete(e, &q->by_id, compare_ids);
 		item_free(e);
@@ -225,9 +247,14 @@ void queue_free(struct queue **queue)
 /* The reason why this message will never be sent; NULL if there is none. */
 static const char *refuse(struct queue *q, const struct sms_message *m, char *buf, int cap)
 {
+	const char *reason;
+
 	if (strcmp(m->channel, "email") == 0)
 		return NULL;
-	return limits_refuse_country(&q->config->limits, m->to, buf, cap);
+	reason = limits_refuse_country(&q->config->limits, m->to, buf, cap);
+	if (!reason && is_code(m))
+		reason = limits_refuse_unused(&q->config->limits, m->to, queue_now(q).ticks);
+	return reason;
 }
 
 static struct item *item_new(struct queue *q, struct sms_message *m)
@@ -343,6 +370,7 @@ void queue_used(struct queue *q, const char *id, bool used)
 		return;
 	e->unneeded = true;
 	e->was_used |= used;
+	note_used(e, used);
 	if (e->state == DONE)
 		item_set_fate(e);
 	else if (e->state != FLYING)

@@ -54,6 +54,7 @@ struct item {
 	unsigned rounds;
 	bool unclear;                    /* an attempt may have been sent */
 	bool unneeded;                   /* nobody will type its code any more */
+	bool noted;                      /* whether its code was used, is counted */
 	bool was_used;                   /* it was typed: so it arrived */
 	bool answered;                   /* whoever submitted knows the outcome: it was accepted */
 	struct watch watch[WATCHES_MAX]; /* the newest last */

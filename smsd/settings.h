@@ -15,7 +15,7 @@ struct receipt_settings {
 struct smsd_settings {
 	char socket[108], user[64], clients[256], allowed_countries[1024];
 	int64_t each_hour[LIMIT_SCOPES], each_day[LIMIT_SCOPES]; /* by enum limit_scope */
-	int64_t budget_hour, budget_day, parallel, max_waiting, max_watched, drain;
+	int64_t budget_hour, budget_day, parallel, max_waiting, max_watched, drain, used_watch;
 	char templates_dir[256];
 	bool autofill, sandbox;
 	struct receipt_settings receipts;

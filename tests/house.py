@@ -120,7 +120,7 @@ class House:
     def smsd_conf(self, **sections):
         smsd = {
             "smsd": {"socket": self.smsd_socket, "user": self.user, "clients": str(os.geteuid()),
-                     "allowed_countries": "*", **{f"{scope}_{span}": 1000000 for scope in ("country", "prefix", "number")
+                     "allowed_countries": "*", "used_watch": 0, **{f"{scope}_{span}": 1000000 for scope in ("country", "prefix", "number")
                         for span in ("hour", "day")},
                      "templates": os.path.join(TOP, "conf/templates")},
             "gateway outbox": {"driver": "outbox", "channels": "sms voice email",

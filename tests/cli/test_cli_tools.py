@@ -2,6 +2,9 @@
 
 import json
 import os
+import time
+
+import wirepy
 
 PAM = """auth requisite pam_unix.so
 auth required pam_magotp.so%s
@@ -243,6 +246,25 @@ def test_gateway_and_send(desk):
     desk.ctl("send", "--to", "12", "--text", "x", code=2)
     desk.ctl("send", "--to", number, code=2)
     desk.ctl("gateway", "test", "word", code=2)
+
+
+def test_block_that_uses_no_codes_is_shown_and_opened_again(desk):
+    desk.stop("smsd")
+    desk.smsd_conf(smsd={"used_watch": 1})
+    desk.start_smsd()
+    number = desk.number()
+    wirepy.call(desk.smsd_socket, "submit", {
+        "id": "cli-unused", "to": number, "channel": "sms", "template": "code", "code": "483920",
+        "host": "web1", "expires_at": int(time.time()) + 60})
+    wirepy.call(desk.smsd_socket, "used", {"id": "cli-unused", "used": 0})
+    rows = {row["limit"]: row for row in desk.json("gateway", "limits")}
+    assert rows["unused " + number[:-3]]["stopped_until"].endswith("Z")
+    assert rows["all"]["stopped_until"] is None
+    assert "unused " + number[:-3] in desk.ctl("gateway", "limits").stdout
+    desk.ctl("gateway", "reset", "12", code=2)
+    assert "1 block" in desk.ctl("gateway", "reset", number[:-3]).stdout
+    assert desk.error(desk.ctl("gateway", "reset", "all", code=1)) == "not-stopped"
+    assert "unused " + number[:-3] not in desk.ctl("gateway", "limits").stdout
 
 
 def test_setup_refuses_to_overwrite(desk):

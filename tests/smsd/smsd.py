@@ -59,7 +59,7 @@ class Smsd:
         lines = ["[smsd]", f"socket = {self.socket}", "user = nobody",
                  f"clients = {os.geteuid()}"]
         # Tests send many messages to one number.
-        smsd = {**{f"{scope}_{span}": 100000 for scope in ("country", "prefix", "number")
+        smsd = {"used_watch": 0, **{f"{scope}_{span}": 100000 for scope in ("country", "prefix", "number")
                    for span in ("hour", "day")}, **smsd}
         lines += [f"{key} = {value}" for key, value in smsd.items()]
         lines += self.receipts

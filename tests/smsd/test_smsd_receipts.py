@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 
 from peers import HttpPeer, Kannel, TwilioPeer, post_form, wait_for
-from smsd import (ACCEPTED, CODE, DELIVERED, FAILED, NOTHING, NUMBER, UNKNOWN)
+from smsd import (ACCEPTED, CODE, DELIVERED, FAILED, NOTHING, NUMBER, PERMANENT, UNKNOWN)
 
 
 class Asked(TwilioPeer):
@@ -401,3 +401,23 @@ def test_kannel_says_2_or_nothing_and_the_next_gateway_sends(smsd, smpp):
     assert smsd.outcome(id="b")["gateway"] == "kannel"
     wait_for("the third message", lambda: len(smsd.outbox_messages()) == 2)
     assert "message b: accepted by kannel, and no receipt came" in smsd.log()
+
+
+def test_threat_18_block_whose_codes_nobody_types_gets_no_more(smsd):
+    smsd.configure(smsd.outbox_gateway(), used_watch=3)
+    smsd.start()
+    for i in range(4):
+        smsd.outcome(id=f"u{i}")
+        smsd.used(f"u{i}", i == 1)  # the second was typed: counted anew
+    assert smsd.outcome(id="last")["outcome"] == ACCEPTED
+    smsd.used("last", 0)
+    rows = smsd.limits()
+    assert (rows["unused"]["day_used"], rows["unused"]["day_limit"]) == (3, 3)
+    assert abs(rows["unused +12025550"]["stopped_until"] - time.time() - 86400) < 60
+    reply = smsd.outcome()
+    assert reply["outcome"] == PERMANENT and "used" in reply["error"]
+    assert smsd.outcome(template="test")["outcome"] == ACCEPTED
+    assert smsd.outcome(to="+12025551134")["outcome"] == ACCEPTED
+    assert "the last 3 codes were not used" in smsd.log() and NUMBER not in smsd.log()
+    smsd.reload()
+    assert smsd.outcome()["outcome"] == PERMANENT

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "smsd/tally.h"
+#include "smsd/unused.h"
 
 #define HOUR   3600000
 #define NUMBER "+12025550134"
@@ -322,6 +323,41 @@ static void table_of_services_is_sorted(void **state)
 		assert_in_range(strlen(prefixes[i]), 3, 9);
 }
 
+static void unused_blocks_are_listed_reset_and_bounded(void **state)
+{
+	struct limits l = { .used_watch = 2 };
+	struct limit_row rows[8];
+	char block[UNUSED_BLOCK_MAX];
+	int n;
+
+	(void)state;
+	limits_start(&l, 10, 10);
+	limits_note_used(&l, NUMBER, false, 0);
+	assert_null(limits_refuse_unused(&l, NUMBER, 1));
+	limits_note_used(&l, NUMBER, false, 1000);
+	assert_non_null(limits_refuse_unused(&l, "+12025550199", 1001));
+	assert_null(limits_refuse_unused(&l, "+12025551134", 1001));
+	n = limits_rows(&l, 1001, rows, 8);
+	assert_int_equal(n, 5); /* all, prefix, number, unused, the block */
+	assert_string_equal(rows[3].name, "unused");
+	assert_int_equal(rows[3].day_used, 2);
+	assert_int_equal(rows[3].refused, 1);
+	assert_string_equal(rows[4].name, "unused +12025550");
+	assert_int_equal(rows[4].stopped_ms, 24 * HOUR - 1);
+	assert_int_equal(unused_reset(l.unused, "+12025551"), 0);
+	assert_int_equal(unused_reset(l.unused, "+12025550"), 1);
+	assert_null(limits_refuse_unused(&l, NUMBER, 1002));
+	/* Where no room is left, what cannot be watched gets nothing. */
+	for (int i = 0; i < UNUSED_KEYS_MAX; i++) {
+		snprintf(block, sizeof block, "+44%06d", i);
+		unused_note(l.unused, block, false, 2, 2000);
+	}
+	assert_non_null(limits_refuse_unused(&l, NUMBER, 2001));
+	assert_int_equal(limits_rows(&l, 2001, rows, 8), 4);
+	assert_null(limits_refuse_unused(&l, NUMBER, 2000 + 24 * HOUR));
+	limits_clear(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +375,7 @@ int main(void)
 		cmocka_unit_test(threat_18_tally_is_bounded_and_forgets),
 		cmocka_unit_test(threat_18_services_are_refused_everywhere),
 		cmocka_unit_test(table_of_services_is_sorted),
+		cmocka_unit_test(unused_blocks_are_listed_reset_and_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

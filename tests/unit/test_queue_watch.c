@@ -463,6 +463,74 @@ static void budgets_hold_for_second_sendings(void **state)
 	expect_fate(0, SMS_DELIVERED, "");
 }
 
+/* ---- codes that nobody types ---- */
+
+static enum sms_outcome send_one(unsigned n)
+{
+	size_t before = fake_n_attempts;
+
+	gateways[0]->receipts = RECEIPTS_NO;
+	submit(n);
+	if (fake_n_attempts > before)
+		attempt_ends(before, SMS_ACCEPTED);
+	assert_int_equal(outcomes[n].times, 1);
+	return outcomes[n].answer.outcome;
+}
+
+static void threat_18_block_whose_codes_are_never_used_is_stopped(void **state)
+{
+	(void)state;
+	config.limits.used_watch = 3;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(send_one(i), SMS_ACCEPTED);
+	pass(LIFE_MS + 59000); /* good for nothing by now, and yet not given up */
+	assert_int_equal(send_one(3), SMS_ACCEPTED);
+	pass(1000);
+	assert_int_equal(send_one(4), SMS_PERMANENT);
+	assert_non_null(strstr(outcomes[4].answer.error, "was used"));
+	pass(86400000);
+	assert_int_equal(send_one(5), SMS_ACCEPTED);
+}
+
+static void one_used_code_keeps_its_block_open(void **state)
+{
+	(void)state;
+	config.limits.used_watch = 2;
+	for (unsigned i = 0; i < 12; i++) {
+		char id[8];
+
+		snprintf(id, sizeof id, "m%u", i);
+		assert_int_equal(send_one(i), SMS_ACCEPTED);
+		queue_used(queue, id, i % 2);
+		queue_used(queue, id, false); /* said once, it stands */
+	}
+	assert_int_equal(send_one(12), SMS_ACCEPTED);
+	assert_int_equal(send_one(13), SMS_ACCEPTED);
+	queue_used(queue, "m12", false); /* dead: nobody typed it */
+	queue_used(queue, "m13", false);
+	assert_int_equal(send_one(14), SMS_PERMANENT);
+	assert_int_equal(limits_refuse_unused(&config.limits, "+12025559134", ticks) == NULL, 1);
+}
+
+static void what_was_not_sent_and_mails_and_tests_do_not_count(void **state)
+{
+	struct sms_message m = { .id = "t", .template = "test", .channel = "sms" };
+
+	(void)state;
+	config.limits.used_watch = 1;
+	strcpy(m.to, "+12025550134");
+	m.expires_at = (START_MS + LIFE_MS) / 1000;
+	assert_int_equal(queue_submit(queue, &m, on_answer, &outcomes[0], &outcomes[0].waiter), 0);
+	queue_run(queue);
+	attempt_ends(0, SMS_ACCEPTED);
+	submit(1);
+	for (size_t i = 1; i < 4; i++)
+		attempt_ends(i, SMS_PERMANENT);
+	queue_used(queue, "t", false);
+	queue_used(queue, "m1", false);
+	assert_int_equal(send_one(2), SMS_ACCEPTED);
+}
+
 /* ---- asked instead of called ---- */
 
 static void poll_answers(size_t poll, enum sms_outcome outcome, enum sms_delivery delivery)
@@ -569,6 +637,9 @@ int main(void)
 		TEST(silent_gateway_is_asked_last_until_it_is_heard_again),
 		TEST(stopping_answers_fates_too),
 		TEST(budgets_hold_for_second_sendings),
+		TEST(threat_18_block_whose_codes_are_never_used_is_stopped),
+		TEST(one_used_code_keeps_its_block_open),
+		TEST(what_was_not_sent_and_mails_and_tests_do_not_count),
 		TEST(polled_gateway_is_asked_at_its_pace_until_it_knows),
 		TEST(polled_failure_goes_to_the_next_gateway),
 		TEST(question_outlives_its_message),
