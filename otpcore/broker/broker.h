@@ -25,6 +25,7 @@ struct conn;              /* listen.c */
 struct listener;          /* listen.c */
 struct ticker;            /* tick.c */
 struct dispatch;          /* dispatch.c */
+struct fates;             /* fate.c */
 struct decoys;            /* decoy.c */
 struct twins;             /* twin.c */
 struct elevations;        /* elevation.c */
@@ -49,6 +50,7 @@ struct broker {
 	struct listener *listener;
 	struct ticker *ticker;
 	struct dispatch *dispatch;
+	struct fates *fates;
 	struct decoys *decoys;
 	struct pace pace;
 	struct twins *twins;
@@ -93,11 +95,18 @@ struct sms_order {
 	char args[601]; /* of an e-mail's template */
 	struct mag_secret code;
 	int64_t expires_at;
-	uint32_t priority;
+	uint32_t priority; /* as in sms.wire */
 	int64_t challenge; /* row whose delivery is updated when word comes; 0: none */
 	char account[257]; /* of the challenge */
 	int64_t mail;      /* row of an e-mail: mail_record() hears what came of it */
 };
+
+/* A code that was typed, or that nobody may type any more. */
+struct spent_code {
+	int64_t challenge;
+	uint32_t used; /* 1: it was right */
+};
+#define SPENT_CODES 4 /* that one request can spend and tell of */
 
 struct request {
 	struct broker *broker;
@@ -121,6 +130,8 @@ struct request {
 	struct store_tick *tick;
 	size_t index; /* in the tick */
 	struct sms_order sms;
+	struct spent_code spent[SPENT_CODES];
+	size_t n_spent;
 	int charge[8]; /* handles of store_charge, as the handler likes */
 	int n_charges;
 	union {
@@ -197,6 +208,8 @@ static inline void request_error(struct request *r, int error)
 	r->result.error = error;
 	r->result.verdict = VERDICT_NONE;
 }
+/* smsd hears of it once the request is committed: nobody needs this code any more. */
+void request_spent(struct request *r, int64_t challenge, bool used);
 /* The account the request speaks of; never NULL; exists may be false. */
 struct aggregate *request_account(struct request *r);
 /* H11: the account whose credentials count for `a`; NULL: its own. A parent that

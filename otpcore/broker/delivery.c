@@ -31,6 +31,9 @@ static void decide(struct request *r)
 	request_verdict(r, VERDICT_OK);
 	if (!c || c->delivery == w->delivery)
 		return;
+	/* A receipt, late: nothing is given back for a message that was sent. */
+	if (w->delivery == DELIVERY_UNDELIVERED && c->state != CHALLENGE_LIVE)
+		return;
 	if (w->delivery == DELIVERY_FAILED) {
 		store_charge(r->tick, r->index, THROTTLE_SEND_ACCOUNT, a->account.row.id,
 			throttle_hour(c->created_at), -1);

@@ -3,20 +3,17 @@
  * with "pending"; the word that comes later goes to the challenge's row. */
 #include "otpcore/broker/parts.h"
 
-#include <errno.h>
 #include <event2/event.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/send.h"
 
 #define RETRY_MS      100
 #define TRIES_MAX     20 /* to hand one order over */
@@ -154,53 +151,15 @@ static void conclude(struct order *o, unsigned delivery)
 		delivery_record(d->broker, &o->sms, delivery);
 	if (o->sms.mail)
 		mail_record(d->broker, &o->sms, delivery);
+	if (o->sms.challenge && o->sms.priority == LOGIN_PRIORITY && delivery != DELIVERY_FAILED)
+		fates_watch(d->broker->fates, &o->sms);
 	answer_all(o, delivery);
 	order_free(o);
 }
 
 /* ---- the conversation with smsd ---- */
 
-static bool trusted(int fd, const char *path)
-{
-	struct ucred peer;
-	socklen_t len = sizeof peer;
-	struct stat st;
-	char copy[108];
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || len != sizeof peer)
-		return false;
-	if (peer.uid == 0)
-		return true;
-	/* Whose directory it is, if nobody else can put a socket there. */
-	return mag_copy(copy, sizeof copy, path) == 0 && stat(dirname(copy), &st) == 0 &&
-	       !(st.st_mode & 022) && st.st_uid == peer.uid;
-}
-
-/* A connection to whom it should be. 0, MAG_EDOWN, MAG_EBUSY, MAG_ESERVER. */
-static int reach(const char *path, int *fd_r)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r = MAG_EDOWN;
-
-	if (fd < 0 || mag_copy(sa.sun_path, sizeof sa.sun_path, path))
-		goto out;
-	if (connect(fd, (struct sockaddr *)&sa, sizeof sa)) {
-		r = errno == EAGAIN ? MAG_EBUSY : MAG_EDOWN;
-		goto out;
-	}
-	r = MAG_ESERVER;
-	if (!trusted(fd, path))
-		goto out;
-	*fd_r = fd;
-	return 0;
-out:
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
-static int encode(const struct order *o, unsigned char *frame, size_t *len_r)
+static int submit(struct order *o)
 {
 	const struct sms_order *s = &o->sms;
 	struct wire_submit_req q = { .expires_at = s->expires_at, .priority = s->priority };
@@ -217,7 +176,7 @@ static int encode(const struct order *o, unsigned char *frame, size_t *len_r)
 		mag_copy(q.from, sizeof q.from, o->dispatch->broker->settings->mail_from);
 	r = mag_secret_set(&q.code, s->code.data, s->code.len);
 	if (!r)
-		r = wire_encode_request(WIRE_MSG_SUBMIT, &q, frame, len_r);
+		r = smsd_ask(o->dispatch->broker, WIRE_MSG_SUBMIT, &q, &o->fd);
 	wire_clear(&wire_submit_req, &q);
 	return r;
 }
@@ -227,15 +186,8 @@ static void on_word(evutil_socket_t fd, short what, void *arg);
 /* Hand the order over. MAG_EBUSY: again in a moment. */
 static int hand_over(struct order *o)
 {
-	static unsigned char frame[WIRE_FRAME_MAX];
-	size_t len = 0;
-	int r = reach(o->dispatch->broker->settings->smsd_socket, &o->fd);
+	int r = submit(o);
 
-	if (!r)
-		r = encode(o, frame, &len);
-	if (!r && send(o->fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
-		r = errno == EAGAIN ? MAG_EBUSY : MAG_EDOWN;
-	mag_wipe(frame, len);
 	if (!r) {
 		o->io = event_new(o->dispatch->broker->base, o->fd, EV_READ, on_word, o);
 		r = o->io && event_add(o->io, NULL) == 0 ? 0 : MAG_ENOMEM;

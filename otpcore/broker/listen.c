@@ -207,6 +207,21 @@ static uint16_t message_in(const unsigned char *frame, size_t len)
 	return len < 4 ? 0 : (uint16_t)(frame[2] << 8 | frame[3]);
 }
 
+/* A relay's own numbers are its own. */
+static void own_stats(struct conn *c, const struct wire_stats_req *q)
+{
+	const struct wire_result ok = { .verdict = VERDICT_OK };
+	struct wire_stats_rep *rep = c->peer.uid == 0 ? calloc(1, sizeof *rep) : NULL;
+
+	if (!rep) {
+		conn_refuse(c, WIRE_MSG_STATS, c->peer.uid == 0 ? MAG_ENOMEM : MAG_EPERM);
+		return;
+	}
+	broker_stats(c->listener->broker, q->after, rep);
+	conn_answer(c, WIRE_MSG_STATS, &ok, rep);
+	free(rep);
+}
+
 /* To the auth host. What stands in it was read once, so that garbage stays here. */
 static void hand_on(struct conn *c, const struct wire_message *m, size_t len)
 {
@@ -232,8 +247,11 @@ static void take(struct conn *c, size_t len)
 	int res = len > WIRE_FRAME_MAX ? MAG_EPROTO : wire_decode_request(l->frame, len, &m, &body);
 
 	if (!res && l->broker->relay) {
+		if (m->id == WIRE_MSG_STATS)
+			own_stats(c, body);
+		else
+			hand_on(c, m, len);
 		wire_free(m->request, &body);
-		hand_on(c, m, len);
 		return;
 	}
 	mag_wipe(l->frame, len > WIRE_FRAME_MAX ? WIRE_FRAME_MAX : len);

@@ -161,6 +161,21 @@ int64_t dispatch_average_ms(const struct dispatch *d);
 /* The internal request that writes down a delivery (delivery.c). */
 void delivery_record(struct broker *b, const struct sms_order *o, unsigned delivery);
 
+/* ---- smsd_ask.c: a message to smsd ---- */
+
+/* Connects, sends, and leaves the answer to the caller. 0 with *fd_r; MAG_EDOWN, MAG_EBUSY
+ * (again in a moment), MAG_ESERVER (not whom it should be), MAG_ERANGE. */
+int smsd_ask(const struct broker *b, uint16_t message, const void *request, int *fd_r);
+
+/* ---- fate.c: what becomes of codes that smsd has ---- */
+
+int fates_new(struct broker *b, struct fates **f_r);
+void fates_free(struct fates **f);
+/* A login's code was accepted: if it does not arrive, delivery_record() hears of it. */
+void fates_watch(struct fates *f, const struct sms_order *o);
+/* These are used or dead: smsd is told, soon and once. */
+void fates_spent(struct fates *f, const struct spent_code *codes, size_t n);
+
 /* ---- mail.c: the mails that wait, one after the other to smsd ---- */
 
 int mails_new(struct broker *b, struct mails **m_r);
@@ -178,6 +193,11 @@ void passwords_free(struct passwords **p);
 
 int sweeper_new(struct broker *b, struct sweeper **s_r);
 void sweeper_free(struct sweeper **s);
+
+/* ---- handle/observe.c ---- */
+
+/* A page of numbers; a relay answers it without a tick. */
+void broker_stats(const struct broker *b, uint32_t after, struct wire_stats_rep *rep);
 
 /* ---- audit.c: one line per decision ---- */
 void audit(const struct request *r);

@@ -113,6 +113,7 @@ bool peer_matters(uint16_t message, uint32_t uid)
 {
 	switch (message) {
 	case WIRE_MSG_SEND:
+	case WIRE_MSG_FATE:
 	case WIRE_MSG_SKIP:
 	case WIRE_MSG_PING:
 		return false;

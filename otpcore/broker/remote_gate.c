@@ -10,9 +10,9 @@
 
 /* What a login consists of. Everything else is administration, or a person's own
  * affair, which a host is trusted with only where its row says so. */
-static const uint16_t login_messages[] = { WIRE_MSG_BEGIN, WIRE_MSG_SEND, WIRE_MSG_VERIFY,
-	WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN, WIRE_MSG_CLOSE,
-	WIRE_MSG_STATUS, WIRE_MSG_PING, WIRE_MSG_STRENGTH, WIRE_MSG_ENROLL_KEY,
+static const uint16_t login_messages[] = { WIRE_MSG_BEGIN, WIRE_MSG_SEND, WIRE_MSG_FATE,
+	WIRE_MSG_VERIFY, WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN,
+	WIRE_MSG_CLOSE, WIRE_MSG_STATUS, WIRE_MSG_PING, WIRE_MSG_STRENGTH, WIRE_MSG_ENROLL_KEY,
 	WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN };
 
 static bool of_login(uint16_t message)

@@ -48,6 +48,7 @@ void request_reset(struct request *r)
 		wire_clear(r->message->reply, r->reply);
 	order_clear(&r->sms);
 	r->n_charges = 0;
+	r->n_spent = 0;
 	r->allowed = false;
 	r->hold_ms = 0;
 	r->pace_whose = PACE_NONE;
@@ -55,6 +56,12 @@ void request_reset(struct request *r)
 	r->state.p = NULL;
 	for (size_t i = 0; i < sizeof r->state.i / sizeof *r->state.i; i++)
 		r->state.i[i] = 0;
+}
+
+void request_spent(struct request *r, int64_t challenge, bool used)
+{
+	if (r->n_spent < SPENT_CODES)
+		r->spent[r->n_spent++] = (struct spent_code){ challenge, used };
 }
 
 struct request *request_new(

@@ -29,8 +29,10 @@ static void kill_older(struct request *r, const struct send_input *in)
 		if (c->state != CHALLENGE_LIVE || !same_chain(c, &in->chain))
 			continue;
 		c->state = CHALLENGE_DEAD;
-		if (!in->decoy)
-			store_mark_challenge(r->tick, r->index, c, ROW_CHANGED);
+		if (in->decoy)
+			continue;
+		store_mark_challenge(r->tick, r->index, c, ROW_CHANGED);
+		request_spent(r, c->row.id, false);
 	}
 }
 
@@ -89,6 +91,11 @@ int send_code(const struct broker *b, const struct challenge *c, char code_r[9])
 	return res;
 }
 
+void order_id(int64_t challenge, char *id, size_t cap)
+{
+	snprintf(id, cap, "c%016" PRIx64, challenge);
+}
+
 int send_order(struct request *r, const struct send_input *in, const struct challenge *c)
 {
 	struct sms_order *o = &r->sms;
@@ -111,7 +118,7 @@ int send_order(struct request *r, const struct send_input *in, const struct chal
 	mag_secret_free(&number);
 	if (res)
 		return res;
-	snprintf(o->id, sizeof o->id, "c%016" PRIx64, c->row.id);
+	order_id(c->row.id, o->id, sizeof o->id);
 	mag_copy(o->channel, sizeof o->channel, channel_id(c->channel));
 	mag_copy(o->template, sizeof o->template, in->template);
 	mag_copy(o->language, sizeof o->language,

@@ -5,6 +5,10 @@
 
 #include "otpcore/broker/broker.h"
 
+#define LOGIN_PRIORITY 0 /* of send_input: sms.wire */
+
+/* The id under which smsd knows the message of a challenge. */
+void order_id(int64_t challenge, char *id, size_t cap);
 /* Fill r->sms for a challenge that exists: the same id and code again, which
  * smsd takes for the same message. */
 int send_order(struct request *r, const struct send_input *in, const struct challenge *c);

@@ -189,6 +189,8 @@ static int server_open(struct broker *b, int fd, int helper)
 	if (!r)
 		r = elevations_new(&b->elevations);
 	if (!r)
+		r = fates_new(b, &b->fates);
+	if (!r)
 		r = dispatch_new(b, &b->dispatch);
 	if (!r)
 		r = mails_new(b, &b->mails);
@@ -234,6 +236,7 @@ int server_run(struct broker *b, int fd, int helper)
 	while (!r && !drained(&s))
 		r = turn(&s);
 	dispatch_free(&b->dispatch);
+	fates_free(&b->fates);
 	sweeper_free(&b->sweeper);
 	mails_free(&b->mails);
 	passwords_free(&b->passwords);

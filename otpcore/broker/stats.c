@@ -20,6 +20,7 @@ static const uint16_t steps[STATS_STEPS] = { WIRE_MSG_SEND, WIRE_MSG_VERIFY, WIR
 static const char *const decisions[] = { "", "ask", "pass", "exempt", "deny", "enroll", "caller",
 	"groups" };
 static const char *const deliveries[] = { "", "pending", "accepted", "failed" };
+static const char *const fates[] = { "unknown", "nothing", "delivered", "failed" };
 static const char *const channels[STATS_CHANNELS] = { "sms", "voice", "email" };
 
 static const char *const errors[] = {
@@ -64,6 +65,12 @@ void stats_sent(struct stats *s, const char *channel, unsigned delivery)
 	for (size_t i = 0; i < N(channels); i++)
 		if (mag_streq(channels[i], channel) && delivery < N(s->sent[i]))
 			s->sent[i][delivery]++;
+}
+
+void stats_fate(struct stats *s, unsigned state)
+{
+	if (state < N(s->fates))
+		s->fates[state]++;
 }
 
 static void observe(struct stats_histogram *h, const int64_t *bounds, int64_t value)
@@ -235,6 +242,16 @@ static void sent(const struct family *f, struct page *p)
 		}
 }
 
+static void arrived(const struct family *f, struct page *p)
+{
+	char labels[32];
+
+	for (size_t i = 0; i < N(fates); i++) {
+		snprintf(labels, sizeof labels, "state=%s", fates[i]);
+		put(p, f, labels, p->s->fates[i]);
+	}
+}
+
 static void tick_time(const struct family *f, struct page *p)
 {
 	put_histogram(p, f, &p->s->tick_us, us_bounds, 1000000);
@@ -269,6 +286,8 @@ static const struct family families[] = {
 	{ "magotp_login_steps_total", "counter", "Steps of logins and what came of them.",
 		login_steps },
 	{ "magotp_messages_total", "counter", "Codes and mails handed to magotp-smsd.", sent },
+	{ "magotp_deliveries_total", "counter",
+		"What receipts said of accepted codes; nothing: no receipt.", arrived },
 	{ "magotp_tick_seconds", "histogram", "Time that the store took for a tick.", tick_time },
 	{ "magotp_tick_requests", "histogram", "Requests that shared one commit.", tick_holds },
 	{ "magotp_lost_races_total", "counter", "Requests decided again, as a row had changed.",

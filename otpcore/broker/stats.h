@@ -23,6 +23,7 @@ struct stats {
 	uint64_t steps[STATS_STEPS][64];   /* by enum verdict */
 	uint64_t errors[32];               /* by -enum mag_err */
 	uint64_t sent[STATS_CHANNELS][8];  /* by enum login_delivery */
+	uint64_t fates[8];                 /* by enum sms_delivery */
 	struct stats_histogram tick_us;    /* from submit to the store's word */
 	struct stats_histogram tick_holds; /* requests of a tick */
 	uint64_t requests, races, refused; /* refused: ticks */
@@ -41,6 +42,8 @@ void stats_answer(
 	struct stats *s, uint16_t message, const struct wire_result *result, const void *reply);
 /* What became of a message: channel as on the wire, enum login_delivery. */
 void stats_sent(struct stats *s, const char *channel, unsigned delivery);
+/* What smsd heard of an accepted code afterwards: enum sms_delivery. */
+void stats_fate(struct stats *s, unsigned state);
 void stats_tick(struct stats *s, size_t requests, int64_t us, bool refused);
 void stats_race(struct stats *s);
 

@@ -147,6 +147,8 @@ static void conclude(struct request *r)
 {
 	audit(r);
 	r->tick = NULL;
+	if (!r->result.error)
+		fates_spent(r->broker->fates, r->spent, r->n_spent);
 	if (!r->result.error && r->sms.wanted)
 		dispatch_order(r->broker->dispatch, r);
 	else if (!r->result.error && r->hold_ms > 0)

@@ -30,6 +30,7 @@ _Static_assert((int)OTPCORE_ENROLL == DECISION_ENROLL, "otpcore.h: enroll");
 _Static_assert((int)OTPCORE_DELIVERY_PENDING == DELIVERY_PENDING, "otpcore.h: delivery");
 _Static_assert((int)OTPCORE_DELIVERY_ACCEPTED == DELIVERY_ACCEPTED, "otpcore.h: delivery");
 _Static_assert((int)OTPCORE_DELIVERY_FAILED == DELIVERY_FAILED, "otpcore.h: delivery");
+_Static_assert((int)OTPCORE_DELIVERY_UNDELIVERED == DELIVERY_UNDELIVERED, "otpcore.h: delivery");
 
 struct otpcore {
 	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -315,7 +316,8 @@ int otpcore_send(struct otpcore *h, unsigned ref, const char *channel, int again
 		h->answer.seconds_left = reply.seconds_left;
 		h->answer.tries_left = reply.tries_left;
 		h->answer.resend_after = reply.resend_after;
-		*sent_r = h->result.verdict == VERDICT_OK && reply.delivery != DELIVERY_FAILED;
+		*sent_r = h->result.verdict == VERDICT_OK && reply.delivery != DELIVERY_FAILED &&
+			  reply.delivery != DELIVERY_UNDELIVERED;
 	}
 	wire_clear(&wire_send_req, &request);
 	return r;

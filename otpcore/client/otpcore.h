@@ -210,6 +210,7 @@ enum otpcore_delivery {
 	OTPCORE_DELIVERY_PENDING = 1,  /* handed over; no word from a gateway yet */
 	OTPCORE_DELIVERY_ACCEPTED = 2, /* a gateway took it */
 	OTPCORE_DELIVERY_FAILED = 3,
+	OTPCORE_DELIVERY_UNDELIVERED = 4, /* a gateway took it, and it did not arrive */
 };
 
 /* What the last answer said. Fields are only ever added at the end. */

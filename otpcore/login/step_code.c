@@ -20,6 +20,25 @@ static bool enter_sends(enum text screen)
 	}
 }
 
+/* Is it known by now that the message failed? Without an answer the conversation goes on
+ * as if it was not. */
+static bool failed_meanwhile(const struct flow *f)
+{
+	struct wire_fate_req q = { .txn = f->out->txn }; /* borrowed */
+	struct wire_fate_rep a = { 0 };
+	struct wire_result result;
+
+	return f->sent && flow_is_phone(f->factor) &&
+	       !flow_request(f->client, false, WIRE_MSG_FATE, &q, &result, &a) && !result.error &&
+	       flow_lost(a.delivery);
+}
+
+static enum step menu(struct flow *f)
+{
+	f->head = failed_meanwhile(f) ? TEXT_CHOICE_FAILED : TEXT_SECOND_STEP;
+	return STEP_CHOICE;
+}
+
 static enum step show(struct flow *f, enum text screen)
 {
 	if (flow_is_phone(f->factor))
@@ -58,9 +77,19 @@ static enum step code_key(struct flow *f, char key)
 	case 's':
 		return flow_skip(f);
 	default:
-		f->head = TEXT_SECOND_STEP;
-		return STEP_CHOICE;
+		return menu(f);
 	}
+}
+
+/* Enter: in vain so far, or a slip. */
+static enum step empty(struct flow *f)
+{
+	if (enter_sends(f->screen))
+		return send_again(f);
+	if (!failed_meanwhile(f))
+		return show(f, TEXT_TYPE_CODE);
+	f->head = TEXT_CHOICE_FAILED;
+	return STEP_CHOICE;
 }
 
 /* What cannot be a code is not judged, so that it costs no try. */
@@ -81,7 +110,7 @@ enum step step_code(struct flow *f)
 	if (flow_ask(f, prompt, &answer))
 		return STEP_END;
 	if (answer.what == ANSWER_EMPTY)
-		next = enter_sends(f->screen) ? send_again(f) : show(f, TEXT_TYPE_CODE);
+		next = empty(f);
 	else if (answer.what == ANSWER_KEY)
 		next = code_key(f, answer.key);
 	else if (answer.what == ANSWER_RECOVERY)

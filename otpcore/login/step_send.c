@@ -30,7 +30,7 @@ static enum step sent(struct flow *f, const struct wire_send_rep *a)
 	f->args.other = flow_other_channel(f->factor, f->channel);
 	f->args.tries = a->tries_left;
 	f->args.seconds = a->seconds_left;
-	if (a->delivery == DELIVERY_FAILED)
+	if (flow_lost(a->delivery))
 		return show(f, TEXT_NOT_SENT_SMS, TEXT_NOT_SENT_VOICE);
 	f->sent = true;
 	f->live_factor = f->factor;
@@ -63,6 +63,11 @@ static enum step limited(
 	}
 	f->args.seconds = wait;
 	return STEP_CODE;
+}
+
+bool flow_lost(uint32_t delivery)
+{
+	return delivery == DELIVERY_FAILED || delivery == DELIVERY_UNDELIVERED;
 }
 
 enum step step_send(struct flow *f)

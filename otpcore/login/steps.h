@@ -134,6 +134,9 @@ bool flow_needs_resync(const struct wire_factor *factor);
 /* The token is locked by now: asks for two codes. NULL: the account's token. */
 enum step flow_resync(struct flow *f, const struct wire_factor *factor);
 
+/* step_send.c: a message that did not go out, or did not arrive. */
+bool flow_lost(uint32_t delivery);
+
 /* verify.c: what a judged code leads to. */
 enum step flow_verify(struct flow *f, uint32_t ref, const char *code);
 enum step flow_skip(struct flow *f);

@@ -30,8 +30,10 @@ static enum step go_on(struct flow *f, const struct wire_result *result,
 		return STEP_CHOICE;
 	}
 	f->screen = flow_is_phone(f->factor) ? screens[row].phone : screens[row].token;
-	if (f->screen == TEXT_WRONG && a->delivery == DELIVERY_FAILED)
-		f->screen = TEXT_WRONG_UNDELIVERED;
+	if (f->screen == TEXT_WRONG && flow_lost(a->delivery)) {
+		f->head = TEXT_CHOICE_WRONG_FAILED;
+		return STEP_CHOICE;
+	}
 	return STEP_CODE;
 }
 

@@ -36,9 +36,10 @@ enum enroll_takes { TAKES_NOTHING = 0, TAKES_PHONE = 1, TAKES_TOKEN = 2 };
 
 enum login_delivery {
 	DELIVERY_NONE = 0,
-	DELIVERY_PENDING = 1,  /* handed over, no word yet */
-	DELIVERY_ACCEPTED = 2, /* a gateway took it */
-	DELIVERY_FAILED = 3,
+	DELIVERY_PENDING = 1,     /* handed over, no word yet */
+	DELIVERY_ACCEPTED = 2,    /* a gateway took it */
+	DELIVERY_FAILED = 3,      /* certainly not sent */
+	DELIVERY_UNDELIVERED = 4, /* a gateway took it, and it did not arrive */
 };
 
 /* The four outcomes of an attempt (gateways.md). */

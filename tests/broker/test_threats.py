@@ -293,7 +293,7 @@ def town(house):
     return house
 
 
-LOGIN = {"begin", "send", "verify", "resync", "skip", "account", "open", "close"}
+LOGIN = {"begin", "send", "fate", "verify", "resync", "skip", "account", "open", "close"}
 
 
 def about(name, user):
@@ -321,7 +321,7 @@ def allowed(name, who, user):
         if who != BOSS:
             return False
         return not speaks or user in RED or (name == "account_add" and user.startswith("newcomer"))
-    if name in ("send", "verify", "resync", "skip") or name.startswith("enroll_"):
+    if name in ("send", "fate", "verify", "resync", "skip") or name.startswith("enroll_"):
         return False  # without a ticket nobody is anybody
     own = {ANNA: "anna", BERT: "bert", BOSS: "boss", AGENT: "agent"}.get(who) == user
     return own or (who == BOSS and user in RED and name not in LOGIN)

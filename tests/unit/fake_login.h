@@ -30,6 +30,8 @@ static struct fake {
 	unsigned tries_left, seconds_left, delivery, verify_delivery, resend_after;
 	bool live, reused;
 	const char *code;
+	unsigned fate;
+	int fate_error;
 	struct wire_result send_result, verify_result; /* verdict NONE: decide */
 	unsigned skip_verdict;
 
@@ -44,6 +46,7 @@ static struct fake {
 	/* What was seen. */
 	unsigned keys, checks;
 	char last_number[33], last_serial[65];
+	unsigned fates;
 	unsigned begins, sends, verifies, skips, resyncs, last_ref, agains;
 	uint32_t last_seq, last_proof;
 	char last_channel[9];
@@ -284,6 +287,13 @@ int client_call(const struct client *c, uint16_t message, const void *request,
 		return fake_send(request, result_r, reply);
 	case WIRE_MSG_VERIFY:
 		return fake_verify(request, result_r, reply);
+	case WIRE_MSG_FATE:
+		fake.fates++;
+		assert_string_equal(
+			mag_secret_text(&((const struct wire_fate_req *)request)->txn), "ticket");
+		*result_r = (struct wire_result){ .verdict = VERDICT_OK };
+		((struct wire_fate_rep *)reply)->delivery = fake.fate;
+		return fake.fate_error;
 	case WIRE_MSG_RESYNC:
 		return fake_resync(request, result_r, reply);
 	case WIRE_MSG_SKIP:

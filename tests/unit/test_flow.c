@@ -196,22 +196,62 @@ static void test_a_failed_message_offers_another_way(void **state)
 	assert_int_equal(fake.last_ref, 2);
 }
 
-static void test_a_late_failure_is_told(void **state)
+#define FAILED "The message to 0134 failed; choose another way\n" PHONES ASK
+
+static void test_P5_a_late_failure_is_told_after_a_wrong_code(void **state)
+{
+	static const unsigned ways[] = { DELIVERY_FAILED, DELIVERY_UNDELIVERED };
+
+	for (size_t i = 0; i < 2; i++) {
+		two_phones(state);
+		fake.delivery = DELIVERY_PENDING;
+		fake.verify_delivery = ways[i];
+		struct flow_result r = converse(
+			TURNS({ MENU, "1" },
+				{ "Code on its way by text to 0134\n"
+				  "Good for 2 minutes. r resend, v voice call, m menu.\nCode: ",
+					"111111" },
+				{ "Wrong code, 2 tries left\n" FAILED, "2" }, { NULL, "483920" }),
+			STACK);
+		assert_int_equal(r.end, FLOW_OK);
+		assert_int_equal(fake.last_ref, 2);
+		assert_int_equal(fake.verifies, 2);
+	}
+}
+
+static void test_P5_a_late_failure_is_told_at_enter_and_at_the_menu(void **state)
 {
 	(void)state;
-	fake.verify_delivery = DELIVERY_FAILED;
-	fake.delivery = DELIVERY_PENDING;
-	const struct turn turns[] = {
-		{ MENU, "1" },
-		{ "Code on its way by text to 0134\n"
-		  "Good for 2 minutes. r resend, v voice call, m menu.\nCode: ",
-			"111111" },
-		{ "Wrong code, 2 tries left, 2 minutes\n"
-		  "The message to 0134 was not delivered. r resend, v voice call, m menu.\nCode: ",
-			NULL },
-		{ NULL, NULL },
-	};
-	converse(turns, STACK);
+	fake.fate = DELIVERY_UNDELIVERED;
+	struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "" }, { FAILED, "1" },
+						{ NULL, "m" }, { FAILED, "2" }, { NULL, "483920" }),
+		STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_int_equal(fake.fates, 2);
+	assert_int_equal(fake.verifies, 1); /* none of it was a try */
+}
+
+static void test_without_word_of_the_message_enter_is_as_before(void **state)
+{
+	static const struct {
+		unsigned fate;
+		int error;
+	} cases[] = { { DELIVERY_ACCEPTED, 0 }, { DELIVERY_NONE, 0 },
+		{ DELIVERY_UNDELIVERED, MAG_ETIMEOUT } };
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		two_phones(state);
+		fake.fate = cases[i].fate;
+		fake.fate_error = cases[i].error;
+		struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "" },
+							{ "Type the code that you were sent\n"
+							  "r resend, v voice call, m menu.\nCode: ",
+								"m" },
+							{ MENU, "1" }, { NULL, "483920" }),
+			STACK);
+		assert_int_equal(r.end, FLOW_OK);
+		assert_int_equal(fake.fates, 2);
+	}
 }
 
 static void test_empty_answers_and_other_lines_cost_no_try(void **state)
@@ -1016,7 +1056,9 @@ int main(void)
 		T(test_P5_too_soon_leaves_the_earlier_code),
 		T(test_P5_limited_without_another_factor_is_refused),
 		T(test_a_failed_message_offers_another_way),
-		T(test_a_late_failure_is_told),
+		T(test_P5_a_late_failure_is_told_after_a_wrong_code),
+		T(test_P5_a_late_failure_is_told_at_enter_and_at_the_menu),
+		T(test_without_word_of_the_message_enter_is_as_before),
 		T(test_empty_answers_and_other_lines_cost_no_try),
 		T(test_twelve_prompts_and_no_more),
 		T(test_blind_conversations_send_and_charge_nothing),

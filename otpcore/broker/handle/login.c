@@ -278,6 +278,7 @@ const struct handler handle_login[] = {
 	{ WIRE_MSG_BEGIN, begin_want, begin_decide, NULL, NULL, observe_after },
 	{ WIRE_MSG_SEND, party_want, login_send_decide, login_send_settle, login_send_delivered,
 		NULL },
+	{ WIRE_MSG_FATE, party_want, login_fate_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_VERIFY, verify_want, verify_decide, verify_settle, NULL, verify_after },
 	{ WIRE_MSG_RESYNC, party_want, resync_decide, resync_settle, NULL, NULL },
 	{ WIRE_MSG_SKIP, party_want, skip_decide, skip_settle, NULL, NULL },

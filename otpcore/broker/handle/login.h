@@ -11,6 +11,7 @@ void begin_decide(struct request *r);
 void login_send_decide(struct request *r);
 void login_send_settle(struct request *r);
 void login_send_delivered(struct request *r, unsigned delivery);
+void login_fate_decide(struct request *r);
 /* verify_token.c */
 void resync_decide(struct request *r);
 void resync_settle(struct request *r);

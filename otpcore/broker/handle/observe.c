@@ -101,19 +101,22 @@ static void overview_after(struct request *r)
 	p->break_glass = o.break_glass;
 }
 
-static void stats_decide(struct request *r)
+void broker_stats(const struct broker *b, uint32_t after, struct wire_stats_rep *rep)
 {
-	const struct wire_stats_req *q = r->body;
-	const struct broker *b = r->broker;
 	const struct stats_now now = { .version = PACKAGE_VERSION,
-		.store = store_kind(b->store),
-		.schema = store_schema(b->store),
+		.store = b->store ? store_kind(b->store) : "relay",
+		.schema = b->store ? store_schema(b->store) : 0,
 		.started_at = b->started_at,
 		.connections = listener_connections(b->listener),
 		.busy = listener_busy(b->listener),
-		.orders = dispatch_orders(b->dispatch) };
+		.orders = b->dispatch ? dispatch_orders(b->dispatch) : 0 };
 
-	stats_page(&b->stats, &now, q->after, r->reply);
+	stats_page(&b->stats, &now, after, rep);
+}
+
+static void stats_decide(struct request *r)
+{
+	broker_stats(r->broker, ((const struct wire_stats_req *)r->body)->after, r->reply);
 	request_verdict(r, VERDICT_OK);
 }
 

@@ -235,6 +235,7 @@ static void delete_decide(struct request *r)
 			continue;
 		ch->state = CHALLENGE_DEAD;
 		store_mark_challenge(r->tick, r->index, ch, ROW_CHANGED);
+		request_spent(r, ch->row.id, false);
 	}
 	for (int64_t slot = 1; slot <= PHONES_MAX && !heir; slot++) {
 		heir = phone_by_slot(a, slot);

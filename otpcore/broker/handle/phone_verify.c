@@ -144,6 +144,7 @@ static void verify_bind(struct request *r, const struct phone_trying *x, struct 
 	ch->used_at = r->now;
 	store_mark_phone(r->tick, r->index, p, ROW_CHANGED);
 	store_mark_challenge(r->tick, r->index, ch, ROW_CHANGED);
+	request_spent(r, ch->row.id, true);
 	r->state.i[V_BOUND] = 1;
 	request_verdict(r, VERDICT_OK);
 }
@@ -226,6 +227,7 @@ static void verify_judge(struct request *r, const struct phone_trying *x, const 
 	else if (live && in.tried + 1 >= s->tries) {
 		live->state = CHALLENGE_DEAD;
 		store_mark_challenge(r->tick, r->index, live, ROW_CHANGED);
+		request_spent(r, live->row.id, false);
 	}
 	x->rep->seconds_left = live ? phone_left(live->expires_at, r->now) : 0;
 }

@@ -43,6 +43,7 @@ static struct send_input order_of(struct wish *w, int64_t chain_id)
 		.chain_id = chain_id,
 		.template = "code",
 		.language = w->p.own->account.language,
+		.priority = LOGIN_PRIORITY,
 		.decoy = w->p.decoy };
 }
 
@@ -139,8 +140,8 @@ static void make(struct wish *w)
 		pretend(w, c);
 }
 
-/* The code that still lives for this phone and channel, unless it is known not
- * to have arrived. */
+/* The code that still lives for this phone and channel, unless it was certainly not
+ * sent. */
 static struct challenge *living(const struct wish *w)
 {
 	struct challenge *c =
@@ -157,13 +158,15 @@ static void send_or_reuse(struct wish *w)
 	struct request *r = w->p.r;
 	struct challenge *c = living(w);
 	int64_t wait = c ? c->created_at + r->broker->settings->resend_wait - r->now : 0;
+	/* What a receipt calls lost is not offered again; the wait stays as it is. */
+	bool again = w->again || (c && c->delivery == DELIVERY_UNDELIVERED);
 
-	if (!c || (w->again && wait <= 0)) {
+	if (!c || (again && wait <= 0)) {
 		make(w);
 		return;
 	}
 	fill(w, c, party_tried(&w->p, c->chain_id));
-	if (w->again) {
+	if (again) {
 		request_verdict(r, VERDICT_TRY_LATER);
 		r->result.seconds = (uint32_t)wait;
 	} else {
@@ -212,6 +215,21 @@ static void repeat(struct party *p)
 	in = order_of(&w, c->chain_id);
 	if (send_order(r, &in, c))
 		r->sms.wanted = false;
+}
+
+void login_fate_decide(struct request *r)
+{
+	struct wire_fate_rep *rep = r->reply;
+	struct party p;
+	int res = party_make(r, &p);
+	const struct challenge *c = res ? NULL : challenge_live(p.a, &p.chain, 0, 0, r->now);
+
+	if (res) {
+		request_error(r, res);
+		return;
+	}
+	rep->delivery = c ? (uint32_t)c->delivery : DELIVERY_NONE;
+	request_verdict(r, c ? VERDICT_OK : VERDICT_NO_CODE_PENDING);
 }
 
 static bool wish_of(struct request *r, struct wish *w)

@@ -81,8 +81,10 @@ static void mark(const struct phone_trial *t, int64_t state)
 	t->live->state = state;
 	if (state == CHALLENGE_USED)
 		t->live->used_at = r->now;
-	if (!t->t.p.decoy)
-		store_mark_challenge(r->tick, r->index, t->live, ROW_CHANGED);
+	if (t->t.p.decoy)
+		return;
+	store_mark_challenge(r->tick, r->index, t->live, ROW_CHANGED);
+	request_spent(r, t->live->row.id, state == CHALLENGE_USED);
 }
 
 /* The challenge and the session that elevates are claimed: whoever else had the
