@@ -371,3 +371,19 @@ def test_threat_40_a_relay_opens_no_store(auth, relay, open_dir):
     relay.conf(store={"url": "sqlite:/x/y.db"})
     refused = relay.run("otpcored", "--config", relay.conf_file, "-t", check=False)
     assert refused.returncode == 1 and "neither store nor master key" in refused.stderr
+
+
+def test_a_relay_tells_its_own_numbers(auth, relay):
+    """The auth host's are no business of another host's root."""
+    rows = {(row["name"], row["labels"].partition("store=")[2].partition(",")[0]): row["value"]
+            for row in relay.ok("stats")["stats"]}
+    assert rows["magotp_otpcored_info", "relay"] == 1
+    assert rows["magotp_connections", ""] >= 0
+    assert relay.call("stats", uid=12001)[0].error == "PERM"
+
+
+def test_P5_what_became_of_a_message_is_asked_through_a_relay(auth, relay):
+    login = relay.login("anna")
+    assert relay.call("fate", {"txn": login.txn})[0].verdict == "no-code-pending"
+    login.send()
+    assert relay.ok("fate", {"txn": login.txn})["delivery"] == 2
