@@ -48,26 +48,45 @@ int otp_truncate(
 	return 0;
 }
 
+int hotp_begin(const void *key, size_t key_len, enum otp_algorithm algorithm, struct hotp *h_r)
+{
+	if (!key || key_len < KEY_MIN || algorithm < OTP_SHA1 || algorithm > OTP_SHA512)
+		return MAG_EINVAL;
+	return crypto_mac_begin(
+		digests[algorithm], (struct crypto_text){ key, key_len }, &h_r->mac);
+}
+
+int hotp_at(struct hotp *h, uint64_t counter, unsigned digits, char code_r[OTP_DIGITS_MAX + 1])
+{
+	unsigned char text[8], mac[MAC_MAX];
+	size_t mac_len = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (unsigned char)(counter >> (56 - 8 * i));
+	r = crypto_mac_of(&h->mac, (struct crypto_text){ text, sizeof(text) },
+		(struct crypto_out){ mac, sizeof(mac), &mac_len });
+	if (r == 0)
+		r = otp_truncate(mac, mac_len, digits, code_r);
+	mag_wipe(mac, sizeof(mac));
+	return r;
+}
+
+void hotp_end(struct hotp *h)
+{
+	crypto_mac_end(&h->mac);
+}
+
 int hotp_code(const void *key, size_t key_len, uint64_t counter, unsigned digits,
 	enum otp_algorithm algorithm, char code_r[OTP_DIGITS_MAX + 1])
 {
-	int r = MAG_EINVAL;
-	unsigned char text[8], mac[MAC_MAX];
-	size_t i, mac_len = 0;
+	struct hotp h;
+	int r = digits_valid(digits) ? hotp_begin(key, key_len, algorithm, &h) : MAG_EINVAL;
 
-	if (!key || key_len < KEY_MIN || !digits_valid(digits))
-		return r;
-	if (algorithm < OTP_SHA1 || algorithm > OTP_SHA512)
-		return r;
-	for (i = 0; i < sizeof(text); i++)
-		text[i] = (unsigned char)(counter >> (56 - 8 * i));
-	r = crypto_hmac(digests[algorithm], (struct crypto_text){ key, key_len },
-		(struct crypto_text){ text, sizeof(text) }, mac, sizeof(mac), &mac_len);
 	if (r < 0)
-		goto out;
-	r = otp_truncate(mac, mac_len, digits, code_r);
-out:
-	mag_wipe(mac, sizeof(mac));
+		return r;
+	r = hotp_at(&h, counter, digits, code_r);
+	hotp_end(&h);
 	return r;
 }
 

@@ -61,11 +61,9 @@ static bool shaped(const struct token *t, const char *code)
 	       mag_all_digits(code) && strlen(code) == (size_t)t->digits;
 }
 
-static bool code_at(const struct token *t, const struct mag_secret *seed, int64_t position,
-	char code_r[OTP_DIGITS_MAX + 1])
+static bool seed_begin(const struct token *t, const struct mag_secret *seed, struct hotp *h_r)
 {
-	return hotp_code(seed->data, seed->len, (uint64_t)position, (unsigned)t->digits,
-		       (enum otp_algorithm)t->algorithm, code_r) == 0;
+	return hotp_begin(seed->data, seed->len, (enum otp_algorithm)t->algorithm, h_r) == 0;
 }
 
 static int64_t distance(int64_t a, int64_t b)
@@ -93,11 +91,14 @@ enum verdict token_judge(const struct token *t, const struct mag_secret *seed, c
 	enum verdict v = VERDICT_CODE_WRONG;
 	bool passed = false;
 	struct range r;
+	struct hotp h;
 
 	if (!shaped(t, code) || !range_make(t, now, window, window, &r))
 		return VERDICT_CODE_WRONG;
+	if (!seed_begin(t, seed, &h))
+		return VERDICT_NONE;
 	for (p = r.first; p <= r.last; p++) {
-		if (!code_at(t, seed, p, right)) {
+		if (hotp_at(&h, (uint64_t)p, (unsigned)t->digits, right) < 0) {
 			v = VERDICT_NONE; /* nothing can be said */
 			break;
 		}
@@ -108,6 +109,7 @@ enum verdict token_judge(const struct token *t, const struct mag_secret *seed, c
 		else if (found < 0 || distance(p, r.expected) < distance(found, r.expected))
 			found = p;
 	}
+	hotp_end(&h);
 	mag_wipe(right, sizeof(right));
 	if (v == VERDICT_NONE)
 		return v;
@@ -126,6 +128,7 @@ enum verdict token_resync(const struct token *t, const struct mag_secret *seed,
 	enum verdict v = VERDICT_CODES_WRONG;
 	bool before = false; /* the first code is that of p - 1 */
 	struct range r;
+	struct hotp h;
 
 	if (!shaped(t, codes[0]) || !shaped(t, codes[1]))
 		return VERDICT_CODES_WRONG;
@@ -133,8 +136,10 @@ enum verdict token_resync(const struct token *t, const struct mag_secret *seed,
 		return VERDICT_CODES_WRONG;
 	if (r.first < r.fresh) /* never behind what was accepted */
 		r.first = r.fresh;
+	if (!seed_begin(t, seed, &h))
+		return VERDICT_NONE;
 	for (p = r.first; p <= r.last; p++) {
-		if (!code_at(t, seed, p, right)) {
+		if (hotp_at(&h, (uint64_t)p, (unsigned)t->digits, right) < 0) {
 			v = VERDICT_NONE;
 			break;
 		}
@@ -142,6 +147,7 @@ enum verdict token_resync(const struct token *t, const struct mag_secret *seed,
 			found = p;
 		before = mag_equal(right, codes[0], (size_t)t->digits);
 	}
+	hotp_end(&h);
 	mag_wipe(right, sizeof(right));
 	if (v == VERDICT_NONE || found < 0)
 		return v;

@@ -187,21 +187,51 @@ static void test_property_query_is_honoured(void **state)
 	assert_null(crypto_properties());
 }
 
+static int hmac(const char *digest, struct crypto_text key, size_t cap, size_t *len_r)
+{
+	unsigned char out[64];
+	struct crypto_mac m;
+	int r = crypto_mac_begin(digest, key, &m);
+
+	if (r < 0)
+		return r;
+	r = crypto_mac_of(
+		&m, (struct crypto_text){ seed, 20 }, (struct crypto_out){ out, cap, len_r });
+	crypto_mac_end(&m);
+	return r;
+}
+
 static void test_hmac_refuses_what_it_cannot_do(void **state)
 {
 	const struct crypto_text key = { seed, 20 }, none = { seed, 0 }, nothing = { NULL, 5 };
-	unsigned char out[64];
 	size_t len = 77;
 
 	(void)state;
-	assert_int_equal(crypto_hmac("SHA1", none, key, out, sizeof(out), &len), MAG_EINVAL);
-	assert_int_equal(crypto_hmac("SHA1", nothing, key, out, sizeof(out), &len), MAG_EINVAL);
-	assert_int_equal(crypto_hmac(NULL, key, key, out, sizeof(out), &len), MAG_EINVAL);
-	assert_int_equal(crypto_hmac("NO-SUCH", key, key, out, sizeof(out), &len), MAG_ECRYPTO);
-	assert_int_equal(crypto_hmac("SHA1", key, key, out, 19, &len), MAG_ECRYPTO);
+	assert_int_equal(hmac("SHA1", none, 64, &len), MAG_EINVAL);
+	assert_int_equal(hmac("SHA1", nothing, 64, &len), MAG_EINVAL);
+	assert_int_equal(hmac(NULL, key, 64, &len), MAG_EINVAL);
+	assert_int_equal(hmac("NO-SUCH", key, 64, &len), MAG_ECRYPTO);
+	assert_int_equal(hmac("SHA1", key, 19, &len), MAG_ECRYPTO);
 	assert_int_equal(len, 77);
-	assert_int_equal(crypto_hmac("SHA1", key, key, out, 20, &len), 0);
+	assert_int_equal(hmac("SHA1", key, 20, &len), 0);
 	assert_int_equal(len, 20);
+}
+
+static void test_one_key_for_many_counters(void **state)
+{
+	struct hotp h;
+	char code[OTP_DIGITS_MAX + 1], alone[OTP_DIGITS_MAX + 1];
+
+	(void)state;
+	assert_int_equal(hotp_begin(seed, 20, OTP_SHA1, &h), 0);
+	for (uint64_t counter = 100; counter-- > 0;) {
+		assert_int_equal(hotp_at(&h, counter, 6, code), 0);
+		assert_int_equal(hotp_code(seed, 20, counter, 6, OTP_SHA1, alone), 0);
+		assert_string_equal(code, alone);
+	}
+	assert_int_equal(hotp_at(&h, 0, 5, code), MAG_EINVAL);
+	hotp_end(&h);
+	assert_int_equal(hotp_at(&h, 0, 6, code), MAG_ECRYPTO);
 }
 
 #ifdef HAVE_OATH
@@ -272,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_every_offset_reads_inside_the_mac),
 		cmocka_unit_test(test_property_query_is_honoured),
 		cmocka_unit_test(test_hmac_refuses_what_it_cannot_do),
+		cmocka_unit_test(test_one_key_for_many_counters),
 		cmocka_unit_test(test_a_hundred_thousand_cases_agree_with_liboath),
 	};
 
