@@ -168,12 +168,15 @@ class Peer:
                 self.process.kill()
                 self.process.wait()
 
+    def settings(self):
+        return {}
+
     def gateway(self, name="sip", **values):
         """A section of smsd.conf; times are short, a key is asked for."""
         values = {"driver": "sip", "channels": "voice", "server": f"127.0.0.1:{self.port}",
                   "interface": "127.0.0.1", "username": "magotp", "netns": self.network.setting(),
                   "run_as": "daemon", "pause_ms": 60, "ring": "4s", "key_wait": "3s",
-                  "timeout": "20s", **values}
+                  "timeout": "20s", **self.settings(), **values}
         return f"[gateway {name}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items())
 
 
@@ -257,39 +260,61 @@ ctrl_tcp_listen 127.0.0.1:{self.control}
         return words(self.recording(n), lower)
 
 
-SCENARIO = """<?xml version="1.0"?>
-<scenario name="answers {answer}"><recv request="INVITE"/>{more}<send><![CDATA[
+SEND = """<send{next}><![CDATA[
 SIP/2.0 {answer}
 [last_Via:]
 [last_From:]
 [last_To:];tag=[call_number]
 [last_Call-ID:]
 [last_CSeq:]
-Content-Length: 0
+{header}Content-Length: 0
 
-]]></send><recv request="{then}"/></scenario>"""
+]]></send>"""
+CHALLENGE = 'WWW-Authenticate: Digest realm="test", nonce="0123456789abcdef", algorithm=MD5\n'
+
+
+def send(answer, header="", next=""):
+    return SEND.format(answer=answer, header=header, next=next)
 
 
 class Refuser(Peer):
-    """sipp: gives each call one answer. "180 Ringing" lets it ring until it is cancelled; "": says
-    nothing at all."""
+    """sipp: gives each call one answer. "180 Ringing" lets it ring until it is cancelled; "":
+    says nothing at all. With a password it asks for that first, and answers 404 where it is wrong;
+    request: REGISTER instead of INVITE."""
 
-    def __init__(self, directory, network, answer):
+    def __init__(self, directory, network, answer, password="", request="INVITE", transport="udp"):
         super().__init__(directory, network)
-        self.answer = answer
+        self.answer, self.password, self.request = answer, password, request
+        self.transport = transport
+
+    def settings(self):
+        return {"transport": self.transport,
+                "register": "yes" if self.request == "REGISTER" else "no"}
+
+    def scenario(self):
+        first = f'<recv request="{self.request}"/>'
+        then = {"INVITE": '<recv request="ACK"/>', "REGISTER": ""}[self.request]
+        if self.answer.startswith("1"):
+            then = '<recv request="CANCEL"/>'
+        if not self.password:
+            return first + send(self.answer) + then
+        return (first + send("401 Unauthorized", CHALLENGE) + then + f"""
+<recv request="{self.request}"><action><verifyauth assign_to="right" username="magotp"
+password="{self.password}"/></action></recv>
+<nop next="good" test="right"/>""" + send("404 Not Found", next=' next="end"') +
+                '<label id="good"/>' + send(self.answer) + '<label id="end"/>' + then)
 
     def start(self):
-        scenario = self.directory / "scenario.xml"
-        scenario.write_text(SCENARIO.format(
-            answer=self.answer, more="", then="CANCEL" if self.answer.startswith("1") else "ACK"))
+        file = self.directory / "scenario.xml"
+        file.write_text(f'<?xml version="1.0"?>\n<scenario name="x">{self.scenario()}</scenario>')
         if self.answer:
-            self.run("sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-nostdin",
-                     env={**os.environ, "TERM": "dumb"})
+            self.run("sipp", "-sf", str(file), "-i", "127.0.0.1", "-p", str(self.port), "-nostdin",
+                     "-t", f"{self.transport[0]}1", env={**os.environ, "TERM": "dumb"})
             wait_for("sipp", lambda: f":{self.port:04X} " in self.listeners())
         return self
 
     def listeners(self):
-        return subprocess.run(self.network.command("cat", "/proc/net/udp"), capture_output=True,
+        return subprocess.run(self.network.command("cat", f"/proc/net/{self.transport}"), capture_output=True,
                               text=True).stdout
 
 

@@ -27,11 +27,25 @@ static enum sip_ending closed(const struct call_view *v, const char *reason)
 	}
 }
 
+/* baresip's answer to "reginfo", coloured for terminals; its events may have come before
+ * anybody listened. */
+static enum call_step registered(const char *info, enum sip_ending *ending_r)
+{
+	if (strstr(info, "[32mOK"))
+		return STEP_DIAL;
+	if (!strstr(info, "[31mERR"))
+		return STEP_NONE;
+	*ending_r = SIP_REFUSED;
+	return STEP_END;
+}
+
 enum call_step call_heard(
 	struct call_view *v, const struct control_word *w, enum sip_ending *ending_r)
 {
 	const char *type = w->type;
 
+	if (w->response)
+		return v->state == CALL_REGISTERS ? registered(w->param, ending_r) : STEP_NONE;
 	if (strcmp(type, "CALL_CLOSED") == 0) {
 		*ending_r = closed(v, w->param);
 		return STEP_END;
@@ -83,13 +97,13 @@ static void enter(struct call *c, enum call_state state, int64_t ms)
 	c->until = until < c->parts->deadline ? until : c->parts->deadline;
 }
 
-/* "sip:+12025550134@example.org" */
+/* "sip:+12025550134@example.org"; the transport is the account's. */
 static int dial(struct call *c)
 {
 	const struct sip_order *o = c->parts->order;
 	char uri[200];
 
-	snprintf(uri, sizeof uri, "sip:%s@%s;transport=%s", o->to, o->domain, o->transport);
+	snprintf(uri, sizeof uri, "sip:%s@%s", o->to, o->domain);
 	enter(c, CALL_DIALS, o->ring_ms);
 	return control_send(c->parts->control, "dial", uri);
 }
@@ -168,10 +182,13 @@ enum sip_ending call_make(const struct call_parts *parts)
 	struct call c = { .parts = parts, .view = { .asks = parts->order->key_wait_ms > 0 } };
 	enum sip_ending ending = SIP_NO_BARESIP;
 
-	if (strcmp(parts->order->registers, "yes") == 0)
+	if (strcmp(parts->order->registers, "yes") == 0) {
 		enter(&c, CALL_REGISTERS, REGISTER_MS);
-	else if (dial(&c) < 0)
+		if (control_send(parts->control, "reginfo", "") < 0)
+			return ending;
+	} else if (dial(&c) < 0) {
 		return ending;
+	}
 	ending = follow(&c);
 	hang_up(&c);
 	return ending;

@@ -130,7 +130,9 @@ int control_parse(const char *text, size_t len, struct control_word *word_r)
 	w.response = truth_of(o, "response");
 	w.ok = truth_of(o, "ok");
 	/* Somebody may call us while we call. */
-	if (strcmp(text_of(o, "direction"), "incoming") != 0) {
+	if (w.response)
+		mag_clean(w.param, sizeof w.param, text_of(o, "data"));
+	else if (strcmp(text_of(o, "direction"), "incoming") != 0) {
 		mag_clean(w.type, sizeof w.type, text_of(o, "type"));
 		mag_clean(w.param, sizeof w.param, text_of(o, "param"));
 	}

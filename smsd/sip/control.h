@@ -7,16 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONTROL_TEXT_MAX 128
+#define CONTROL_TEXT_MAX 512
 
 struct control;
 
 /* One thing that baresip said. */
 struct control_word {
-	bool response; /* to a command; else an event of the call that we make */
-	bool ok;       /* of a response */
-	char type[32]; /* of an event: CALL_RINGING ...; "": none that concerns us */
-	char param[CONTROL_TEXT_MAX];
+	bool response;                /* to a command; else an event of the call that we make */
+	bool ok;                      /* of a response */
+	char type[32];                /* of an event: CALL_RINGING ...; "": none that concerns us */
+	char param[CONTROL_TEXT_MAX]; /* its text */
 };
 
 /* Connect; it may take until `deadline` (ticks) before baresip listens.

@@ -25,6 +25,13 @@ static void test_every_word_in_every_state(void **state)
 		{ CALL_REGISTERS, true, false, false, "REGISTER_FAIL", "Connection timed out",
 			STEP_END, SIP_UNREACHABLE },
 		{ CALL_REGISTERS, true, false, false, "CALL_ESTABLISHED", "", STEP_NONE, NOT },
+		{ CALL_REGISTERS, true, false, false, "!", "> sip:OK@ERR ?[32mOK ?[;m Expires 600s",
+			STEP_DIAL, NOT },
+		{ CALL_REGISTERS, true, false, false, "!", "> sip:OK@h ?[31mERR?[;m Expires 0s",
+			STEP_END, SIP_REFUSED },
+		{ CALL_REGISTERS, true, false, false, "!", "> sip:OK@ERR ?[33mzzz?[;m", STEP_NONE,
+			NOT },
+		{ CALL_DIALS, true, false, false, "!", "[32mOK", STEP_NONE, NOT },
 		{ CALL_DIALS, true, false, false, "REGISTER_FAIL", "403", STEP_NONE, NOT },
 		{ CALL_DIALS, true, false, false, "CALL_RINGING", "", STEP_NONE, NOT },
 		{ CALL_DIALS, true, false, false, "CALL_ESTABLISHED", "", STEP_ASK, NOT },
@@ -60,6 +67,8 @@ static void test_every_word_in_every_state(void **state)
 		struct control_word w = { .response = false };
 		enum sip_ending ending = (enum sip_ending)NOT;
 
+		w.response = rows[i].type[0] == '!';
+		w.ok = true;
 		snprintf(w.type, sizeof w.type, "%s", rows[i].type);
 		snprintf(w.param, sizeof w.param, "%s", rows[i].param);
 		assert_int_equal(call_heard(&v, &w, &ending), rows[i].step);

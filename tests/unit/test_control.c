@@ -56,7 +56,7 @@ static void test_words(void **state)
 		{ "{\"response\":true,\"ok\":true,\"data\":\"\",\"token\":\"x\"}", true, true, "",
 			"" },
 		{ "{\"response\":true,\"ok\":false,\"data\":\"Invalid argument\"}", true, false, "",
-			"" },
+			"Invalid argument" },
 		{ "{\"event\":true,\"type\":\"REGISTER_OK\",\"param\":\"200 OK\"}", false, false,
 			"REGISTER_OK", "200 OK" },
 		/* A call to us is not the one that we make. */
