@@ -133,7 +133,9 @@ void gateway_free(struct gateway **g); /* drops one reference */
 /* Who sends it: as the gateway's section says, else as the message does. */
 static inline const char *attempt_from(const struct attempt *a)
 {
-	return *a->gateway->from ? a->gateway->from : a->message->from;
+	if (*a->gateway->from)
+		return a->gateway->from;
+	return a->message->from ? a->message->from : "";
 }
 
 /* Book the start and the end of an attempt on a channel. `now` in wall seconds,

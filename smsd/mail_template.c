@@ -197,7 +197,7 @@ static const struct mail_template *find(
 static bool value_of(
 	const struct sms_message *m, const char *name, size_t len, char value_r[VALUE_LEN])
 {
-	const char *line = m->args;
+	const char *line = m->args ? m->args : "";
 
 	if (len == 4 && strncmp(name, "host", len) == 0)
 		return mag_copy(value_r, VALUE_LEN, m->host) == 0 && *value_r;

@@ -1,5 +1,6 @@
 /* Submit requests become messages: checked once, here. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "otpcore/base/err.h"
@@ -106,13 +107,16 @@ int sms_message_take(
 		return MAG_EINVAL;
 	}
 	memset(m, 0, sizeof *m);
+	if ((*request->args && !(m->args = strdup(request->args))) ||
+		(*request->from && !(m->from = strdup(request->from)))) {
+		sms_message_clear(m);
+		return MAG_ENOMEM;
+	}
 	memcpy(m->id, request->id, sizeof m->id);
 	memcpy(m->to, request->to, sizeof m->to);
 	memcpy(m->channel, request->channel, sizeof m->channel);
 	memcpy(m->template, request->template, sizeof m->template);
 	memcpy(m->language, request->language, sizeof m->language);
-	memcpy(m->args, request->args, sizeof m->args);
-	memcpy(m->from, request->from, sizeof m->from);
 	if (is_host(request->host))
 		memcpy(m->host, request->host, sizeof m->host);
 	m->expires_at = request->expires_at;
@@ -128,6 +132,9 @@ void sms_message_clear(struct sms_message *m)
 {
 	mag_secret_free(&m->code);
 	mag_secret_free(&m->text);
+	free(m->args);
+	free(m->from);
+	m->args = m->from = NULL;
 }
 
 const char *sms_masked(const char *to, char *buf, size_t cap)

@@ -20,8 +20,8 @@ struct sms_message {
 	char template[33]; /* code register test, or an e-mail's file; "": text as it is */
 	char language[17];
 	char host[65];
-	char args[601]; /* of an e-mail's template: name=value lines */
-	char from[257]; /* of an e-mail, where the gateway names no sender; "" */
+	char *args; /* of an e-mail's template: name=value lines; NULL: none */
+	char *from; /* of an e-mail, where the gateway names no sender; NULL */
 	struct mag_secret code, text;
 	int64_t expires_at; /* seconds, UTC */
 	unsigned priority;  /* 0 is the most urgent */

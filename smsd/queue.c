@@ -60,8 +60,7 @@ void item_answer(struct item *e, enum sms_outcome outcome, const char *error)
 static void wipe(struct item *e)
 {
 	sms_message_clear(&e->message);
-	mag_secret_free(&e->text);
-	mag_secret_free(&e->receipt_url);
+	trial_free(&e->trial);
 	route_clear(&e->route);
 	for (unsigned i = 0; i < e->n_watches; i++)
 		gateway_free(&e->watch[i].gateway);
@@ -387,7 +386,7 @@ void queue_abort(struct queue *q)
 		if (e->state == FLYING) {
 			e->unclear = true;
 			q->n_flying--;
-			gateway_free(&e->attempt.gateway);
+			trial_free(&e->trial);
 		}
 		item_finish(e, e->unclear ? SMS_AMBIGUOUS : SMS_RETRYABLE,
 			e->answer.error[0] ? e->answer.error : "magotp-smsd is stopping");

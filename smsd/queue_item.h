@@ -42,32 +42,37 @@ struct queue_waiter {
 	TAILQ_ENTRY(queue_waiter) next;
 };
 
+/* An attempt or a question under way, and what it needs: most messages wait. */
+struct trial {
+	struct attempt attempt;
+	struct gateway_result result; /* SMS_NONE: no word yet */
+	struct mag_secret text;       /* rendered for it */
+	struct mag_secret receipt_url;
+	char subject[MAIL_SUBJECT_MAX];
+};
+
+/* Thousands may wait: what only some need is not part of it. */
 struct item {
 	struct sms_message message; /* first: ids are looked up by message */
 	struct queue *queue;
-	struct mag_secret text; /* rendered for the attempt under way */
-	struct mag_secret receipt_url;
-	char subject[MAIL_SUBJECT_MAX];
+	struct trial *trial; /* FLYING; else NULL */
 	enum state state;
 	int64_t deadline; /* ticks */
 	int64_t due;      /* SLEEPING, WATCHED: when to go on; DONE: when to forget */
 	unsigned rounds;
-	bool unclear;                    /* an attempt may have been sent */
-	bool unneeded;                   /* nobody will type its code any more */
-	bool noted;                      /* whether its code was used, is counted */
-	bool was_used;                   /* it was typed: so it arrived */
-	bool answered;                   /* whoever submitted knows the outcome: it was accepted */
-	struct watch watch[WATCHES_MAX]; /* the newest last */
+	bool unclear;        /* an attempt may have been sent */
+	bool unneeded;       /* nobody will type its code any more */
+	bool noted;          /* whether its code was used, is counted */
+	bool was_used;       /* it was typed: so it arrived */
+	bool answered;       /* whoever submitted knows the outcome: it was accepted */
+	struct watch *watch; /* n_watches of them, the newest last */
 	unsigned n_watches;
 	int64_t charged; /* ticks at which the budget was taken */
 	struct route route;
-	struct attempt attempt;
-	struct gateway_result result; /* of the last attempt */
 	struct queue_answer answer;
 	TAILQ_HEAD(waiters, queue_waiter) waiters; /* for the outcome */
 	struct waiters fate_waiters;               /* for the delivery */
-	struct attempt poll;                       /* a question to the newest gateway */
-	struct gateway_result polled;              /* its answer */
+	struct trial *question;                    /* to the newest gateway; POLL_FLIES */
 	int64_t poll_due;
 	enum { POLL_NOT, POLL_WAITS, POLL_FLIES } polling;
 	TAILQ_ENTRY(item) in_polls;    /* by poll_due, or under way */
@@ -98,6 +103,8 @@ void item_move(struct item *e, enum state state);
 void item_insert_deadline(struct item *e);
 struct item *queue_first_ready(struct queue *q);
 void item_free(struct item *e);
+struct trial *trial_new(struct item *e, struct gateway *g);
+void trial_free(struct trial **trial);
 
 /* ---- queue_try.c ---- */
 

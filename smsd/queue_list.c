@@ -70,16 +70,44 @@ static void drop_waiters(struct waiters *list)
 	}
 }
 
+struct trial *trial_new(struct item *e, struct gateway *g)
+{
+	struct trial *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return NULL;
+	t->attempt.gateway = gateway_ref(g);
+	t->attempt.message = &e->message;
+	t->attempt.text = &t->text;
+	t->attempt.subject = t->subject;
+	t->attempt.arg = e;
+	return t;
+}
+
+void trial_free(struct trial **trial)
+{
+	struct trial *t = *trial;
+
+	*trial = NULL;
+	if (!t)
+		return;
+	gateway_free(&t->attempt.gateway);
+	mag_secret_free(&t->text);
+	mag_secret_free(&t->receipt_url);
+	free(t);
+}
+
 void item_free(struct item *e)
 {
 	drop_waiters(&e->waiters);
 	drop_waiters(&e->fate_waiters);
 	route_clear(&e->route);
 	sms_message_clear(&e->message);
-	mag_secret_free(&e->text);
-	mag_secret_free(&e->receipt_url);
+	trial_free(&e->trial);
+	trial_free(&e->question);
 	for (unsigned i = 0; i < e->n_watches; i++)
 		gateway_free(&e->watch[i].gateway);
+	free(e->watch);
 	free(e);
 }
 

@@ -56,28 +56,27 @@ static void poll_done(struct attempt *a, const struct gateway_result *result)
 	struct item *e = a->arg;
 	const struct queue_config *c = e->queue->config;
 
-	e->polled = *result;
-	if (e->polled.outcome == SMS_NONE)
-		e->polled.outcome = SMS_AMBIGUOUS;
+	e->question->result = *result;
+	if (result->outcome == SMS_NONE)
+		e->question->result.outcome = SMS_AMBIGUOUS;
 	c->wake(c->arg);
 }
 
 static void ask(struct item *e, const struct watch *w, struct queue_time t)
 {
-	struct attempt *a = &e->poll;
 	int64_t timeout = w->gateway->timeout * 1000;
+	struct attempt *a;
 
-	memset(a, 0, sizeof *a);
-	memset(&e->polled, 0, sizeof e->polled);
-	a->gateway = gateway_ref(w->gateway);
-	a->message = &e->message;
-	a->text = &e->text;
-	a->subject = "";
+	e->question = trial_new(e, w->gateway);
+	if (!e->question) {
+		poll_schedule(e, t.ticks);
+		return;
+	}
+	a = &e->question->attempt;
 	a->provider_id = w->provider_id;
 	a->now_ms = t.now_ms;
 	a->timeout_ms = timeout < POLL_TIMEOUT_MS ? timeout : POLL_TIMEOUT_MS;
 	a->done = poll_done;
-	a->arg = e;
 	e->polling = POLL_FLIES;
 	e->queue->n_polls++;
 	TAILQ_INSERT_TAIL(&e->queue->polls_flying, e, in_polls);
@@ -89,18 +88,18 @@ static void end(struct item *e)
 	TAILQ_REMOVE(&e->queue->polls_flying, e, in_polls);
 	e->queue->n_polls--;
 	e->polling = POLL_NOT;
-	gateway_free(&e->poll.gateway);
+	trial_free(&e->question);
 }
 
 /* An answer that is none changes nothing: the question is put again. */
 static void settle(struct item *e, int64_t ticks)
 {
-	struct gateway_result result = e->polled;
-	char gateway[sizeof e->poll.gateway->name];
+	struct gateway_result result = e->question->result;
+	char gateway[sizeof e->question->attempt.gateway->name];
 	const struct queue_receipt receipt = { e->message.id, gateway, result.word,
 		result.delivery };
 
-	memcpy(gateway, e->poll.gateway->name, sizeof gateway);
+	memcpy(gateway, e->question->attempt.gateway->name, sizeof gateway);
 	end(e);
 	if (result.outcome == SMS_ACCEPTED)
 		(void)queue_receipt(e->queue, &receipt);
@@ -115,7 +114,7 @@ void queue_poll(struct queue *q, struct queue_time t)
 
 	for (e = TAILQ_FIRST(&q->polls_flying); e; e = next) {
 		next = TAILQ_NEXT(e, in_polls);
-		if (e->polled.outcome != SMS_NONE)
+		if (e->question->result.outcome != SMS_NONE)
 			settle(e, t.ticks);
 	}
 	while (q->n_polls < POLLS_MAX && (e = TAILQ_FIRST(&q->polls)) && e->poll_due <= t.ticks) {

@@ -17,12 +17,13 @@ static void attempt_done(struct attempt *a, const struct gateway_result *result)
 	struct item *e = a->arg;
 	const struct queue_config *c = e->queue->config;
 
-	e->result = *result;
+	e->trial->result = *result;
 	/* What follows is queue_run's: the driver may still be on the stack. */
 	c->wake(c->arg);
 }
 
-static void log_attempt(const struct item *e, const struct gateway *g)
+static void log_attempt(
+	const struct item *e, const struct gateway *g, const struct gateway_result *result)
 {
 	static const char *const words[] = {
 		[SMS_ACCEPTED] = "accepted",
@@ -30,12 +31,12 @@ static void log_attempt(const struct item *e, const struct gateway *g)
 		[SMS_PERMANENT] = "refused",
 		[SMS_AMBIGUOUS] = "unclear",
 	};
-	bool ok = e->result.outcome == SMS_ACCEPTED;
+	bool ok = result->outcome == SMS_ACCEPTED;
 	char masked[40];
 
 	mag_log(ok ? MAG_LOG_INFO : MAG_LOG_WARNING, "message %s to %s by %s (%s): %s%s%s",
 		e->message.id, sms_masked(e->message.to, masked, sizeof masked), g->name,
-		e->message.channel, words[e->result.outcome], ok ? "" : ": ", e->result.error);
+		e->message.channel, words[result->outcome], ok ? "" : ": ", result->error);
 }
 
 /* A driver that answers something else has a fault: nothing may come of it. */
@@ -49,73 +50,69 @@ static void normalise(struct gateway_result *r)
 static void settle(struct item *e)
 {
 	struct queue *q = e->queue;
-	struct gateway *g = e->attempt.gateway;
+	struct gateway *g = gateway_ref(e->trial->attempt.gateway);
+	struct gateway_result result = e->trial->result;
 	struct queue_time t = queue_now(q);
 
-	normalise(&e->result);
-	log_attempt(e, g);
-	gateway_finished(g, e->message.channel, &e->result, t);
-	mag_secret_free(&e->text);
-	mag_secret_free(&e->receipt_url);
+	trial_free(&e->trial);
+	normalise(&result);
+	log_attempt(e, g, &result);
+	gateway_finished(g, e->message.channel, &result, t);
 	q->n_flying--;
 	/* Whoever was answered knows who took it; that stays. */
 	if (!e->answered) {
 		memcpy(e->answer.gateway, g->name, sizeof e->answer.gateway);
-		memcpy(e->answer.provider_id, e->result.provider_id, sizeof e->answer.provider_id);
-		memcpy(e->answer.error, e->result.error, sizeof e->answer.error);
+		memcpy(e->answer.provider_id, result.provider_id, sizeof e->answer.provider_id);
+		memcpy(e->answer.error, result.error, sizeof e->answer.error);
 	}
 	for (size_t i = 0; i < e->route.n; i++)
-		if (e->route.entry[i].gateway == g && e->result.outcome != SMS_RETRYABLE)
+		if (e->route.entry[i].gateway == g && result.outcome != SMS_RETRYABLE)
 			e->route.entry[i].out = true;
-	e->attempt.gateway = NULL;
-	if (e->result.outcome == SMS_RETRYABLE || e->result.outcome == SMS_PERMANENT)
+	if (result.outcome == SMS_RETRYABLE || result.outcome == SMS_PERMANENT)
 		limits_return(&q->config->limits, e->message.to, e->charged);
 	else
-		item_note(e, g, e->result.provider_id);
-	e->unclear |= e->result.outcome == SMS_AMBIGUOUS;
-	if (e->result.outcome == SMS_ACCEPTED)
+		item_note(e, g, result.provider_id);
+	e->unclear |= result.outcome == SMS_AMBIGUOUS;
+	if (result.outcome == SMS_ACCEPTED)
 		item_accept(e, g, t);
 	else
 		item_move(e, READY);
 	gateway_free(&g);
 }
 
-/* Into e->text and e->subject. E-mails have files, messages to phones a table. */
-static int render(struct item *e, int64_t now)
+/* Text and subject. E-mails have files, messages to phones a table. */
+static int render(const struct item *e, struct trial *trial, int64_t now)
 {
 	const struct queue_config *c = e->queue->config;
 	const struct sms_message *m = &e->message;
 	int r = MAG_ENOTFOUND;
 
-	e->subject[0] = '\0';
 	if (strcmp(m->channel, "email") == 0 && m->template[0])
-		r = mail_template_render(c->templates, m, e->subject, &e->text);
-	return r == MAG_ENOTFOUND ? template_render(m, now, c->autofill, &e->text) : r;
+		r = mail_template_render(c->templates, m, trial->subject, &trial->text);
+	return r == MAG_ENOTFOUND ? template_render(m, now, c->autofill, &trial->text) : r;
 }
 
 static int launch(struct item *e, struct gateway *g, struct queue_time t)
 {
 	struct queue *q = e->queue;
-	struct attempt *a = &e->attempt;
-	int64_t left = e->deadline - t.ticks;
 	const struct queue_config *c = q->config;
-	int r = render(e, t.now_ms / 1000);
+	int64_t left = e->deadline - t.ticks;
+	struct trial *trial = trial_new(e, g);
+	struct attempt *a;
+	int r = trial ? render(e, trial, t.now_ms / 1000) : MAG_ENOMEM;
 
 	if (r == 0 && g->receipts == RECEIPTS_CALLBACK && c->receipt_url)
-		r = c->receipt_url(c->arg, g, e->message.id, &e->receipt_url);
-	if (r < 0)
+		r = c->receipt_url(c->arg, g, e->message.id, &trial->receipt_url);
+	if (r < 0) {
+		trial_free(&trial);
 		return r;
-	memset(a, 0, sizeof *a);
-	memset(&e->result, 0, sizeof e->result);
-	a->gateway = gateway_ref(g);
-	a->message = &e->message;
-	a->text = &e->text;
-	a->subject = e->subject;
-	a->receipt_url = e->receipt_url.len ? mag_secret_text(&e->receipt_url) : NULL;
+	}
+	a = &trial->attempt;
+	a->receipt_url = trial->receipt_url.len ? mag_secret_text(&trial->receipt_url) : NULL;
 	a->now_ms = t.now_ms;
 	a->timeout_ms = g->timeout * 1000 < left ? g->timeout * 1000 : left;
 	a->done = attempt_done;
-	a->arg = e;
+	e->trial = trial;
 	e->charged = t.ticks;
 	q->n_flying++;
 	item_move(e, FLYING);
@@ -212,7 +209,7 @@ void queue_settle(struct queue *q)
 
 	for (e = TAILQ_FIRST(&q->flying); e; e = next) {
 		next = TAILQ_NEXT(e, in_state);
-		if (e->result.outcome != SMS_NONE)
+		if (e->trial->result.outcome != SMS_NONE)
 			settle(e);
 	}
 }

@@ -1,5 +1,6 @@
 /* Watching: what became of the messages that gateways took. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "otpcore/base/err.h"
@@ -10,13 +11,18 @@
 
 void item_note(struct item *e, struct gateway *g, const char *provider_id)
 {
-	struct watch *w;
+	struct watch *w = e->watch;
 
 	/* No room: the oldest is the least likely to say anything. */
 	if (e->n_watches == WATCHES_MAX) {
-		gateway_free(&e->watch[0].gateway);
-		memmove(e->watch, e->watch + 1, sizeof e->watch - sizeof *e->watch);
+		gateway_free(&w[0].gateway);
+		memmove(w, w + 1, (WATCHES_MAX - 1) * sizeof *w);
 		e->n_watches--;
+	} else {
+		w = realloc(w, (e->n_watches + 1) * sizeof *w);
+		if (!w) /* nobody will hear of it: as if it had no receipts */
+			return;
+		e->watch = w;
 	}
 	w = &e->watch[e->n_watches++];
 	memset(w, 0, sizeof *w);

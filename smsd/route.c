@@ -1,4 +1,5 @@
 /* Routing: filter, order, go round. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "smsd/route.h"
@@ -68,7 +69,11 @@ void route_plan(
 {
 	struct route fresh = { 0 };
 
-	for (size_t i = 0; i < n && fresh.n < GATEWAYS_MAX; i++) {
+	for (size_t i = 0; i < n; i++)
+		fresh.n += serves(gateways[i], want);
+	fresh.entry = fresh.n ? calloc(fresh.n, sizeof *fresh.entry) : NULL;
+	fresh.n = 0;
+	for (size_t i = 0; i < n && fresh.entry; i++) {
 		if (!serves(gateways[i], want))
 			continue;
 		fresh.entry[fresh.n].gateway = gateway_ref(gateways[i]);
@@ -123,5 +128,7 @@ void route_clear(struct route *r)
 {
 	for (size_t i = 0; i < r->n; i++)
 		gateway_free(&r->entry[i].gateway);
+	free(r->entry);
+	r->entry = NULL;
 	r->n = r->next = 0;
 }

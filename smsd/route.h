@@ -21,12 +21,13 @@ struct route {
 	struct route_entry {
 		struct gateway *gateway; /* a reference */
 		bool out;                /* not to be asked again for this message */
-	} entry[GATEWAYS_MAX];
+	} * entry;
 };
 
 /* Begin a round: the gateways that can serve `want`, those that rest last, by
  * priority, equal priorities in an order drawn by weight. What an earlier round
- * ruled out (by name: the settings may have been read anew) stays out. */
+ * ruled out (by name: the settings may have been read anew) stays out. Without memory
+ * there is none. */
 void route_plan(
 	struct route *r, struct gateway *const *gateways, size_t n, const struct route_want *want);
 

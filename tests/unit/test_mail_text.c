@@ -125,7 +125,7 @@ static void test_values_are_filled_in(void **state)
 {
 	struct mail_templates *t = NULL;
 	struct sms_message m = { .template = "expired",
-		.args = "account=anna\nreason=\ndate=today" };
+		.args = (char[]){ "account=anna\nreason=\ndate=today" } };
 	char err[OPT_ERROR_MAX], subject[MAIL_SUBJECT_MAX];
 	struct mag_secret text = { 0 };
 
@@ -140,7 +140,7 @@ static void test_values_are_filled_in(void **state)
 	assert_int_equal(mail_template_render(NULL, &m, subject, &text), MAG_ENOTFOUND);
 	/* What sms_message_take lets in, but once more: */
 	strcpy(m.template, "expired");
-	strcpy(m.args, "account=x\rBcc: y");
+	m.args = (char[]){ "account=x\rBcc: y" };
 	assert_int_equal(mail_template_render(t, &m, subject, &text), MAG_EINVAL);
 	mag_secret_free(&text);
 	mail_templates_free(&t);
