@@ -57,7 +57,15 @@ static int served(const struct cli *c)
 	switch (c->result.error) {
 	case 0:
 		return CLI_DONE;
+	case MAG_EDOWN: /* the word of a relay */
+		return cli_fail(c, CLI_UNREACHABLE, "broker-unavailable",
+			"This host is a relay, and none of its auth hosts answers.");
 	case MAG_EPERM:
+		if (c->settings && c->settings->n_upstreams)
+			return cli_fail(c, CLI_REFUSED, "not-allowed",
+				"This host is a relay, and that is not done from here, or not for "
+				"this account. Do it on an auth host: %s",
+				c->settings->upstream);
 		/* The broker tells strangers nothing; for the own account it means this. */
 		if (mag_streq(c->program, "magotp"))
 			return cli_fail(c, CLI_REFUSED, "account-unknown",

@@ -90,6 +90,12 @@ static void check_gateways(struct doctor *d, const struct wire_gateway_list_rep 
 	}
 }
 
+/* Its auth hosts have what a relay has not: store, key, gateways. */
+static bool is_relay(const struct doctor *d)
+{
+	return d->c->settings && d->c->settings->n_upstreams > 0;
+}
+
 static void check_smsd(struct doctor *d)
 {
 	static struct wire_gateway_list_rep p;
@@ -98,6 +104,8 @@ static void check_smsd(struct doctor *d)
 	char text[300];
 	int r;
 
+	if (is_relay(d))
+		return;
 	memset(&p, 0, sizeof p);
 	client.socket = d->c->settings && *d->c->settings->smsd_socket ? d->c->settings->smsd_socket
 								       : SMSD_SOCKET;
@@ -157,6 +165,8 @@ static void check_master_key(struct doctor *d)
 	const char *key = d->c->settings->master_key;
 	char text[700];
 
+	if (is_relay(d))
+		return;
 	if (!mag_has_prefix(key, "file:")) {
 		doctor_ok(d, "master-key", "from %.*s", (int)strcspn(key, ":"), key);
 		return;
@@ -177,7 +187,7 @@ static void check_store(struct doctor *d)
 	char text[700];
 	struct stat st;
 
-	if (!mag_has_prefix(url, "sqlite:"))
+	if (is_relay(d) || !mag_has_prefix(url, "sqlite:"))
 		return;
 	url += strlen("sqlite:");
 	if (stat(url, &st)) {
@@ -188,6 +198,25 @@ static void check_store(struct doctor *d)
 		error(d, "store", "chmod 600 on it", text);
 	} else {
 		doctor_ok(d, "store", "%s is private", url);
+	}
+}
+
+static void check_identity(struct doctor *d)
+{
+	const char *path = d->c->settings->identity;
+	char text[700];
+	struct stat st;
+
+	if (!is_relay(d))
+		return;
+	if (stat(path, &st)) {
+		snprintf(text, sizeof text, "%s: %s", path, strerror(errno));
+		error(d, "identity", errno == ENOENT ? "magotpctl host enroll" : NULL, text);
+	} else if (st.st_mode & 077) {
+		snprintf(text, sizeof text, "%s can be read or written by others", path);
+		error(d, "identity", "magotpctl host revoke, then add, on an auth host", text);
+	} else {
+		doctor_ok(d, "identity", "%s is private", path);
 	}
 }
 
@@ -301,6 +330,7 @@ const struct doctor_check doctor_host[] = {
 	{ "clock", check_clock },
 	{ "master-key", check_master_key },
 	{ "store", check_store },
+	{ "identity", check_identity },
 	{ "socket", check_sockets },
 	{ "module", check_module },
 	{ "groups", check_groups },
