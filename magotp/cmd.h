@@ -43,7 +43,8 @@ int cmd_certificate_delete(struct cli *c);
 int cmd_setup(struct cli *c);
 int cmd_migrate(struct cli *c);
 /* otpcored with these arguments (at most five, then NULL); `refusal` is said if it fails. */
-int cmd_run_otpcored(struct cli *c, const char *const *args, const char *refusal);
+int cmd_run_otpcored(
+	struct cli *c, const char *const *args, const char *id, const char *refusal);
 int cmd_host_add(struct cli *c);
 int cmd_host_list(struct cli *c);
 int cmd_host_revoke(struct cli *c);
@@ -89,6 +90,9 @@ int cmd_confirm(struct cli *c);
 int cmd_report(struct cli *c);
 int cmd_doctor(struct cli *c);
 int cmd_try(struct cli *c);
+int cmd_audit_list(struct cli *c);
+int cmd_audit_verify(struct cli *c);
+int cmd_audit_export(struct cli *c);
 int cmd_session_list(struct cli *c);
 int cmd_session_end(struct cli *c);
 int cmd_metrics(struct cli *c);

@@ -180,6 +180,7 @@ int cmd_host_enroll(struct cli *c)
 	if (r == CLI_DONE && as_input(&code))
 		r = cli_fail(c, CLI_REFUSED, "failed", "The code cannot be handed over.");
 	mag_secret_free(&code);
-	return r == CLI_DONE ? cmd_run_otpcored(c, args, "This host was not enrolled; see above.")
+	return r == CLI_DONE ? cmd_run_otpcored(
+				       c, args, "failed", "This host was not enrolled; see above.")
 			     : r;
 }

@@ -19,8 +19,7 @@ static const char *conf_file(const struct cli *c)
 	return c->config ? c->config : MAGOTP_CONF;
 }
 
-/* otpcored does it, in this terminal. */
-int cmd_run_otpcored(struct cli *c, const char *const *args, const char *refusal)
+int cmd_run_otpcored(struct cli *c, const char *const *args, const char *id, const char *refusal)
 {
 	char path[600];
 	const char *argv[9] = { path };
@@ -38,7 +37,7 @@ int cmd_run_otpcored(struct cli *c, const char *const *args, const char *refusal
 			SBINDIR);
 	if (cli_spawn((char *const *)argv, &status))
 		return cli_fail(c, CLI_REFUSED, "failed", "%s cannot be run.", path);
-	return status ? cli_fail(c, CLI_REFUSED, "setup", "%s", refusal) : CLI_DONE;
+	return status ? cli_fail(c, CLI_REFUSED, id, "%s", refusal) : CLI_DONE;
 }
 
 /* Key and store. Exit code; what was made is told by otpcored. */
@@ -46,7 +45,7 @@ static int make_store(struct cli *c)
 {
 	const char *args[] = { "--setup", NULL };
 
-	return cmd_run_otpcored(c, args, "Nothing was overwritten; see above.");
+	return cmd_run_otpcored(c, args, "setup", "Nothing was overwritten; see above.");
 }
 
 int cmd_migrate(struct cli *c)
@@ -56,7 +55,7 @@ int cmd_migrate(struct cli *c)
 
 	if (!to)
 		return cli_usage(c, "--to is missing: sqlite:/PATH or postgresql://HOST/DATABASE");
-	return cmd_run_otpcored(c, args, "Nothing was switched; see above.");
+	return cmd_run_otpcored(c, args, "setup", "Nothing was switched; see above.");
 }
 
 /* A small file that is not there yet. 0 or -1 (errno). */

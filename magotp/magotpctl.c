@@ -186,6 +186,11 @@ static const struct cli_opt certificate_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt audit_opts[] = {
+	{ "--last", "N", "so many, from the end; 50 unless said" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct cli_opt migrate_opts[] = {
 	{ "--to", "URL", "the new store: sqlite:/PATH or postgresql://HOST/DATABASE" },
 	{ NULL, NULL, NULL },
@@ -390,6 +395,17 @@ static const struct verb verbs[] = {
 		"  magotpctl report --html credentials.html\n"
 		"  magotpctl report --would-refuse sshd\n",
 		cmd_report },
+	{ "audit", NULL, "list", "[USER] [--last N]", 0, 1, false, audit_opts,
+		"What was decided last, of everybody or of one account; as root",
+		"  magotpctl audit list\n"
+		"  magotpctl audit list alice --last 200 --json\n",
+		cmd_audit_list },
+	{ "audit", NULL, "verify", "", 0, 0, false, NULL,
+		"Is the audit log what was written: nothing changed, left out, cut off?",
+		"  magotpctl audit verify\n", cmd_audit_verify },
+	{ "audit", NULL, "export", "", 0, 0, false, NULL,
+		"Every record as a JSON object on a line of its own",
+		"  magotpctl audit export > audit.jsonl\n", cmd_audit_export },
 	{ "session", NULL, "list", "[USER]", 0, 1, false, NULL,
 		"List who is logged in, with which strength",
 		"  magotpctl session list\n"

@@ -1,47 +1,82 @@
 /* One line per decision: who, where, what. Never a code, a number or a key. */
-#include "otpcore/broker/parts.h"
+#include "otpcore/broker/audit_log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/parts.h"
 
-static const char *text_of(const struct request *r, enum wire_type type, const char *ticket)
+/* One word of a record: names have no blanks, and what only looks like a record's next
+ * word is none. */
+struct word {
+	char text[257];
+};
+
+static struct word word(const char *s)
+{
+	struct word w;
+
+	mag_clean(w.text, sizeof w.text, s && *s ? s : "-");
+	for (char *p = w.text; *p; p++)
+		if (*p == ' ' || *p == '=')
+			*p = '?';
+	return w;
+}
+
+static struct word word_of(const struct request *r, enum wire_type type, const char *ticket)
 {
 	const char *s = wire_text_of_type(r->message->request, r->body, type);
 
-	if (!s && r->has_ticket)
-		s = ticket;
-	return s && *s ? s : "-";
+	return word(!s && r->has_ticket ? ticket : s);
 }
 
 /* Where the login comes from: from the ticket, or, before there is one, as the
  * service says. */
-static const char *from_of(const struct request *r)
+static struct word from_of(const struct request *r)
 {
 	const struct wire_begin_req *begin = r->body;
 
 	if (r->has_ticket && *r->ticket.rhost)
-		return r->ticket.rhost;
-	return r->message->id == WIRE_MSG_BEGIN && *begin->rhost ? begin->rhost : "-";
+		return word(r->ticket.rhost);
+	return word(r->message->id == WIRE_MSG_BEGIN ? begin->rhost : NULL);
 }
 
-void audit(const struct request *r)
+/* Questions that decide nothing. */
+static bool idle_question(const struct request *r)
 {
-	enum mag_log_level level = MAG_LOG_NOTICE;
+	static const uint16_t questions[] = { WIRE_MSG_PING, WIRE_MSG_STATUS, WIRE_MSG_STATS };
+
+	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+		if (r->message->id == questions[i])
+			return r->result.error == 0;
+	return false;
+}
+
+void audit(struct request *r)
+{
+	char text[1024];
+	int n;
 
 	if (!r->message || r->look) /* a question to the relay comes first */
 		return;
-	/* Questions that decide nothing fill no log. */
-	if (r->result.error == 0 &&
-		(r->message->id == WIRE_MSG_PING || r->message->id == WIRE_MSG_STATUS ||
-			r->message->id == WIRE_MSG_STATS))
-		level = MAG_LOG_DEBUG;
-	mag_log(level, "%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 "%s%s %s%s%s",
-		r->message->name, text_of(r, WIRE_ACCOUNT, r->ticket.user),
-		text_of(r, WIRE_SERVICE, r->ticket.service), from_of(r), r->peer.uid, r->peer.pid,
-		r->through ? " host=" : "", r->through ? r->host : "",
+	n = snprintf(text, sizeof text,
+		"%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 "%s%s %s%s%s",
+		r->message->name, word_of(r, WIRE_ACCOUNT, r->ticket.user).text,
+		word_of(r, WIRE_SERVICE, r->ticket.service).text, from_of(r).text, r->peer.uid,
+		r->peer.pid, r->through ? " host=" : "", r->through ? r->host : "",
 		r->result.error ? "error: " : "",
 		r->result.error ? mag_strerror(r->result.error) : verdict_id(r->result.verdict),
 		r->result.seconds ? " (wait)" : "");
+	if (idle_question(r)) {
+		mag_log(MAG_LOG_DEBUG, "%s", text);
+		return;
+	}
+	mag_log(MAG_LOG_NOTICE, "%s", text);
+	if (n > 0 && r->broker->audit && audit_log_write(r->broker->audit, text)) {
+		request_reset(r);
+		request_error(r, MAG_ESTORE);
+	}
 }

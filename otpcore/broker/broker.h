@@ -27,6 +27,7 @@ struct ticker;            /* tick.c */
 struct dispatch;          /* dispatch.c */
 struct fates;             /* fate.c */
 struct decoys;            /* decoy.c */
+struct audit_log;         /* audit_log.c */
 struct twins;             /* twin.c */
 struct elevations;        /* elevation.c */
 struct mails;             /* mail.c */
@@ -52,6 +53,7 @@ struct broker {
 	struct dispatch *dispatch;
 	struct fates *fates;
 	struct decoys *decoys;
+	struct audit_log *audit; /* NULL: none */
 	struct pace pace;
 	struct twins *twins;
 	struct elevations *elevations;

@@ -14,6 +14,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/helper.h"
 #include "otpcore/broker/trust.h"
 #include "otpcore/engine/crypto.h"
@@ -24,7 +25,7 @@ struct arguments {
 	const char *config;  /* NULL: the usual place */
 	const char *migrate; /* to this url, and end */
 	const char *enroll, *upstream;
-	bool foreground, check, setup, debug;
+	bool foreground, check, setup, audit_verify, debug;
 };
 
 static void help(void)
@@ -42,6 +43,7 @@ static void help(void)
 	      "  --migrate-to URL copy the store to another one (sqlite:, postgresql:)\n"
 	      "  --enroll CODE    make this host a relay; - reads CODE from stdin\n"
 	      "  --upstream HOST  the auth host that enrols it, if magotp.conf names none\n"
+	      "  --audit-verify   say whether the audit log is what was written\n"
 	      "  --debug          log more\n"
 #ifdef MAG_FAULT
 	      "  --fault SPEC     fail on purpose (tests)\n"
@@ -66,6 +68,7 @@ enum {
 	MIGRATE,
 	ENROLL,
 	UPSTREAM,
+	VERIFY,
 	DEBUG,
 	FAULTS,
 	HELP,
@@ -79,6 +82,7 @@ static const struct option longs[] = {
 	{ "migrate-to", required_argument, NULL, MIGRATE },
 	{ "enroll", required_argument, NULL, ENROLL },
 	{ "upstream", required_argument, NULL, UPSTREAM },
+	{ "audit-verify", no_argument, NULL, VERIFY },
 	{ "debug", no_argument, NULL, DEBUG },
 #ifdef MAG_FAULT
 	{ "fault", required_argument, NULL, FAULTS },
@@ -115,6 +119,9 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 			break;
 		case UPSTREAM:
 			a_r->upstream = optarg;
+			break;
+		case VERIFY:
+			a_r->audit_verify = true;
 			break;
 		case DEBUG:
 			a_r->debug = true;
@@ -236,28 +243,46 @@ static int complain_key(int r, const char *source)
 	return r;
 }
 
-/* Everything that needs the rights of the start, then without them the rest. */
-static int open_all(struct broker *b, int *fd_r, bool *made_r)
+static int open_key(struct broker *b)
 {
-	char err[STORE_ERROR_MAX] = "";
 	int r = crypto_set_properties(b->settings->crypto);
 
 	if (!r)
 		r = keyring_open(b->settings->master_key, &b->keyring);
+	return r ? complain_key(r, b->settings->master_key) : 0;
+}
+
+/* As the user that otpcored is, from here on. */
+static int open_store(struct broker *b)
+{
+	char err[STORE_ERROR_MAX] = "";
+	int r = priv_drop(b->settings->user);
+
 	if (r)
-		return complain_key(r, b->settings->master_key);
+		return complain(r, "giving up root's rights");
+	r = store_open(b->settings->url, &b->store, err);
+	return r ? complain(r, *err ? err : b->settings->url) : 0;
+}
+
+/* Everything that needs the rights of the start, then without them the rest. */
+static int open_all(struct broker *b, int *fd_r, bool *made_r)
+{
+	int r = open_key(b);
+
+	if (r)
+		return r;
 	r = listen_open(b->settings->socket, fd_r, made_r);
 	if (r)
 		return complain(r, b->settings->socket);
 	r = remotes_listen(b->settings, &b->remote_fd);
 	if (r)
 		return complain(r, b->settings->listen);
-	r = priv_drop(b->settings->user);
+	r = open_store(b);
 	if (r)
-		return complain(r, "giving up root's rights");
-	r = store_open(b->settings->url, &b->store, err);
+		return r;
+	r = audit_log_open(b, &b->audit);
 	if (r)
-		return complain(r, *err ? err : b->settings->url);
+		return complain(r, b->settings->audit_file);
 	number_warm_up();
 	(void)trust_load(b); /* without, no certificate counts */
 	return 0;
@@ -294,6 +319,7 @@ static int serve(struct broker *b, const struct arguments *a)
 	 * removed any more because its directory is root's: the next start will. */
 	if (made)
 		(void)unlink(b->settings->socket);
+	audit_log_close(&b->audit);
 	store_close(&b->store);
 	keyring_free(&b->keyring);
 	certificate_trust_free(&b->trust);
@@ -337,6 +363,21 @@ static int serve_relay(struct broker *b, const struct arguments *a)
 	return r;
 }
 
+static int verify(struct broker *b, const struct arguments *a)
+{
+	int r = know_host(b, a->config);
+
+	if (!r)
+		r = open_key(b);
+	if (!r)
+		r = open_store(b);
+	if (!r)
+		r = audit_verify_run(b);
+	store_close(&b->store);
+	keyring_free(&b->keyring);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { 0 };
@@ -361,6 +402,8 @@ int main(int argc, char **argv)
 		r = enroll_run(b.settings, a.enroll, a.upstream);
 	else if (a.migrate)
 		r = migrate_run(b.settings, a.migrate);
+	else if (a.audit_verify)
+		r = verify(&b, &a);
 	else if (b.settings->n_upstreams)
 		r = serve_relay(&b, &a);
 	else

@@ -199,8 +199,9 @@ void sweeper_free(struct sweeper **s);
 /* A page of numbers; a relay answers it without a tick. */
 void broker_stats(const struct broker *b, uint32_t after, struct wire_stats_rep *rep);
 
-/* ---- audit.c: one line per decision ---- */
-void audit(const struct request *r);
+/* ---- audit.c: one line per decision, before it is told ----
+ * A request that cannot be written down ends in MAG_ESTORE. */
+void audit(struct request *r);
 
 /* overdue.c: what `enable --confirm` put in and nobody confirmed in time goes back; as
  * root, before anything listens. config: the file that was named, or NULL. */

@@ -88,6 +88,8 @@ static int landlock(const struct settings *s)
 	if (fd < 0)
 		return MAG_ESYS;
 	r = allow(fd, store, FS_STORE & rules.fs);
+	if (!r && !mag_streq(s->audit_file, "none"))
+		r = allow(fd, s->audit_file, FS_STORE & rules.fs);
 	if (!r)
 		r = allow(fd, s->socket, LANDLOCK_ACCESS_FS_REMOVE_FILE);
 	if (!r && syscall(SYS_landlock_restrict_self, fd, 0))

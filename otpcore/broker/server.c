@@ -12,6 +12,7 @@
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
+#include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/trust.h"
 #include "otpcore/broker/twin.h"
@@ -92,6 +93,8 @@ int server_reload(struct broker *b, char err[OPT_ERROR_MAX])
 		mag_log(MAG_LOG_NOTICE, "settings were read again");
 		opt_each(fresh->tree, NULL, NULL, say_unserved, NULL);
 	}
+	if (b->audit)
+		audit_log_head(b->audit);
 	tell_manager("READY=1");
 	return r;
 }
@@ -198,6 +201,8 @@ static int server_open(struct broker *b, int fd, int helper)
 		r = passwords_new(b, helper, &b->passwords);
 	if (!r)
 		r = sweeper_new(b, &b->sweeper);
+	if (!r && b->audit)
+		r = audit_log_start(b->audit);
 	if (!r)
 		r = remotes_new(b, b->remote_fd, &b->remotes);
 	if (!r)
@@ -249,6 +254,8 @@ int server_run(struct broker *b, int fd, int helper)
 	for (size_t i = 0; i < 4; i++)
 		if (events[i])
 			event_free(events[i]);
+	if (b->audit)
+		audit_log_stop(b->audit);
 	if (b->base)
 		event_base_free(b->base);
 	return r;

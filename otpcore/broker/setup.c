@@ -86,7 +86,11 @@ int setup_run(const struct settings *s)
 		say("kept", s->master_key);
 	else if ((r = make_key(key)))
 		return r;
-	if ((db && (r = make_directory(db, uid, gid))) || (r = priv_drop(s->user)))
+	if (db && (r = make_directory(db, uid, gid)))
+		return r;
+	if (*s->audit_file == '/' && (r = make_directory(s->audit_file, uid, gid)))
+		return r;
+	if ((r = priv_drop(s->user)))
 		return r;
 	if ((r = store_create(s->url, err))) {
 		fprintf(stderr, "otpcored: %s\n", *err ? err : mag_strerror(r));

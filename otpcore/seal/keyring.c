@@ -25,6 +25,7 @@ static const char *const label_pepper[PEPPER_N] = {
 	[PEPPER_CHAIN] = "magotp pepper chain 1",
 	[PEPPER_SOURCE] = "magotp pepper source 1",
 	[PEPPER_DECOY] = "magotp pepper decoy 1",
+	[PEPPER_AUDIT] = "magotp pepper audit 1",
 };
 
 static int derive(

@@ -18,6 +18,7 @@ enum pepper {
 	PEPPER_CHAIN,  /* what makes two tries the same login */
 	PEPPER_SOURCE, /* throttle subjects made of addresses */
 	PEPPER_DECOY,  /* made-up but stable phones of unknown accounts */
+	PEPPER_AUDIT,  /* heads of the audit log */
 	PEPPER_N
 };
 

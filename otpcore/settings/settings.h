@@ -57,6 +57,8 @@ struct settings {
 	int on_revoke; /* enum on_revoke */
 	/* [policy] */
 	char factors[128], help[128], language[17];
+	/* [audit] */
+	char audit_file[256];
 	/* [smsd] */
 	char smsd_socket[108];
 	/* [mail] */

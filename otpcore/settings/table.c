@@ -195,6 +195,12 @@ static const struct opt application_opts[] = {
 	{ 0 },
 };
 
+static const struct opt audit_opts[] = {
+	{ "file", OPT_TEXT, LOCALSTATEDIR "/lib/magotp/audit.log", 0, 0, NULL, AT(audit_file),
+		"every decision, as a chain that shows changes; none: no such file" },
+	{ 0 },
+};
+
 static const struct opt smsd_opts[] = {
 	{ "socket", OPT_TEXT, RUNDIR "/magotp-smsd/smsd.sock", 0, 0, NULL, AT(smsd_socket),
 		"the socket of magotp-smsd" },
@@ -234,6 +240,7 @@ static const struct opt_section sections[] = {
 	{ "service", 1, service_opts, "what holds for one PAM service; * for all others" },
 	{ "profile", 1, profile_opts, "a name of your own for a strength" },
 	{ "application", 1, application_opts, "an application with terms of its own" },
+	{ "audit", 0, audit_opts, "what is written down of all that is decided" },
 	{ "smsd", 0, smsd_opts, "how messages get to the gateways" },
 	{ "mail", 0, mail_opts, "e-mails" },
 	{ "certificates", 0, certificates_opts, "certificates" },

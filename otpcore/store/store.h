@@ -300,6 +300,14 @@ struct store_overview {
 };
 int store_overview(struct store *s, int64_t now, struct store_overview *o_r);
 
+/* The last signed head of a broker's audit log; n 0: there is none. */
+struct store_audit_head {
+	int64_t n, at;
+	unsigned char hash[32];
+};
+int store_set_audit_head(struct store *s, const char *host, const struct store_audit_head *h);
+int store_audit_head(struct store *s, const char *host, struct store_audit_head *h_r);
+
 /* ---- for the calendar, outside ticks; a fn must not use the store ---- */
 typedef int store_name_fn(const char *name, void *arg);
 typedef int store_mail_fn(const struct mail *row, const char *account, void *arg);

@@ -192,11 +192,31 @@ static void test_the_store_in_numbers(void **state)
 	assert_int_equal(o.bare, 0);
 }
 
+/* ---- the heads of audit logs ---- */
+
+static void threat_34_a_head_never_goes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct store_audit_head head = { .n = 7, .at = NOW, .hash = { 1, 2, 3 } }, got;
+
+	assert_int_equal(store_audit_head(f->s, "web1", &got), 0);
+	assert_int_equal(got.n, 0);
+	assert_int_equal(store_set_audit_head(f->s, "web1", &head), 0);
+	head.n = 6;
+	assert_int_equal(store_set_audit_head(f->s, "web1", &head), 0);
+	assert_int_equal(store_audit_head(f->s, "web1", &got), 0);
+	assert_int_equal(got.n, 7);
+	assert_memory_equal(got.hash, head.hash, sizeof got.hash);
+	assert_int_equal(store_audit_head(f->s, "web2", &got), 0);
+	assert_int_equal(got.n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_live_sessions_in_pages),
 		BOTH(test_what_was_observed_is_counted),
+		BOTH(threat_34_a_head_never_goes_back),
 		BOTH(test_the_store_in_numbers),
 	};
 

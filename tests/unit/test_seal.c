@@ -306,6 +306,7 @@ static void test_peppers_are_fixed_and_differ(void **state)
 		[PEPPER_SOURCE] =
 			"b2c73a1f961b9b2ec2ea46ba55c691fa84e2eb10d771eab5cb725f26f2b577f7",
 		[PEPPER_DECOY] = "1ed1983f6cb14bb715046da6994a45a7a51d6f52338b9c4cf72529fe3e734fc2",
+		[PEPPER_AUDIT] = "eafa1eac02ec5e127b6b467176a1c9ce17ac425328aa38df925dc8a12a7b0c2c",
 	};
 	unsigned char hash[HASH_LEN];
 	char hex[2 * HASH_LEN + 1];

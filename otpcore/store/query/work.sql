@@ -97,6 +97,14 @@ ON CONFLICT (service, account, reason) DO UPDATE SET rhost = excluded.rhost,
 --: purge_observed i
 DELETE FROM observed WHERE last_at < $1;
 
+-- $1 host, $2 record, $3 its hash, $4 now. Never back.
+--: set_audit_head tibi
+INSERT INTO audit_head (host, n, hash, at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (host) DO UPDATE SET n = excluded.n, hash = excluded.hash, at = excluded.at
+	WHERE excluded.n >= audit_head.n;
+--: audit_head t
+SELECT n, hash, at FROM audit_head WHERE host = $1;
+
 -- ---- a whole store into another ----
 -- After subject $1, kind $2, period $3; $4 limit.
 --: page_counters iiii

@@ -89,6 +89,14 @@ CREATE TABLE observed (
 	PRIMARY KEY (service, account, reason)
 ) /*sqlite: STRICT*/;
 
+-- The last head of each broker's audit log that was signed.
+CREATE TABLE audit_head (
+	host TEXT PRIMARY KEY NOT NULL,
+	n BIGINT NOT NULL,
+	hash BYTEA NOT NULL,
+	at BIGINT NOT NULL
+) /*sqlite: STRICT*/;
+
 -- K6: orders with a number of prepaid seats; each key takes one.
 CREATE TABLE seats (
 	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),

@@ -1,0 +1,200 @@
+"""The audit log (security.md 34): every decision is in it before it is told, and whoever
+edits, removes, reorders or cuts it is found out."""
+
+import glob
+import hashlib
+import json
+import pathlib
+import signal
+
+import pytest
+
+from house import wrong
+from peers import wait_for
+
+
+def log_of(house):
+    return pathlib.Path(house.sections["audit"]["file"])
+
+
+def verify(house):
+    return house.run("otpcored", "--config", house.conf_file, "--audit-verify", check=False)
+
+
+def lines(house):
+    return log_of(house).read_text().splitlines(keepends=True)
+
+
+@pytest.fixture
+def written(house):
+    """A log of some logins, ended and signed."""
+    house.start()
+    house.account("anna")
+    number = house.phone("anna")
+    for _ in range(3):
+        login = house.login("anna")
+        login.send()
+        login.verify(house.code(number))
+    house.stop("broker")
+    return house
+
+
+def test_every_decision_is_a_record(written):
+    text = "".join(lines(written))
+    assert text.count(" begin account=anna service=sshd ") == 3
+    assert text.count(" verify account=anna service=sshd ") == 3
+    assert " head host=" in lines(written)[-1]
+    mode = log_of(written).stat().st_mode & 0o777
+    assert mode == 0o600
+    done = verify(written)
+    assert done.returncode == 0, done.stderr
+    assert "sound: records 1 to %d" % len(lines(written)) in done.stderr
+
+
+def test_threat_20_no_code_and_no_number_stands_in_it(house):
+    house.start()
+    house.account("anna")
+    number = house.phone("anna")
+    login = house.login("anna")
+    login.send()
+    code = house.code(number)
+    login.verify(wrong(code))
+    login.verify(code)
+    house.stop("broker")
+    text = log_of(house).read_text()
+    for secret in (code, wrong(code), number, number.lstrip("+"), login.txn.hex()):
+        assert secret not in text
+
+
+def edit(all_lines):
+    all_lines[4] = all_lines[4].replace("anna", "bert")
+
+
+def delete(all_lines):
+    del all_lines[3]
+
+
+def reorder(all_lines):
+    all_lines[2], all_lines[3] = all_lines[3], all_lines[2]
+
+
+def insert(all_lines):
+    all_lines.insert(3, all_lines[3])
+
+
+def truncate(all_lines):
+    del all_lines[-2:]
+
+
+def cut_in_the_middle(all_lines):
+    all_lines[-1] = all_lines[-1][:40]
+
+
+def empty(all_lines):
+    del all_lines[:]
+
+
+FAULTS = {edit: "was changed", delete: "left out", reorder: "left out", insert: "left out",
+          truncate: "the end was cut off", cut_in_the_middle: "the last record is cut",
+          empty: "the end was cut off"}
+
+
+def test_threat_34_edit_delete_reorder_and_truncate_are_found(written):
+    whole = lines(written)
+    for fault, says in FAULTS.items():
+        spoilt = list(whole)
+        fault(spoilt)
+        log_of(written).write_text("".join(spoilt))
+        done = verify(written)
+        assert done.returncode != 0 and says in done.stderr, (fault.__name__, done.stderr)
+    log_of(written).unlink()
+    assert verify(written).returncode != 0
+    log_of(written).write_text("".join(whole))
+    assert verify(written).returncode == 0
+
+
+def chain(texts):
+    """A log that follows, made by somebody without the key."""
+    before, out = bytes(32), []
+    for n, (time, text) in enumerate(texts, 1):
+        before = hashlib.sha256(before + f"{n} {time} {text}".encode()).digest()
+        out.append(f"{n} {time} {before.hex()} {text}\n")
+    return out
+
+
+def test_threat_34_a_log_made_anew_has_no_head_that_is_signed(written):
+    old = [line.rstrip("\n").split(" ", 3) for line in lines(written)]
+    new = chain([(time, text.replace("anna", "bert")) for _, time, _, text in old])
+    log_of(written).write_text("".join(new))
+    done = verify(written)
+    assert done.returncode != 0 and "not signed with the key" in done.stderr
+    # Without its heads it follows, but the store remembers another.
+    new = chain([(time, text) for _, time, _, text in old if not text.startswith("head ")]
+                + [(old[-1][1], "begin account=x service=y from=- peer=0/1 ok")] * 9)
+    log_of(written).write_text("".join(new))
+    done = verify(written)
+    assert done.returncode != 0 and "another than the store remembers" in done.stderr
+
+
+def test_a_broker_that_was_killed_goes_on_in_the_same_chain(house):
+    house.start()
+    house.account("anna")
+    house.stop_hard("broker")
+    with open(log_of(house), "a") as f:
+        f.write("17 2026-")  # what the last write left
+    house.start_broker()
+    house.account("bert")
+    house.stop("broker")
+    done = verify(house)
+    assert done.returncode == 0, done.stderr
+    assert "17 2026-\n" not in log_of(house).read_text()
+
+
+def test_threat_35_what_cannot_be_written_down_is_not_told(house):
+    """The disk of the log fails for two records: who would be let in is not, and is when
+    it is written again, with the same answer."""
+    house.start_smsd()
+    house.start_broker()
+    house.account("anna")
+    number = house.phone("anna")
+    house.stop("broker")
+    house.start_broker(fault="audit.write:fail:3")
+    login = house.login("anna")
+    login.send()
+    code = house.code(number)
+    result, _ = login.verify(code)
+    assert result.error and result.verdict != "ok"
+    assert "nothing can be written" in house.log()
+    result, reply = login.verify(code, seq=login.seq)  # the module asks again
+    assert result.verdict == "ok" and reply["strength"] == "phone-otp"
+    house.stop("broker")
+    assert verify(house).returncode == 0
+
+
+def test_a_large_log_is_begun_anew_and_goes_on(house):
+    house.start_smsd()
+    house.start_broker(fault="audit.full:fail:1")
+    house.account("anna")
+    house.processes["broker"].send_signal(signal.SIGHUP)
+    first = wait_for("a second file", lambda: glob.glob(str(log_of(house)) + ".0*"))[0]
+    house.stop("broker")
+    house.start_broker()  # where there is only a new, empty file
+    house.account("bert")
+    house.stop("broker")
+    done = verify(house)
+    assert done.returncode == 0 and "sound: records 1 to" in done.stderr, done.stderr
+    assert "account=anna" in pathlib.Path(first).read_text()
+    pathlib.Path(first).unlink()
+    done = verify(house)
+    assert done.returncode == 0 and "older files were removed" in done.stderr
+
+
+def test_list_and_export(written):
+    run = lambda *args: written.run("magotpctl", "--config", written.conf_file, *args)
+    rows = json.loads(run("audit", "list", "anna", "--last", "2", "--json").stdout)
+    assert [row["event"] for row in rows] == ["send", "verify"]
+    assert rows[-1]["result"] == "ok" and rows[-1]["service"] == "sshd"
+    records = [json.loads(line) for line in run("audit", "export").stdout.splitlines()]
+    assert len(records) == len(lines(written))
+    assert [r["record"] for r in records] == list(range(1, len(records) + 1))
+    assert json.loads(run("audit", "verify", "--json").stdout) == {"sound": True}
