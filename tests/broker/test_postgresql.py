@@ -36,7 +36,7 @@ def house(house, server):
 def test_the_store_is_in_the_server(house, server):
     assert house.ok("ping")["store"] == "postgresql"
     assert server.sql("SELECT name FROM account") == "anna"
-    assert not os.path.exists(os.path.join(house.dir, "db"))
+    assert not os.path.exists(os.path.join(house.dir, "db", "otpcore.db"))
 
 
 def test_L1_a_login_and_P4_once(house):
