@@ -2,7 +2,10 @@
  * verdict, refund), in ticks of 1 and 32 requests, beside bare SQLite updates of
  * one row each over a table of the same size, in rounds that alternate.
  *
- *   store_bench [accounts [seconds per figure [rounds]]] */
+ *   store_bench [accounts [seconds per figure [rounds [postgresql url]]]]
+ *
+ * With a url: the store in that (empty) database on its one connection, beside 16 bare
+ * connections that update one row each, and 16 that say all that a login says. */
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -11,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/pg_bare.h"
 #include "otpcore/base/err.h"
 #include "otpcore/store/store.h"
 
@@ -18,6 +22,7 @@
 #define DAY_NUMBER  (NOW / 86400)
 #define HOUR_NUMBER (NOW / 3600)
 #define PER_TICK    32
+#define TICK_MAX    128
 #define ROUNDS_MAX  64
 
 struct bench {
@@ -25,7 +30,7 @@ struct bench {
 	sqlite3 *bare;
 	long accounts;
 	double seconds;
-	long picked[PER_TICK]; /* the accounts of this tick */
+	long picked[TICK_MAX]; /* the accounts of this tick */
 	bool making;           /* not logins, but the accounts themselves */
 	int r;
 };
@@ -310,6 +315,32 @@ static int prepare(struct bench *b, const char *dir)
 	return r == 0 ? fill_bare(b, path) : r;
 }
 
+/* ---- PostgreSQL ---- */
+
+static int report_pg(struct bench *b, const char *url, int rounds)
+{
+	static const enum pg_bare kinds[] = { PG_BARE_UPDATE, PG_BARE_LOGIN };
+	static const char *const names[] = { "update", "login" };
+	char err[STORE_ERROR_MAX] = "";
+	int r = store_create(url, err);
+
+	if (r == 0)
+		r = store_open(url, &b->store, err);
+	if (r == 0)
+		r = fill_store(b);
+	for (int i = 0; r == 0 && i < rounds; i++) {
+		for (size_t n = 1; n <= 128; n = n == 1 ? PER_TICK : n * 4)
+			printf("pg store %zu %.0f\n", n, store_rate(b, n));
+		for (size_t k = 0; k < 2; k++)
+			printf("pg %s 16 %.0f\n", names[k],
+				pg_bare_rate(url, kinds[k], 16, b->seconds));
+		fflush(stdout);
+	}
+	if (r != 0)
+		fprintf(stderr, "store_bench: %s\n", *err ? err : mag_strerror(r));
+	return r;
+}
+
 static void clean(const char *dir)
 {
 	static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm", "bare.db",
@@ -336,6 +367,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	b.accounts -= b.accounts % PER_TICK;
+	if (argc > 4) {
+		r = report_pg(&b, argv[4], rounds);
+		store_close(&b.store);
+		return r == 0 ? 0 : 1;
+	}
 	if (mkdtemp(dir) == NULL) {
 		fprintf(stderr, "%s: %s\n", dir, strerror(errno));
 		return 1;
