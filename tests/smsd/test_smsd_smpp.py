@@ -8,7 +8,7 @@ import pytest
 
 from peers import HttpPeer, Kannel, wait_for
 from smpp import SmppKannel, SmppServer
-from smsd import ACCEPTED, CODE, NUMBER
+from smsd import ACCEPTED, CODE, DELIVERED, NUMBER
 
 
 class Receipts(HttpPeer):
@@ -59,6 +59,18 @@ def start(smsd, smsc, kannel, receipts):
     return make
 
 
+@pytest.fixture
+def start_watched(smsd, smsc, kannel):
+    """start_watched(mode): as well, with receipts, and a gateway to fall back on."""
+    def make(mode, **values):
+        smsc.mode, smsc.messages[:], smsc.attempts = mode, [], 0
+        smsd.take_receipts()
+        smsd.configure(kannel.preset(receipts="callback", **values),
+                       smsd.outbox_gateway(priority=20))
+        smsd.start()
+    return make
+
+
 @pytest.mark.parametrize("mode, types", [
     ("deliver", [8, 1]), ("undeliver", [8, 2]), ("fail", [16]), ("silent", [8])])
 def test_kannel_takes_it_whatever_the_smsc_does(smsd, start, smsc, receipts, mode, types):
@@ -71,11 +83,36 @@ def test_kannel_takes_it_whatever_the_smsc_does(smsd, start, smsc, receipts, mod
         assert (message["to"], message["receipt"]) == (NUMBER, True) and CODE in message["text"]
 
 
-def test_kannel_tells_nothing_of_an_smsc_that_throttles(smsd, start, smsc, receipts):
-    """202, and no receipt: it waits 15 seconds before it asks the SMSC again. Only a receipt
-    that stays away can tell. (Last here: its queue holds the message.)"""
-    start("throttle")
-    assert smsd.outcome()["outcome"] == ACCEPTED
-    wait_for("the SMSC", lambda: smsc.attempts == 1)
-    time.sleep(0.5)
-    assert (receipts.types, smsc.messages, smsc.attempts) == ([], [], 1)
+@pytest.mark.parametrize("mode, word", [("undeliver", "undelivered"), ("fail", "rejected")])
+def test_failed_receipt_goes_to_the_next_gateway_at_once(smsd, smsc, start_watched, mode, word):
+    start_watched(mode)
+    begun = time.monotonic()
+    assert smsd.outcome(id="a")["gateway"] == "kannel"
+    wait_for("the next gateway", smsd.outbox_messages)
+    assert time.monotonic() - begun < 3
+    assert CODE in smsd.outbox_messages()[0]["text"]
+    assert f"message a by kannel (sms): failed: {word}" in smsd.log()
+    assert smsc.attempts == 1
+
+
+def test_delivered_is_known(smsd, smsc, start_watched):
+    start_watched("deliver")
+    smsd.outcome(id="a")
+    assert smsd.delivery("a") == (DELIVERED, "")
+    assert (smsc.attempts, smsd.outbox_messages()) == (1, [])
+
+
+@pytest.mark.parametrize("mode", ["silent", "mute", "throttle"])
+def test_threat_17_silence_goes_to_the_next_gateway(smsd, start_watched, smsc, mode):
+    """Throttled, Kannel waits 15 seconds before it asks the SMSC again, and tells nobody:
+    only a receipt that stays away can. (Last here: its queue holds the message.)"""
+    start_watched(mode, receipt_wait="1s")
+    begun = time.monotonic()
+    reply = smsd.outcome()
+    assert (reply["outcome"], reply["gateway"]) == (ACCEPTED, "kannel")
+    wait_for("the next gateway", smsd.outbox_messages)
+    assert 0.9 < time.monotonic() - begun < 5
+    assert CODE in smsd.outbox_messages()[0]["text"]
+    assert "accepted by kannel, and no receipt came" in smsd.log()
+    assert smsc.attempts >= 1
+    assert len(smsc.messages) == (mode == "silent")
