@@ -38,7 +38,7 @@ static const struct opt smsd_opts[] = {
 		"messages an hour to each number or address" },
 	{ "number_day", OPT_INT, "100", 0, 100000000, NULL, ROW(each_day[LIMIT_NUMBER]),
 		"messages a day to each number or address" },
-	{ "used_watch", OPT_INT, "0", 0, 1000, NULL, ROW(used_watch),
+	{ "used_watch", OPT_INT, "20", 0, 1000, NULL, ROW(used_watch),
 		"so many codes in a row that were not used stop a block of numbers for a day" },
 	{ "parallel", OPT_INT, "64", 1, 1024, NULL, ROW(parallel),
 		"requests to gateways at the same time" },
