@@ -345,6 +345,20 @@ def test_reload_while_a_message_is_on_its_way(smsd, slow):
     assert smsd.outcome()["gateway"] == "outbox"
 
 
+def test_full_queue_refuses_at_once(smsd, slow):
+    slow.hang.set()
+    smsd.configure(slow.gateway(), max_waiting=2, parallel=1)
+    smsd.start()
+    waiting = [smsd.later(), smsd.later()]
+    wait_for("the queue", lambda: wirepy.call(smsd.socket, "gateway_list", {})[1]["queued"] == 2)
+    start = time.monotonic()
+    result, _ = smsd.submit()
+    assert result.error == "BUSY" and time.monotonic() - start < 1
+    slow.hang.clear()
+    assert [w.result(20)["outcome"] for w in waiting] == [ACCEPTED] * 2
+    assert smsd.outcome()["outcome"] == ACCEPTED
+
+
 def test_drain_lets_messages_end(smsd, slow):
     smsd.configure(slow.gateway())
     smsd.start()

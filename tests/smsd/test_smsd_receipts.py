@@ -5,13 +5,17 @@ import os
 import re
 import signal
 import socket
+import ssl
 import time
 import urllib.parse
+import urllib.request
 
 import pytest
 
-from peers import HttpPeer, Kannel, TwilioPeer, post_form, wait_for
+import wirepy
+from peers import HttpPeer, Kannel, TwilioPeer, post_form, preset, wait_for
 from smsd import (ACCEPTED, CODE, DELIVERED, FAILED, NOTHING, NUMBER, PERMANENT, UNKNOWN)
+from test_smsd_presets import API, fields_of
 
 
 class Asked(TwilioPeer):
@@ -167,6 +171,7 @@ def listener_pid(smsd):
     return int(children[0])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to look into the process")
 def test_threat_24_listening_process_has_no_file_no_way_out_and_no_secret(watched, twilio):
     watched.outcome(id="a")
     pid = listener_pid(watched)
@@ -255,8 +260,6 @@ def test_without_receipts_no_field_names_a_url(smsd, twilio):
 
 
 def test_receipts_over_tls_of_its_own(smsd, twilio, authority):
-    import ssl
-    import urllib.request
     certificate, key = authority.issue("receipts", "localhost")
     url = smsd.take_receipts()
     smsd.receipts[-1] = f"url = {url.replace('http://127.0.0.1', 'https://localhost')}"
@@ -274,56 +277,102 @@ def test_receipts_over_tls_of_its_own(smsd, twilio, authority):
     assert smsd.delivery("a") == (DELIVERED, "")
 
 
-class Callers(HttpPeer):
-    """Providers that call back with JSON or a query, as their descriptions say."""
+class Provider(HttpPeer):
+    """Takes every message, in the words of the preset's API."""
+
+    reply = (200, "{}")
 
     def answer(self, request):
-        return 200, '{"data": {"id": "t1"}, "id": "b1", "messages": [{"messageId": "i1"}]}'
-
-    def field(self, *path):
-        value = json.loads(self.requests[-1].body)
-        for part in path:
-            value = value[part]
-        return value
+        return self.reply
 
 
-def post_json(url, value):
-    import urllib.error
-    import urllib.request
-    request = urllib.request.Request(url, json.dumps(value).encode(),
-                                     {"Content-Type": "application/json; charset=utf-8"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.status
-    except urllib.error.HTTPError as e:
-        e.close()
-        return e.code
+def call_back(url, kind, payload):
+    """As the provider does it; status and body of the answer."""
+    if kind == "query":
+        request = urllib.request.Request(f"{url}{'&' if '?' in url else '?'}{payload}")
+    else:
+        kinds = {"form": "application/x-www-form-urlencoded",
+                 "json": "application/json; charset=utf-8"}
+        request = urllib.request.Request(url, payload.encode(), {"Content-Type": kinds[kind]})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.status, answer.read()
 
 
-@pytest.mark.parametrize("name, field, receipt, word", [
-    ("telnyx-sms", ("webhook_url",),
-     {"data": {"event_type": "message.finalized", "payload": {"to": [{"status": "delivery_failed"}]}}},
-     "undelivered"),
-    ("sinch-sms", ("callback_url",),
-     {"type": "recipient_delivery_report_sms", "status": "Rejected", "code": 402}, "rejected"),
-    ("infobip-sms", ("messages", 0, "notifyUrl"),
-     {"results": [{"status": {"groupName": "UNDELIVERABLE", "id": 9}, "messageId": "i1"}]},
-     "undelivered"),
-])
-def test_json_receipts_of_presets(smsd, directory, name, field, receipt, word):
-    from peers import preset
+# Fields that a preset adds for receipts (URL: where they are taken), and what comes there.
+# Twilio, who signs, and a real Kannel stand elsewhere.
+RECEIPTS = {
+    "vonage-sms": ({"callback": "URL"}, "query", "msisdn=1&status=rejected&err-code=5", "rejected"),
+    "kannel": ({"dlr-mask": "27", "dlr-url": "URL?status=%d"}, "query", "status=16", "rejected"),
+    "jasmin": ({"dlr": "yes", "dlr-level": "2", "dlr-method": "POST", "dlr-url": "URL"},
+               "form", "id=07033084&level=2&message_status=UNDELIV", "undelivered"),
+    "plivo-sms": ({"url": "URL", "method": "POST"}, "form", "MessageUUID=u1&Status=rejected",
+                  "rejected"),
+    "messagebird-sms": ({"reportUrl": "URL", "reference": "a"}, "query",
+                        "id=b1&reference=a&status=delivery_failed", "undelivered"),
+    "telnyx-sms": ({"webhook_url": "URL"}, "json", json.dumps(
+        {"data": {"event_type": "message.finalized",
+                  "payload": {"to": [{"status": "delivery_failed"}]}}}), "undelivered"),
+    "sinch-sms": ({"delivery_report": "per_recipient_final", "callback_url": "URL"}, "json",
+                  json.dumps({"type": "recipient_delivery_report_sms", "status": "Rejected",
+                              "code": 402}), "rejected"),
+    "infobip-sms": ({"notifyUrl": "URL", "notifyContentType": "application/json"}, "json",
+                    json.dumps({"results": [{"status": {"groupName": "UNDELIVERABLE", "id": 9},
+                                             "messageId": "i1"}]}), "undelivered"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(RECEIPTS))
+def test_receipts_of_presets(smsd, directory, name):
+    extra, kind, payload, word = RECEIPTS[name]
+    method, path, _, encoding, *_ = API[name]
     (directory / "key").write_text("canary")
     (directory / "key").chmod(0o644)
-    smsd.take_receipts()
-    with Callers(directory) as peer:
-        smsd.configure(preset(name, **{"url": peer.url, "password": f"file:{directory / 'key'}",
-                                       "success": "200", "receipts": "callback"}))
+    hook = smsd.take_receipts()
+    with Provider(directory) as peer:
+        peer.reply = API[name][5]
+        smsd.configure(preset(name, **{"url": peer.url + path, "receipts": "callback",
+                                       "password": f"file:{directory / 'key'}"}))
         smsd.start()
         assert smsd.outcome(id="a")["outcome"] == ACCEPTED
-        url = peer.field(*field)
-        assert post_json(url, {"unknown": [1, {"x": None}]}) == 200
-        assert post_json(url, receipt) == 200
+        _, found = fields_of(peer.requests[0], encoding)
+        found = found["messages"][0] if "messages" in found else found
+        urls = [v for v in found.values() if isinstance(v, str) and v.startswith(hook)]
+        url = urls[0].removesuffix("?status=%d")
+        for key, value in extra.items():
+            assert found[key] == value.replace("URL", url)
+        assert call_back(url, "json", '{"unknown": [1, {"x": null}]}')[0] == 200
+        assert pending(smsd, "a")
+        # Jasmin repeats what is not answered with these words.
+        assert call_back(url, kind, payload) == (200, b"ACK/Jasmin")
         assert smsd.delivery("a") == (FAILED, word)
+
+
+def test_threat_24_the_socket_takes_no_receipts(watched, twilio):
+    watched.outcome(id="a")
+    path = urllib.parse.urlsplit(twilio.messages()[0]["callback"]).path
+    result, _ = wirepy.call(watched.socket, "receipt", {"serial": 1, "path": path})
+    assert result.error == "UNSUPPORTED" and pending(watched, "a")
+
+
+@pytest.mark.skipif(not os.environ.get("MAGOTP_LONG"), reason="MAGOTP_LONG=1: takes 12 seconds")
+def test_threat_24_slow_strangers_lose_their_place(watched, twilio):
+    """More of them than there are descriptors, each with a byte now and then."""
+    watched.outcome(id="a")
+    (message,) = twilio.messages()
+    address = urllib.parse.urlsplit(message["callback"]).netloc.split(":")
+    strangers = [socket.create_connection((address[0], int(address[1]))) for _ in range(400)]
+    end = time.monotonic() + 12
+    while time.monotonic() < end:
+        for s in strangers:
+            try:
+                s.send(b"G")
+            except OSError:
+                pass
+        time.sleep(1)
+    assert twilio.call_back(message, "delivered") == 200
+    assert watched.delivery("a") == (DELIVERED, "")
+    for s in strangers:
+        s.close()
 
 
 # ---- asked instead of called ----
