@@ -30,6 +30,7 @@ struct order {
 	bool handed;  /* smsd has it, or may have it */
 	bool pretend; /* a decoy's: no smsd, only the time */
 	int64_t since;
+	char host[65]; /* that is logged in to */
 };
 
 struct dispatch {
@@ -171,7 +172,7 @@ static int submit(struct order *o)
 	mag_copy(q.template, sizeof q.template, s->template);
 	mag_copy(q.args, sizeof q.args, s->args);
 	mag_copy(q.language, sizeof q.language, s->language);
-	mag_copy(q.host, sizeof q.host, o->dispatch->broker->host);
+	mag_copy(q.host, sizeof q.host, o->host);
 	if (s->mail)
 		mag_copy(q.from, sizeof q.from, o->dispatch->broker->settings->mail_from);
 	r = mag_secret_set(&q.code, s->code.data, s->code.len);
@@ -296,6 +297,7 @@ static struct order *order_new(struct dispatch *d, struct request *r)
 	o->dispatch = d;
 	o->fd = -1;
 	o->since = mag_ticks_ms();
+	mag_copy(o->host, sizeof o->host, r->host);
 	o->timer = evtimer_new(d->broker->base, on_timer, o);
 	if (!o->timer) {
 		free(o);

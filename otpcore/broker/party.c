@@ -61,6 +61,9 @@ static int sources(struct request *r, int64_t *source_r, int64_t *account_source
 	struct mag_buf s = MAG_BUF(text);
 	int res;
 
+	/* A relay says what it likes about addresses: what it wastes is its own share. */
+	if (r->through)
+		mag_buf_printf(&s, "relay:%s ", r->host);
 	if (party_by_verifier(r))
 		mag_buf_printf(&s, "verifier:%u", r->peer.uid);
 	else if (*t->rhost)

@@ -35,12 +35,19 @@
 #define SERVER_RENEWED    (30 * 86400)
 #define AUTHORITY_WHERE   "authority.secret"
 
+/* What all links of one host share. */
+struct share {
+	struct share *next, **link;
+	char host[65];
+	size_t n_links, n_calls;
+};
+
 struct remote {
 	struct remotes *all;
 	struct remote *next, **link;
 	struct bufferevent *io;
 	struct remote_call *calls;
-	size_t n_calls;
+	struct share *share;
 	char host[65]; /* "": a stranger */
 	struct in6_addr from;
 	int64_t since; /* mag_ticks_ms */
@@ -62,17 +69,46 @@ struct remotes {
 	SSL_CTX *ctx;
 	int64_t made_at; /* of the server's certificate */
 	struct remote *list;
+	struct share *shares, strangers;
 	size_t n, n_strangers, n_busy;
 };
 
 /* ---- links ---- */
+
+/* The host's; NULL: no memory, or it has enough links. */
+static struct share *share_of(struct remotes *all, const char *host)
+{
+	struct share *s = all->shares;
+
+	while (s && !mag_streq(s->host, host))
+		s = s->next;
+	if (!s && (s = calloc(1, sizeof *s))) {
+		mag_copy(s->host, sizeof s->host, host);
+		s->next = all->shares;
+		s->link = &all->shares;
+		if (s->next)
+			s->next->link = &s->next;
+		all->shares = s;
+	}
+	return s && s->n_links < LINKS_PER_HOST ? s : NULL;
+}
+
+static void share_leave(struct share *s)
+{
+	if (--s->n_links || !s->link)
+		return;
+	if (s->next)
+		s->next->link = s->link;
+	*s->link = s->next;
+	free(s);
+}
 
 static void call_unlink(struct remote_call *c)
 {
 	if (c->next)
 		c->next->link = c->link;
 	*c->link = c->next;
-	c->remote->n_calls--;
+	c->remote->share->n_calls--;
 	c->remote = NULL;
 }
 
@@ -87,22 +123,9 @@ static void remote_free(struct remote *m)
 	*m->link = m->next;
 	all->n--;
 	all->n_strangers -= !*m->host;
+	share_leave(m->share);
 	bufferevent_free(m->io);
 	free(m);
-}
-
-/* Calls under way, and links, of a host. */
-static size_t calls_of(const struct remotes *all, const char *host, size_t *links_r)
-{
-	size_t calls = 0;
-
-	*links_r = 0;
-	for (const struct remote *m = all->list; m; m = m->next)
-		if (mag_streq(m->host, host)) {
-			calls += m->n_calls;
-			++*links_r;
-		}
-	return calls;
 }
 
 static bool refuse(struct remote *m, uint64_t number, uint16_t message, int error)
@@ -167,7 +190,7 @@ static struct request *request_of(
 	if (m->calls)
 		m->calls->link = &c->next;
 	m->calls = c;
-	m->n_calls++;
+	m->share->n_calls++;
 	fill(r, m, o);
 	r->remote = c;
 	r->came = mag_ticks_ns();
@@ -186,7 +209,7 @@ static bool take(struct remote *m, const struct link_frame *f)
 	struct link_frame inner = *f;
 	struct wire_origin o;
 	struct request *r;
-	size_t len = f->len >= 2 ? (size_t)(f->body[0] << 8 | f->body[1]) : SIZE_MAX, links;
+	size_t len = f->len >= 2 ? (size_t)(f->body[0] << 8 | f->body[1]) : SIZE_MAX;
 	int error = 0;
 
 	if (len > LINK_ORIGIN_MAX || len + 2 > f->len ||
@@ -198,7 +221,7 @@ static bool take(struct remote *m, const struct link_frame *f)
 	if (*m->host && mag_now() >= m->expires)
 		return false;
 	/* What one relay asks at a time is bounded: others are served beside it. */
-	if (calls_of(all, m->host, &links) >= (size_t)all->broker->settings->max_clients_per_host)
+	if (m->share->n_calls >= (size_t)all->broker->settings->max_clients_per_host)
 		return refuse(m, f->number, message_in(&inner), MAG_EBUSY);
 	r = request_of(m, &o, &inner, &error);
 	if (!r)
@@ -277,7 +300,7 @@ static bool identified(struct remote *m)
 	static const struct timeval idle = { IDLE_SECONDS, 0 };
 	X509 *x = SSL_get1_peer_certificate(bufferevent_openssl_get_ssl(m->io));
 	char host[sizeof m->host];
-	size_t links = 0;
+	struct share *share;
 	bool good;
 
 	if (!x)
@@ -285,10 +308,12 @@ static bool identified(struct remote *m)
 	good = identity_name(x, host, sizeof host) == 0 && identity_print(x, m->print) == 0;
 	m->expires = identity_expires(x);
 	X509_free(x);
-	if (good)
-		calls_of(m->all, host, &links);
-	if (!good || links >= LINKS_PER_HOST)
+	share = good ? share_of(m->all, host) : NULL;
+	if (!share)
 		return false;
+	share->n_links++;
+	share_leave(m->share);
+	m->share = share;
 	mag_copy(m->host, sizeof m->host, host);
 	m->all->n_strangers--;
 	bufferevent_set_timeouts(m->io, &idle, &idle);
@@ -362,6 +387,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	m->all = all;
 	m->from = from;
 	m->since = mag_ticks_ms();
+	m->share = &all->strangers;
+	m->share->n_links++;
 	m->next = all->list;
 	m->link = &all->list;
 	if (all->list)

@@ -72,6 +72,36 @@ def test_threat_40_a_login_through_a_relay(auth, relay):
     assert not os.path.exists(os.path.join(relay.dir, "master.key"))
 
 
+def test_threat_9_addresses_are_the_relays_word(auth, relay, open_dir):
+    """What it fails in the name of an address is counted for itself alone."""
+    auth.conf(throttle={"per_source": 1})
+    os.kill(auth.processes["broker"].pid, signal.SIGHUP)
+    relays.wait_for("the settings", lambda: "settings were read again" in auth.log())
+    auth.account("dora", uid=12009)
+    auth.number_of["dora"] = auth.phone("dora")
+    try:
+        bad = relay.login("dora", rhost="203.0.113.7")
+        bad.send()
+        bad.verify(wrong(auth.code(auth.number_of["dora"])))
+        again = relay.login("dora", rhost="203.0.113.7")
+        again.send()
+        assert again.verify(auth.code(auth.number_of["dora"]))[0].verdict == "try-later"
+        good = auth.login("dora", rhost="203.0.113.7")
+        good.send()
+        assert good.verify(auth.code(auth.number_of["dora"]))[0].verdict == "ok"
+    finally:
+        auth.conf(throttle={"per_source": 30})
+        os.kill(auth.processes["broker"].pid, signal.SIGHUP)
+
+
+def test_upstreams_are_found_by_name(auth, open_dir):
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        relay.enroll()
+        relay.conf(broker={"upstream": "tls://no-such-host.invalid,localhost:%d" % auth.relays_at[1]})
+        relay.start_broker()
+        assert relay.login("anna").result.error == ""
+
+
 def test_threat_40_the_peer_is_the_relays_kernels(auth, relay):
     """Root of the relay may log others in; anybody else only as far as the own account."""
     assert relay.call("begin", {"user": "anna", "service": "sshd", "proof": 1}, uid=12002)[0].error == "PERM"
