@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import sip
 from host import PASSWORD, free_port, until_end, wait_for
 from peers import Authority, Kannel, TwilioPeer
 
@@ -194,3 +195,32 @@ def test_P5_failed_receipt_is_told_at_the_next_prompt(empty_host, peer_folder):
         finish(child, twilio.messages()[-1]["text"])
         metrics = empty_host.run("magotpctl", "metrics").stdout
         assert 'magotp_deliveries_total{state="failed"} 1' in metrics
+
+
+def test_login_by_the_code_of_a_call_over_sip(empty_host, peer_folder):
+    """What is typed is what was heard: each digit is a tone here, read from the recording of
+    the telephone, which has pressed a key."""
+    voice = sip.make_voice(peer_folder / "voice")
+    with sip.Loopback() as network, sip.Phone(peer_folder, network) as phone:
+        calls = phone.gateway(voice=voice, run_as="magotp-sip")
+        empty_host.install(smsd_conf=outbox(empty_host) + calls)
+        empty_host.person()
+        empty_host.sshd()
+        child = to_the_choice(empty_host)
+        child.sendline("1")
+        child.expect("Code: ")
+        child.sendline("v")
+        phone.wait_call()
+        time.sleep(0.7)
+        phone.press("1")
+        codes = sip.codes(phone.heard())
+        assert len(codes) == 2 and codes[0] == codes[1] and len(codes[0]) == 6
+        assert codes[0] not in [empty_host.code(m) for m in empty_host.messages()]
+        child.expect("all to 0134 with a code is on its way")
+        child.expect("Code: ")
+        finish(child, codes[0])
+        assert codes[0] not in empty_host.logs() and codes[0] not in empty_host.syslog()
+        # The speech that is installed is whole.
+        if empty_host.run("test", "-d", "/usr/share/magotp/voice", check=False).returncode == 0:
+            empty_host.write("/etc/magotp/smsd.conf", calls.replace(f"voice = {voice}\n", ""), 0o640)
+            assert "is right" in empty_host.run("magotp-smsd", "-t").stdout
