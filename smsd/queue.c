@@ -176,6 +176,9 @@ int64_t queue_run(struct queue *q)
 	wake_sleepers(q, t);
 	queue_poll(q, t);
 	queue_wake_silent(q, t);
+	/* Settings may have been read anew: those there may have room. */
+	while ((e = TAILQ_FIRST(&q->held)) && !gateway_is_full(q, e->held_on))
+		item_move(e, READY);
 	while (q->n_flying < q->config->parallel && (e = queue_first_ready(q))) {
 		item_go_on(e, t);
 		queue_settle(q);
@@ -205,6 +208,7 @@ int queue_new(struct queue_config *config, struct queue **queue_r)
 	q->config = config;
 	for (int i = 0; i < SMS_PRIORITIES; i++)
 		TAILQ_INIT(&q->ready[i]);
+	TAILQ_INIT(&q->held);
 	TAILQ_INIT(&q->flying);
 	TAILQ_INIT(&q->sleeping);
 	TAILQ_INIT(&q->watched);
@@ -236,6 +240,7 @@ void queue_free(struct queue **queue)
 		return;
 	for (int i = 0; i < SMS_PRIORITIES; i++)
 		free_list(q, &q->ready[i]);
+	free_list(q, &q->held);
 	free_list(q, &q->flying);
 	free_list(q, &q->sleeping);
 	free_list(q, &q->watched);

@@ -5,6 +5,7 @@
  *               |          v
  *             SLEEPING <- every gateway was asked once
  *
+ * HELD is ready, but its gateways have all that they may have under way.
  * WATCHED has its outcome and waits for a receipt: delivered, used or too old it is
  * DONE; failed or silent, it is READY for the next gateway.
  *
@@ -19,7 +20,7 @@
 #include "smsd/queue.h"
 #include "smsd/route.h"
 
-enum state { READY, FLYING, SLEEPING, WATCHED, DONE };
+enum state { READY, HELD, FLYING, SLEEPING, WATCHED, DONE };
 
 /* A second message is not worth its price when nobody has the time to type its code. */
 #define WORTH_MS    10000
@@ -57,8 +58,9 @@ struct item {
 	struct queue *queue;
 	struct trial *trial; /* FLYING; else NULL */
 	enum state state;
-	int64_t deadline; /* ticks */
-	int64_t due;      /* SLEEPING, WATCHED: when to go on; DONE: when to forget */
+	const struct gateway *held_on; /* HELD; of the route */
+	int64_t deadline;              /* ticks */
+	int64_t due;                   /* SLEEPING, WATCHED: when to go on; DONE: when to forget */
 	unsigned rounds;
 	bool unclear;        /* an attempt may have been sent */
 	bool unneeded;       /* nobody will type its code any more */
@@ -85,7 +87,7 @@ TAILQ_HEAD(items, item);
 struct queue {
 	struct queue_config *config;
 	void *by_id; /* tsearch */
-	struct items ready[SMS_PRIORITIES], flying, sleeping, watched, done, deadlines;
+	struct items ready[SMS_PRIORITIES], held, flying, sleeping, watched, done, deadlines;
 	struct items polls, polls_flying;
 	int64_t n_flying, n_waiting, n_watched, n_polls;
 };
@@ -108,6 +110,8 @@ void trial_free(struct trial **trial);
 
 /* ---- queue_try.c ---- */
 
+/* A gateway that hangs must not take every place: one of several gets three in four. */
+bool gateway_is_full(const struct queue *q, const struct gateway *g);
 /* READY: ask the next gateway. */
 void item_go_on(struct item *e, struct queue_time t);
 /* Begin a round with the gateways of now. */

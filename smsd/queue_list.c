@@ -6,6 +6,8 @@
 static struct items *list_of(struct queue *q, const struct item *e)
 {
 	switch (e->state) {
+	case HELD:
+		return &q->held;
 	case FLYING:
 		return &q->flying;
 	case SLEEPING:
@@ -25,7 +27,7 @@ void item_insert(struct item *e)
 	struct items *list = list_of(e->queue, e);
 	struct item *before;
 
-	if (e->state == READY || e->state == FLYING) {
+	if (e->state == READY || e->state == HELD || e->state == FLYING) {
 		TAILQ_INSERT_TAIL(list, e, in_state);
 		return;
 	}

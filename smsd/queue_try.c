@@ -46,6 +46,28 @@ static void normalise(struct gateway_result *r)
 		r->outcome = SMS_AMBIGUOUS;
 }
 
+bool gateway_is_full(const struct queue *q, const struct gateway *g)
+{
+	int64_t parallel = q->config->parallel;
+	int64_t share = q->config->n_gateways > 1 ? parallel - parallel / 4 : parallel;
+
+	return g->stats.waiting >= share;
+}
+
+/* A place at this gateway is free: the first who waits for it. */
+static void release(struct queue *q, const struct gateway *g)
+{
+	struct item *e;
+
+	TAILQ_FOREACH(e, &q->held, in_state)
+	{
+		if (e->held_on == g) {
+			item_move(e, READY);
+			return;
+		}
+	}
+}
+
 /* The word of a gateway: accept, or note it and go on to the next. */
 static void settle(struct item *e)
 {
@@ -59,6 +81,7 @@ static void settle(struct item *e)
 	log_attempt(e, g, &result);
 	gateway_finished(g, e->message.channel, &result, t);
 	q->n_flying--;
+	release(q, g);
 	/* Whoever was answered knows who took it; that stays. */
 	if (!e->answered) {
 		memcpy(e->answer.gateway, g->name, sizeof e->answer.gateway);
@@ -158,6 +181,29 @@ static void end_round(struct item *e, struct queue_time t)
 	item_move(e, SLEEPING);
 }
 
+/* The next gateway that has room; NULL: none is left, or all are full, and what follows is
+ * arranged. A full one is passed over: better by another way than late. */
+static struct route_entry *next_with_room(struct item *e, struct queue_time t)
+{
+	const struct gateway *full = NULL;
+	size_t begin = e->route.next;
+	struct route_entry *next;
+
+	while ((next = route_next(&e->route, e->message.channel, t.ticks)) &&
+		gateway_is_full(e->queue, next->gateway))
+		full = full ? full : next->gateway;
+	if (next)
+		return next;
+	if (!full) {
+		end_round(e, t);
+		return NULL;
+	}
+	e->route.next = begin;
+	e->held_on = full;
+	item_move(e, HELD);
+	return NULL;
+}
+
 /* READY: ask the next gateway. */
 void item_go_on(struct item *e, struct queue_time t)
 {
@@ -182,11 +228,9 @@ void item_go_on(struct item *e, struct queue_time t)
 		item_give_up(e, SMS_AMBIGUOUS, "no time is left for another try");
 		return;
 	}
-	next = route_next(&e->route, e->message.channel, t.ticks);
-	if (!next) {
-		end_round(e, t);
+	next = next_with_room(e, t);
+	if (!next)
 		return;
-	}
 	spent = limits_take(&q->config->limits, e->message.to, t.ticks);
 	if (spent) {
 		mag_log(MAG_LOG_ERROR, "nothing more is sent for now: %s", spent);

@@ -94,8 +94,8 @@ static int teardown(void **state)
 struct order {
 	const char *id;
 	unsigned priority;
-	int64_t life; /* ms; 0: 120 s */
-	const char *to;
+	int64_t life;             /* ms; 0: 120 s */
+	const char *to, *channel; /* NULL: the usual ones */
 };
 
 static int submit_order(struct answer *a, const struct order *o)
@@ -105,6 +105,7 @@ static int submit_order(struct answer *a, const struct order *o)
 
 	snprintf(m.id, sizeof m.id, "%s", o->id);
 	snprintf(m.to, sizeof m.to, "%s", o->to ? o->to : "+12025550134");
+	snprintf(m.channel, sizeof m.channel, "%s", o->channel ? o->channel : "sms");
 	assert_int_equal(mag_secret_set_text(&m.code, "483920"), 0);
 	m.expires_at = (START_MS + ticks + wall_jump + (o->life ? o->life : 120000)) / 1000;
 	r = queue_submit(queue, &m, on_answer, a, &a->waiter);
@@ -439,6 +440,60 @@ static void no_more_than_parallel_at_once_and_max_waiting_in_all(void **state)
 	submit(&answers[5], "z");
 }
 
+/* A gateway that hangs with all it may have does not keep the others from working. */
+static void gateway_that_hangs_holds_up_no_other(void **state)
+{
+	struct order o = { .id = "o" };
+	char id[8];
+
+	(void)state;
+	config.parallel = 8;
+	strcpy(gateways[0]->channels, "sms");
+	strcpy(gateways[1]->channels, "voice");
+	for (size_t i = 0; i < 20; i++) {
+		snprintf(id, sizeof id, "s%zu", i);
+		submit(&answers[i], id);
+	}
+	assert_int_equal(fake_n_attempts, 6);
+	o.channel = "voice";
+	submit_order(&answers[30], &o);
+	assert_int_equal(fake_n_attempts, 7);
+	assert_string_equal(fake_attempts[6].gateway, "second");
+	answer_and_run(6, SMS_ACCEPTED);
+	expect(&answers[30], SMS_ACCEPTED, "second");
+	/* Each place that gets free is the first one's who waits. */
+	answer_and_run(2, SMS_ACCEPTED);
+	assert_int_equal(fake_n_attempts, 8);
+	assert_string_equal(fake_attempts[7].id, "s6");
+	queue_used(queue, "s7", false);
+	expect(&answers[7], SMS_EXPIRED, "");
+	for (size_t i = 0; i < fake_n_attempts; i++)
+		if (fake_attempts[i].attempt)
+			answer_and_run(i, SMS_ACCEPTED);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(answers[i].times, 1);
+	assert_true(queue_idle(queue));
+}
+
+static void full_gateway_is_passed_over_and_time_still_ends(void **state)
+{
+	char id[8];
+
+	(void)state;
+	config.parallel = 4;
+	for (size_t i = 0; i < 6; i++) {
+		snprintf(id, sizeof id, "s%zu", i);
+		submit(&answers[i], id);
+	}
+	assert_int_equal(fake_n_attempts, 4);
+	assert_string_equal(fake_attempts[2].gateway, "first");
+	assert_string_equal(fake_attempts[3].gateway, "second");
+	ticks = 120000; /* nobody answers: who waits is told in time */
+	queue_run(queue);
+	expect(&answers[4], SMS_EXPIRED, "");
+	expect(&answers[5], SMS_EXPIRED, "");
+}
+
 static void threat_18_budget_counts_what_may_have_been_sent(void **state)
 {
 	(void)state;
@@ -699,6 +754,8 @@ int main(void)
 		TEST(one_who_leaves_is_not_answered_the_others_are),
 		TEST(login_codes_go_first),
 		TEST(no_more_than_parallel_at_once_and_max_waiting_in_all),
+		TEST(gateway_that_hangs_holds_up_no_other),
+		TEST(full_gateway_is_passed_over_and_time_still_ends),
 		TEST(threat_18_budget_counts_what_may_have_been_sent),
 		TEST(threat_18_other_countries_are_refused_before_any_attempt),
 		TEST(failing_gateway_rests_and_comes_back),
