@@ -34,7 +34,7 @@ struct way {
 /* What the gateways of a driver share. */
 struct ways {
 	struct event_base *base;
-	SLIST_HEAD(, way) list;
+	SLIST_HEAD(way_list, way) list;
 };
 
 /* ---- what came of it ---- */
@@ -84,7 +84,7 @@ static void finish(struct way *x, struct order *o, const struct gateway_result *
 static void lose_helper(struct way *x, const char *why)
 {
 	struct gateway_result lost = { .outcome = SMS_AMBIGUOUS };
-	struct order *o;
+	struct order *o, *next;
 
 	if (x->event)
 		event_free(x->event);
@@ -93,8 +93,10 @@ static void lose_helper(struct way *x, const char *why)
 		close(x->fd);
 	x->fd = -1;
 	snprintf(lost.error, sizeof lost.error, "%s", why);
-	while ((o = TAILQ_FIRST(&x->orders)))
+	for (o = TAILQ_FIRST(&x->orders); o; o = next) {
+		next = TAILQ_NEXT(o, next);
 		finish(x, o, &lost);
+	}
 }
 
 static void on_word(evutil_socket_t fd, short what, void *arg)
@@ -172,7 +174,7 @@ void program_run(struct attempt *a, struct exec_order *order, int r, program_jud
 
 	if (!x)
 		r = MAG_EDOWN;
-	else if (r == 0)
+	else if (r >= 0)
 		r = (o = calloc(1, sizeof *o)) ? hand_over(x, a, order) : MAG_ENOMEM;
 	mag_wipe(order, sizeof *order);
 	if (r < 0) {

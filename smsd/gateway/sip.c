@@ -198,6 +198,8 @@ static int check_values(const struct gateway *g, struct sip_settings *s, char er
 		{ "password", "Password", mag_secret_text(&s->password) },
 		{ "interface", "Interface", s->interface },
 		{ "voice", "Voice", s->voice },
+		{ "netns", "Interface", s->netns },
+		{ "run_as", "Username", s->run_as },
 	};
 
 	if (!*s->server || !*s->username)
@@ -231,7 +233,11 @@ static int check_programs(const struct gateway *g, struct sip_settings *s, char 
 		if (access(files[i].path, X_OK) < 0)
 			return complain(g, files[i].key, files[i].why, err);
 	}
-	snprintf(s->command, sizeof s->command, "%s %s %s", s->program, s->baresip, s->modules);
+	/* The last word is for people, and for the helper: where another namespace or user is
+	 * set, its command is another, and it makes no call from the old one. */
+	if (snprintf(s->command, sizeof s->command, "%s %s %s %s/%s", s->program, s->baresip,
+		    s->modules, s->netns, s->run_as) >= (int)sizeof s->command)
+		return complain(g, "program", "is too long, with all that it is told", err);
 	return 0;
 }
 

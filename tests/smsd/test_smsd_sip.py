@@ -248,6 +248,18 @@ def test_missing_piece_of_speech_is_named(smsd, directory, network, gateway):
     assert done.returncode == 1 and "de/7.wav is not there" in done.stderr
 
 
+def test_threat_25_another_network_or_user_needs_a_restart(smsd, directory, network, gateway):
+    """After a change nobody is called from where it was before."""
+    peer = sip.Peer(directory, network)
+    smsd.configure(gateway(peer))
+    smsd.start()
+    for more in ({"run_as": "nobody"}, {"netns": "elsewhere"}, {"baresip": "/bin/true"}):
+        smsd.configure(gateway(peer, **more))
+        smsd.reload()
+        reply = smsd.outcome(channel="voice")
+        assert reply["outcome"] == PERMANENT and "restart" in reply["error"]
+
+
 def test_call_needs_the_network_that_was_set_up(smsd, directory, network, gateway):
     """Without the namespace there are no calls, and no calls from elsewhere."""
     smsd.configure(gateway(sip.Peer(directory, network), netns="magotp-nowhere"))
