@@ -3,6 +3,7 @@
 All calls of one evening are made at the same time, each by a gateway of its own (told apart
 by the country of the number), because a call takes as long as it takes to speak."""
 
+import contextlib
 import os
 import pathlib
 import pwd
@@ -14,6 +15,7 @@ import pytest
 
 import sip
 import smsd as smsd_module
+from house import build_dir
 from peers import wait_for
 from smsd import ACCEPTED, AMBIGUOUS, CODE, PERMANENT
 
@@ -61,6 +63,10 @@ def calls_under_way():
     return found
 
 
+def leftovers():
+    return set(pathlib.Path("/tmp").glob("magotp-sip-*"))
+
+
 @pytest.fixture(scope="module")
 def network():
     with sip.Network() as made:
@@ -82,7 +88,7 @@ def place_calls(daemon, phones, seen):
     for name in ("keys", "impatient"):
         phones[name].wait_call()
     seen.asking = calls_under_way()
-    seen.left = list(pathlib.Path("/tmp").glob("magotp-sip-*"))
+    seen.left = leftovers() - seen.before
     time.sleep(1)  # prompts are heard first
     phones["keys"].press()
     phones["impatient"].press()
@@ -99,7 +105,8 @@ def evening(network):
     (directory / "password").write_text(PASSWORD + "\n")
     values = {"voice": sip.make_voice(directory / "voice", ("en", "de")),
               "program": sip.install_program(directory), "password": f"file:{directory}/password"}
-    seen = types.SimpleNamespace(network=network, directory=directory, daemon=daemon)
+    seen = types.SimpleNamespace(network=network, directory=directory, daemon=daemon,
+                                 before=leftovers())
     phones = {name: sip.Phone(directory, network, number) for name, (_, number, _) in PHONES.items()}
     refusers = {name: sip.Refuser(directory, network, *how) for name, (_, _, how) in REFUSERS.items()}
     sections = [phones[name].gateway(name, countries=country, **{**values, **more})
@@ -184,7 +191,7 @@ def test_threat_20_code_and_password_are_in_no_argument_environment_file_or_log(
         for _, arguments, environment, *_ in seen.values():
             for secret in (CODE.encode(), PASSWORD.encode()):
                 assert secret not in arguments and secret not in environment
-    assert evening.left == []  # the configuration was read and is gone while the call lasts
+    assert not evening.left  # the configuration was read and is gone while the call lasts
     for file in evening.directory.rglob("*"):
         ours = {"password", "scenario.xml"}  # what the test itself has written
         if file.is_file() and file.name not in ours and evening.daemon.outbox not in file.parents:
@@ -210,7 +217,56 @@ def test_threat_20_calls_have_a_user_and_a_network_of_their_own(evening):
 
 def test_nothing_is_left_of_calls(evening):
     wait_for("the end of all calls", lambda: not calls_under_way())
-    assert list(pathlib.Path("/tmp").glob("magotp-sip-*")) == []
+    assert leftovers() <= evening.before
+
+
+def control_port(pid):
+    """Where a baresip listens for commands: (address, port) beyond 127.0.0.1."""
+    sockets = set()
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(fd))
+    for line in pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        address, port = words[1].split(":")
+        octets = tuple(bytes.fromhex(address)[::-1])
+        if f"socket:[{words[9]}]" in sockets and words[3] == "0A" and octets != (127, 0, 0, 1):
+            return ".".join(map(str, octets)), int(port, 16)
+    return None
+
+
+def test_threat_20_who_takes_the_control_of_a_call_gets_no_code(smsd, directory, network, gateway):
+    """A program on the same loopback may speak to baresip, too. Then the call ends."""
+    with sip.Phone(directory, network) as phone:
+        smsd.configure(gateway(phone), smsd.outbox_gateway(priority=20))
+        smsd.start()
+        reply = smsd.later(channel="voice")
+        phone.wait_call()
+        (pid,) = [p for p, (name, *_) in calls_under_way().items() if name == "baresip"]
+        assert "memfd:code" in os.readlink(f"/proc/{pid}/fd/4")
+        assert os.stat(f"/proc/{pid}/fd/4").st_size == 0  # nobody has pressed a key
+        thief = network.connect(control_port(pid))
+        phone.press()
+        assert reply.result(30)["gateway"] == "outbox"
+        assert "not sent: baresip does not run or does not answer" in smsd.log()
+        thief.close()
+        assert set(phone.heard()) <= {"press"}
+
+
+def test_speech_that_was_built_is_speech():
+    """Every piece of every language: not silent, neither a click nor a story, none like another."""
+    place = pathlib.Path(build_dir(), "conf/speech")
+    if not place.exists():
+        pytest.skip("built without espeak-ng or sox")
+    assert {p.name for p in place.iterdir()} == {"de", "en", "es", "fr", "ja"}
+    for language in place.iterdir():
+        pieces = {p.stem: sip.read_wav(p) for p in language.glob("*.wav")}
+        assert set(pieces) == set(sip.PITCH), language
+        assert len({p.tobytes() for p in pieces.values()}) == len(pieces)
+        for name, samples in pieces.items():
+            seconds = len(samples) / sip.RATE
+            assert 0.15 < seconds < (1.2 if name.isdigit() else 8), (language, name, seconds)
+            assert max(samples) > 5000 and sum(map(abs, samples)) / len(samples) > 300
 
 
 @pytest.mark.skipif(not os.environ.get("MAGOTP_LONG"), reason="takes 15 seconds: MAGOTP_LONG=1")
