@@ -14,7 +14,7 @@
 /* Messages whose verdicts tell how logins go. */
 static const uint16_t steps[STATS_STEPS] = { WIRE_MSG_SEND, WIRE_MSG_VERIFY, WIRE_MSG_RESYNC,
 	WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN, WIRE_MSG_ENROLL_KEY, WIRE_MSG_ENROLL_PHONE,
-	WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN };
+	WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN, WIRE_MSG_ENROLL_MOBILE };
 
 /* As in enum login_decision and enum login_delivery; "" is not counted. */
 static const char *const decisions[] = { "", "ask", "pass", "exempt", "deny", "enroll", "caller",

@@ -11,7 +11,7 @@
 
 #define STATS_BOUNDS   12 /* upper bounds of a histogram, the last of them infinite */
 #define STATS_CHANNELS 3
-#define STATS_STEPS    10
+#define STATS_STEPS    11
 
 struct stats_histogram {
 	uint64_t in[STATS_BOUNDS]; /* in this bucket alone */

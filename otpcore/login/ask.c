@@ -82,7 +82,7 @@ static void classify(const char *s, size_t len, struct answer_line *a)
 		a->code[len] = '\0';
 	} else if (digits) {
 		a->what = ANSWER_CODE;
-	} else if (len == 1 && strchr("rvtmsnRVTMSN", *s)) {
+	} else if (len == 1 && strchr("rvtmsnqRVTMSNQ", *s)) {
 		a->what = ANSWER_KEY;
 		a->key = (char)tolower((unsigned char)*s);
 	}
@@ -113,8 +113,8 @@ int flow_ask(struct flow *f, const char *prompt, struct answer_line *answer_r)
 
 	if (!r)
 		classify(mag_secret_text(&answer), answer.len, answer_r);
-	if (!r && !f->enroll.on && answer_r->what == ANSWER_KEY && answer_r->key == 'n')
-		answer_r->what = ANSWER_OTHER; /* means something while setting up only */
+	if (!r && !f->enroll.on && answer_r->what == ANSWER_KEY && strchr("nq", answer_r->key))
+		answer_r->what = ANSWER_OTHER; /* mean something while setting up only */
 	mag_secret_free(&answer);
 	return r;
 }

@@ -24,6 +24,8 @@ static enum step (*const steps[])(struct flow *f) = {
 	[STEP_ENROLL_CODE] = step_enroll_code,
 	[STEP_ENROLL_SERIAL] = step_enroll_serial,
 	[STEP_ENROLL_TOKEN] = step_enroll_token,
+	[STEP_ENROLL_APP] = step_enroll_app,
+	[STEP_ENROLL_APP_CODE] = step_enroll_app_code,
 };
 
 static const char *or_empty(const char *s)

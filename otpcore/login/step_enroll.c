@@ -9,15 +9,28 @@
 
 #define KEY_MAX 63 /* 30 characters, with dashes, and room for blanks */
 
+/* A greeter has no room for an app's address. */
+static uint32_t what_may_be(const struct flow *f)
+{
+	return f->enroll.takes & (f->brief ? TAKES_PHONE | TAKES_TOKEN : ~0u);
+}
+
+static enum step to_phone(const struct flow *f)
+{
+	return *f->enroll.phone.masked ? STEP_ENROLL_WAITS : STEP_ENROLL_NUMBER;
+}
+
 static enum step after_key(struct flow *f)
 {
-	struct flow_enroll *e = &f->enroll;
+	uint32_t takes = what_may_be(f);
 
-	if (e->takes == (TAKES_PHONE | TAKES_TOKEN))
+	if (takes == (TAKES_PHONE | TAKES_TOKEN) || takes == (TAKES_APP | TAKES_TOKEN))
 		return STEP_ENROLL_WHICH;
-	if (e->takes & TAKES_TOKEN)
+	if (takes & TAKES_PHONE)
+		return to_phone(f);
+	if (takes & TAKES_TOKEN)
 		return STEP_ENROLL_SERIAL;
-	return *e->phone.masked ? STEP_ENROLL_WAITS : STEP_ENROLL_NUMBER;
+	return takes ? STEP_ENROLL_APP : flow_refuse(f, VERDICT_REQUIREMENTS_NOT_MET, 0, NULL);
 }
 
 /* A number that an interrupted login came to. */
@@ -161,26 +174,35 @@ void flow_enroll_put(struct flow *f, struct mag_buf *out, enum text question)
 		text_put(out, question, f->brief, &f->args);
 }
 
-/* ---- phone or token ---- */
+/* ---- phone or token, app or token ---- */
 
 enum step step_enroll_which(struct flow *f)
 {
+	bool app = what_may_be(f) & TAKES_APP;
 	char prompt[TEXT_PROMPT_MAX + 1];
 	struct mag_buf b = MAG_BUF(prompt);
 	struct answer_line answer;
 	enum step next = STEP_ENROLL_WHICH;
 
-	flow_enroll_put(f, &b, TEXT_ENROLL_WHICH);
+	flow_enroll_put(f, &b, app ? TEXT_ENROLL_WHICH_APP : TEXT_ENROLL_WHICH);
 	if (flow_ask(f, prompt, &answer))
 		return STEP_END;
 	if (answer.what == ANSWER_NUMBER && answer.number == 2)
 		next = STEP_ENROLL_SERIAL;
 	else if (answer.what == ANSWER_EMPTY ||
 		 (answer.what == ANSWER_NUMBER && answer.number == 1))
-		next = *f->enroll.phone.masked ? STEP_ENROLL_WAITS : STEP_ENROLL_NUMBER;
+		next = app ? STEP_ENROLL_APP : to_phone(f);
 	f->head = next == STEP_ENROLL_WHICH ? TEXT_NOT_IN_LIST : TEXT_NOTHING;
 	mag_wipe(&answer, sizeof answer);
 	return next;
+}
+
+enum step flow_enroll_other(struct flow *f)
+{
+	f->head = TEXT_NOTHING;
+	if (what_may_be(f) == (TAKES_APP | TAKES_TOKEN))
+		return STEP_ENROLL_WHICH;
+	return STEP_ENROLL_KEY;
 }
 
 /* ---- the end ---- */

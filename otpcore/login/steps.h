@@ -26,7 +26,9 @@ enum step {
 	STEP_ENROLL_SEND,
 	STEP_ENROLL_CODE,
 	STEP_ENROLL_SERIAL,
-	STEP_ENROLL_TOKEN
+	STEP_ENROLL_TOKEN,
+	STEP_ENROLL_APP,
+	STEP_ENROLL_APP_CODE
 };
 
 /* What was said so far while a first credential is set up (O5). */
@@ -36,6 +38,7 @@ struct flow_enroll {
 	char label[97], until[32];          /* of the key */
 	struct wire_enroll_phone_rep phone; /* that the code goes to; number "": it waited */
 	char serial[65];
+	bool qr_light; /* the picture was drawn for dark terminals: the next for light ones */
 };
 
 struct flow {
@@ -67,7 +70,7 @@ struct flow {
 enum answer { ANSWER_EMPTY, ANSWER_KEY, ANSWER_NUMBER, ANSWER_CODE, ANSWER_RECOVERY, ANSWER_OTHER };
 struct answer_line {
 	enum answer what;
-	char key;                     /* ANSWER_KEY: r v t m s n */
+	char key;                     /* ANSWER_KEY: r v t m s n q */
 	unsigned number;              /* ANSWER_NUMBER: 1-9 */
 	char code[FLOW_CODE_MAX + 1]; /* ANSWER_CODE: digits; _RECOVERY: as typed. Wipe it */
 };
@@ -111,6 +114,8 @@ void flow_enroll_put(struct flow *f, struct mag_buf *out, enum text question);
 enum step flow_enroll_key(struct flow *f, enum text why);
 /* What leads back to the key; STEP_END if this verdict does not. */
 enum step flow_enroll_no_means(struct flow *f, unsigned verdict);
+/* Something else than the app: a token, or another key. */
+enum step flow_enroll_other(struct flow *f);
 /* Set up: in, or told why not here. */
 struct flow_enrolled {
 	unsigned verdict;
@@ -128,6 +133,10 @@ enum step step_enroll_send(struct flow *f);
 enum step step_enroll_code(struct flow *f);
 enum step step_enroll_serial(struct flow *f);
 enum step step_enroll_token(struct flow *f);
+
+/* step_enroll_app.c */
+enum step step_enroll_app(struct flow *f);
+enum step step_enroll_app_code(struct flow *f);
 
 /* step_resync.c: can two codes put this token right? */
 bool flow_needs_resync(const struct wire_factor *factor);

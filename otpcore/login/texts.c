@@ -90,7 +90,9 @@ static void put_ending(struct mag_buf *out, const struct text_args *a)
 /* "v voice call, ", "t text, " or nothing: what this phone takes besides. */
 static void put_keys(struct mag_buf *out, const struct text_args *a)
 {
-	if (a->other)
+	if (mag_streq(a->other, "qr"))
+		put_part(out, a, TEXT_KEY_QR);
+	else if (a->other)
 		put_part(out, a, mag_streq(a->other, "voice") ? TEXT_KEY_VOICE : TEXT_KEY_SMS);
 }
 

@@ -41,7 +41,7 @@ struct text_args {
 	const char *user;
 	const char *masked;  /* last four digits; "" where they may not be seen */
 	unsigned ref;        /* of the phone, said instead of digits */
-	const char *other;   /* channel that the phone takes too: sms voice, or NULL */
+	const char *other;   /* channel that the phone takes too: sms voice; qr: a picture; NULL */
 	const char *channel; /* now */
 	const char *first, *last;
 	enum text menu;    /* the key that leads away from a code prompt; 0: TEXT_KEY_MENU */

@@ -32,7 +32,7 @@ enum tells_groups {
 };
 
 /* What an enrolment may set up: bits. */
-enum enroll_takes { TAKES_NOTHING = 0, TAKES_PHONE = 1, TAKES_TOKEN = 2 };
+enum enroll_takes { TAKES_NOTHING = 0, TAKES_PHONE = 1, TAKES_TOKEN = 2, TAKES_APP = 4 };
 
 enum login_delivery {
 	DELIVERY_NONE = 0,

@@ -1,9 +1,12 @@
 """Setting up a first credential inside a login (rule O5): who may, what pays, and that
 it goes on where it stopped."""
 
+import base64
 import concurrent.futures
 import os
+import re
 import signal
+import time
 
 import pytest
 
@@ -12,7 +15,7 @@ from house import Login, needs_root, wrong
 
 ANNA, BERT = 12001, 12002
 ENROLL, ASK, DENY = 5, 1, 4
-PHONE, TOKEN = 1, 2
+PHONE, TOKEN, APP = 1, 2, 4
 
 
 class Enrolment(Login):
@@ -33,6 +36,9 @@ class Enrolment(Login):
 
     def token(self, serial, code1="", code2="", **more):
         return self._say("enroll_token", serial=serial, code1=code1, code2=code2, **more)
+
+    def app(self, code="", **more):
+        return self._say("enroll_mobile", code=code, **more)
 
 
 def login(house, user="anna", **fields):
@@ -112,6 +118,94 @@ def test_O5_a_token(home):
     verdict, said = one.token("A100", first, second)
     assert (verdict, said["strength"]) == ("ok", "hardware-otp")
     assert one.account()[0].verdict == "ok"
+
+
+def seed_of(said):
+    uri = said["uri"]
+    uri = uri.decode() if isinstance(uri, bytes) else uri
+    assert uri.startswith("otpauth://totp/") and "anna" in uri, uri
+    secret = re.search(r"secret=([A-Z2-7]{32})&", uri)[1]
+    return base64.b32decode(secret)
+
+
+def now_code(house, seed):
+    return oath.totp(seed, time.time() + house.offset)
+
+
+def test_O5_M1_an_app(home):
+    key = new_key(home, "mobile")
+    one = login(home)
+    assert one.app()[0] == "licence-needed"
+    assert one.key(key)[1]["takes"] == APP
+    assert one.phone(home.number())[0] == "product-wrong"
+    assert one.app("123456")[0] == "no-code-pending"
+    verdict, said = one.app(wants_qr=1)
+    assert verdict == "ok" and 21 <= said["qr_width"] <= 90, said
+    assert len(said["qr"]) == (said["qr_width"] ** 2 + 7) // 8
+    bits = "".join("{:08b}".format(b) for b in said["qr"])
+    for y, row in enumerate(("1111111", "1000001", "1011101", "1011101", "1011101", "1000001", "1111111")):
+        assert bits[y * said["qr_width"]:][:7] == row, "a finder pattern, ISO 18004"
+    seed = seed_of(said)
+    assert keys(home) == {"free": ""}  # it binds only when the code matches
+    code = now_code(home, seed)
+    verdict, said = one.app(wrong(code))
+    assert (verdict, said["tries_left"]) == ("code-wrong", 4)
+    verdict, said = one.app(code)
+    assert (verdict, said["strength"], said["level"]) == ("ok", "mobile-id", 2)
+    assert keys(home) == {"used": "anna"}
+    assert one.account()[0].verdict == "ok" and one.open()[0].verdict == "ok"
+    two = login(home)
+    assert two.begin["decision"] == ASK and two.begin["factors"][0]["kind"] == "mobile"
+    assert two.verify(code, ref=0)[0].verdict == "code-used"  # H6
+
+
+def test_O5_an_app_that_was_interrupted_goes_on_with_its_seed(home):
+    one = login(home)
+    one.key(new_key(home, "mobile-hardware"))
+    said = one.app()[1]
+    assert one.app(seq=one.seq)[1]["uri"] == said["uri"]  # its answer was lost
+    home.stop("broker")
+    home.start_broker()
+    two = login(home)
+    assert two.begin["takes"] == APP | TOKEN
+    assert two.app()[1]["uri"] == said["uri"]
+    assert two.app(now_code(home, seed_of(said)))[0] == "ok"
+
+
+def test_threat_26_an_older_seed_is_never_shown_again(home):
+    """One that a session asked for and nobody confirmed: a new one takes its place."""
+    home.ok("activate", {"user": "anna", "key": new_key(home, "mobile")})
+    early = seed_of(home.ok("mobile_add", {"user": "anna"}))
+    home.time_travel(60)
+    one = login(home)
+    assert one.app()[0] == "licence-needed"  # the account's own licence needs its key typed
+    one.key(new_key(home, "mobile"))
+    late = seed_of(one.app()[1])
+    assert early != late
+    assert one.app(now_code(home, early))[0] == "code-wrong"
+    assert one.app(now_code(home, late))[0] == "ok"
+
+
+def test_H13_five_wrong_codes_of_an_app(home):
+    one = login(home)
+    one.key(new_key(home, "mobile"))
+    seed = seed_of(one.app()[1])
+    bad = wrong(now_code(home, seed))
+    assert [one.app(bad)[0] for _ in range(5)] == ["code-wrong"] * 4 + ["activation-blocked"]
+    assert one.app(now_code(home, seed))[0] == "activation-blocked"
+    assert keys(home) == {"free": ""}
+
+
+def test_threat_04_an_apps_code_from_64_clients_binds_once(home):
+    key = new_key(home, "mobile")
+    logins = [login(home) for _ in range(16)]
+    for one in logins:
+        one.key(key)
+    seed = seed_of(logins[0].app()[1])
+    code = now_code(home, seed)
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        got = [v for v, _ in pool.map(lambda one: one.app(code), logins)]
+    assert got.count("ok") == 1, got
 
 
 def test_O5_an_assigned_token_needs_no_key(house):

@@ -6,6 +6,7 @@ then what the person reads and types, and how it ends.
     account alice [de]                an account; `phone alice [voice] [new]` gives
                                       it one: +12025550100, then ...0101; unless
                                       it is new, a code came there before
+                                      ({app-code}: of the app whose address was shown)
     key     phone-us                  a licence key, {key}; a second one {key 2}
     token   A100                      a token in the inventory; {next-code} it shows
     stack   auth required ...         a line of the PAM service; without any: a
@@ -39,10 +40,12 @@ what they are at the time; {refused} is any refusal. A blank at the end of a
 prompt is not compared here (test_texts.c does that).
 """
 
+import base64
 import os
 import re
 import signal
 import socket
+import time
 
 import house as houses
 import oath
@@ -218,6 +221,9 @@ class Scenario:
             groups = self.keys[0].split("-")
             groups[2] = groups[2][:4] + ("0" if groups[2][4] != "0" else "1")
             text = text.replace("{mistyped}", "-".join(groups))
+        if "{app-code}" in text:
+            shown = re.findall(r"otpauth://\S*secret=([A-Z2-7]+)", "\n".join(t for _, t in self.pam.seen))
+            text = text.replace("{app-code}", oath.totp(base64.b32decode(shown[-1]), time.time()))
         if "{next-code}" in text:
             text = text.replace("{next-code}", oath.hotp(self.seed["secret"], self.counter))
             self.counter += 1

@@ -112,7 +112,7 @@ class Pam:
         or error. `answers`: texts, callables that make them when they are asked
         for, or an iterator of either; "!fail" when they run out."""
         answers = iter(answers)
-        seen = []
+        seen = self.seen = []
         self._say("do " + operation)
         while True:
             what, text = self._hear()

@@ -57,7 +57,9 @@ static struct fake {
 
 	/* The person. */
 	const struct turn *turns;
-	char told[2048];
+	char told[2048], all_told[8192]; /* the latest; each, with a line end behind it */
+	size_t longest_told;
+	unsigned apps, qr_width; /* asked for a seed or a picture; of a picture, all dark */
 	bool told_error;
 } fake;
 
@@ -272,6 +274,31 @@ static int fake_enroll_token(const struct wire_enroll_token_req *q, struct wire_
 	return mag_copy(a->strength, sizeof a->strength, "hardware-otp");
 }
 
+static int fake_enroll_mobile(const struct wire_enroll_mobile_req *q, struct wire_result *result,
+	struct wire_enroll_mobile_rep *a)
+{
+	unsigned char bits[1024];
+	size_t len = (fake.qr_width * fake.qr_width + 7) / 8;
+
+	fake.last_seq = q->seq;
+	*result = (struct wire_result){ .verdict = VERDICT_OK };
+	a->tries_left = 4;
+	a->level = 2;
+	a->expires = 1826841599;
+	if (q->code.len) {
+		if (strcmp(mag_secret_text(&q->code), fake.code))
+			result->verdict = VERDICT_CODE_WRONG;
+		return mag_copy(a->strength, sizeof a->strength, "mobile-id");
+	}
+	fake.apps++;
+	if (q->wants_qr && fake.qr_width) {
+		memset(bits, 0xff, sizeof bits);
+		a->qr_width = fake.qr_width;
+		assert_int_equal(mag_secret_set(&a->qr, bits, len), 0);
+	}
+	return mag_secret_set_text(&a->uri, "otpauth://totp/x?secret=AAAA");
+}
+
 int client_call(const struct client *c, uint16_t message, const void *request,
 	struct wire_result *result_r, void *reply)
 {
@@ -306,6 +333,8 @@ int client_call(const struct client *c, uint16_t message, const void *request,
 		return fake_enroll_verify(request, result_r, reply);
 	case WIRE_MSG_ENROLL_TOKEN:
 		return fake_enroll_token(request, result_r, reply);
+	case WIRE_MSG_ENROLL_MOBILE:
+		return fake_enroll_mobile(request, result_r, reply);
 	default:
 		fail_msg("message %u", message);
 		return MAG_EPROTO;
@@ -330,6 +359,10 @@ static int fake_tell(void *arg, const char *message, bool error)
 	(void)arg;
 	fake.told_error = error;
 	snprintf(fake.told, sizeof fake.told, "%s", message);
+	if (strlen(message) > fake.longest_told)
+		fake.longest_told = strlen(message);
+	strncat(fake.all_told, message, sizeof fake.all_told - strlen(fake.all_told) - 1);
+	strncat(fake.all_told, "\n", sizeof fake.all_told - strlen(fake.all_told) - 1);
 	return 0;
 }
 

@@ -236,6 +236,74 @@ static void test_O5_phone_or_token(void **state)
 	assert_int_equal(r.end, FLOW_BROKEN);
 }
 
+#define APP(keys)                                                                                  \
+	"Add this to your authenticator app\notpauth://totp/x?secret=AAAA\n"                       \
+	"Then type the code that it shows. " keys "n something else.\nApp code: "
+#define APP_CODE "Type the code that the app shows now\nq QR code, n something else.\nApp code: "
+
+static void test_O5_M1_an_app(void **state)
+{
+	(void)state;
+	fake.enroll_takes = TAKES_APP;
+	struct flow_result r =
+		converse(TURNS({ INTRO, KEY }, { APP(""), "111111" },
+				 { "Wrong code, 4 tries left\nType the code that the "
+				   "app shows now\nn something else.\nApp code: ",
+					 "483920" }),
+			STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_string_equal(r.strength, "mobile-id");
+	assert_non_null(strstr(fake.all_told, "Key accepted: phone, US numbers\n"));
+	assert_string_equal(fake.told, "Set up: your app, until 2027-11-21.\n"
+				       "Add a phone too, for the day it is lost: magotp phone add");
+}
+
+/* Half blocks: 21 modules and two of quiet on each side are 13 lines of 25 columns; no
+ * message is longer than PAM takes. Twice: for dark terminals, then for light ones. */
+static void test_O5_a_picture_on_request(void **state)
+{
+	static const char light[] = "\u2588\u2588"; /* quiet, on a dark terminal */
+	struct flow_params p = STACK;
+	(void)state;
+	p.echo = true;
+	fake.enroll_takes = TAKES_APP;
+	fake.qr_width = 21;
+	struct flow_result r = converse(TURNS({ INTRO, KEY }, { APP("q QR code, "), "q" },
+						{ APP_CODE, "" }, { APP_CODE, "483920" }),
+		p);
+	const char *picture = strchr(fake.all_told, '.') + 2; /* behind "Paid until ..." */
+	char line[256] = "";
+	for (int i = 0; i < 25; i++)
+		strcat(line, "\u2588");
+	assert_int_equal(r.end, FLOW_OK);
+	assert_memory_equal(picture, line, 75); /* rows -2 and -1 */
+	assert_int_equal(picture[75], '\n');
+	assert_memory_equal(picture + 76, light, 6);
+	assert_memory_equal(picture + 82, "                     ", 21); /* dark: not drawn */
+	assert_memory_equal(picture + 82 + 21, light, 6);
+	assert_true(fake.longest_told <= TEXT_PROMPT_MAX);
+	assert_int_equal(fake.apps, 2);
+}
+
+/* Where answers are not echoed it may be no terminal. */
+static void test_O5_no_picture_without_a_terminal(void **state)
+{
+	(void)state;
+	fake.enroll_takes = TAKES_APP | TAKES_TOKEN;
+	fake.qr_width = 21;
+	struct flow_result r = converse(
+		TURNS({ INTRO, KEY },
+			{ PAID "1. App on your phone\n2. Token\nNumber, or Enter for 1: ", "" },
+			{ APP(""), "q" },
+			{ "Type the code that the app shows now\nn something else.\nApp code: ",
+				"n" },
+			{ "1. App on your phone\n2. Token\nNumber, or Enter for 1: ", "2" },
+			{ SERIAL, NULL }),
+		STACK);
+	assert_int_equal(r.end, FLOW_BROKEN);
+	assert_int_equal(fake.apps, 1);
+}
+
 static void test_O5_short_mode(void **state)
 {
 	(void)state;
@@ -291,6 +359,9 @@ int main(void)
 		cmocka_unit_test_setup(test_O5_set_up_but_not_enough_here, setting_up),
 		cmocka_unit_test_setup(test_H13_a_token_starts_at_its_serial_again, setting_up),
 		cmocka_unit_test_setup(test_O5_phone_or_token, setting_up),
+		cmocka_unit_test_setup(test_O5_M1_an_app, setting_up),
+		cmocka_unit_test_setup(test_O5_a_picture_on_request, setting_up),
+		cmocka_unit_test_setup(test_O5_no_picture_without_a_terminal, setting_up),
 		cmocka_unit_test_setup(test_O5_short_mode, setting_up),
 		cmocka_unit_test_setup(
 			test_threat_18_a_blind_conversation_sends_nothing, setting_up),

@@ -14,10 +14,14 @@
 
 /* ---- what pays ---- */
 
-static uint32_t takes_of(int64_t product)
+/* A seed is shown on hosts that we answer for, not on those that only relay to us: they are
+ * not to know what makes codes (security.md 40). */
+static uint32_t takes_of(const struct request *r, int64_t product)
 {
 	uint32_t takes = product_is_phone((enum product)product) ? TAKES_PHONE : TAKES_NOTHING;
 
+	if (r->through == THROUGH_SOCKET && product_takes_mobile((enum product)product))
+		takes |= TAKES_APP;
 	return takes | (product_takes_token((enum product)product) ? TAKES_TOKEN : 0u);
 }
 
@@ -46,7 +50,7 @@ static enum verdict judge(
 	if (v != VERDICT_OK)
 		return v;
 	m->product = l->product;
-	m->takes = takes_of(l->product);
+	m->takes = takes_of(r, l->product);
 	return m->takes ? VERDICT_OK : VERDICT_PRODUCT_WRONG;
 }
 
@@ -78,6 +82,16 @@ void enroll_find(struct request *r, struct aggregate *a, struct enroll_means *m_
 			m.verdict = VERDICT_OK;
 	}
 	*m_r = m;
+}
+
+bool enroll_means_for(
+	struct request *r, struct aggregate *a, uint32_t sort, struct enroll_means *m_r)
+{
+	enroll_find(r, a, m_r);
+	if (m_r->verdict == VERDICT_OK && m_r->takes & sort)
+		return true;
+	request_verdict(r, m_r->verdict == VERDICT_OK ? VERDICT_PRODUCT_WRONG : m_r->verdict);
+	return false;
 }
 
 struct subscription *enroll_pay(struct request *r, struct aggregate *a)

@@ -16,6 +16,9 @@ struct enroll_means {
 	uint32_t takes;           /* enum enroll_takes */
 };
 void enroll_find(struct request *r, struct aggregate *a, struct enroll_means *m_r);
+/* Is there something that pays for this sort (enum enroll_takes)? Answers if not. */
+bool enroll_means_for(
+	struct request *r, struct aggregate *a, uint32_t sort, struct enroll_means *m_r);
 /* The subscription beneath what was proven just now: binds the key. NULL: it went
  * meanwhile. */
 struct subscription *enroll_pay(struct request *r, struct aggregate *a);
@@ -53,5 +56,8 @@ void enroll_verify_settle(struct request *r);
 int enroll_token_want(struct request *r);
 void enroll_token_decide(struct request *r);
 void enroll_token_settle(struct request *r);
+/* enroll_mobile.c */
+void enroll_mobile_decide(struct request *r);
+void enroll_mobile_settle(struct request *r);
 
 #endif

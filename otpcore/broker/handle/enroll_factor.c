@@ -5,17 +5,6 @@
 #include "otpcore/broker/handle/enroll.h"
 #include "otpcore/broker/handle/token.h"
 
-/* Is there something that pays for this sort? Answers if not. */
-static bool means_for(
-	struct request *r, struct aggregate *a, uint32_t sort, struct enroll_means *m_r)
-{
-	enroll_find(r, a, m_r);
-	if (m_r->verdict == VERDICT_OK && m_r->takes & sort)
-		return true;
-	request_verdict(r, m_r->verdict == VERDICT_OK ? VERDICT_PRODUCT_WRONG : m_r->verdict);
-	return false;
-}
-
 /* ---- the number ---- */
 
 static void number_fill(
@@ -81,7 +70,7 @@ void enroll_phone_decide(struct request *r)
 			phone_add_repeat(r, p.a);
 		return;
 	}
-	if (!means_for(r, p.a, TAKES_PHONE, &m))
+	if (!enroll_means_for(r, p.a, TAKES_PHONE, &m))
 		return;
 	x.a = p.a;
 	x.product = m.product;
@@ -124,7 +113,7 @@ void enroll_verify_decide(struct request *r)
 	struct enroll_means m;
 	struct party p;
 
-	if (!enroll_enter(r, q->seq, &p) || !means_for(r, p.a, TAKES_PHONE, &m))
+	if (!enroll_enter(r, q->seq, &p) || !enroll_means_for(r, p.a, TAKES_PHONE, &m))
 		return;
 	x.a = p.a;
 	x.phone = phone_pending(p.a);
@@ -186,7 +175,7 @@ void enroll_token_decide(struct request *r)
 	struct enroll_means m;
 	struct party p;
 
-	if (!enroll_enter(r, q->seq, &p) || !means_for(r, p.a, TAKES_TOKEN, &m))
+	if (!enroll_enter(r, q->seq, &p) || !enroll_means_for(r, p.a, TAKES_TOKEN, &m))
 		return;
 	x.a = p.a;
 	x.pays = m.key ? enroll_pay : NULL;

@@ -289,5 +289,7 @@ const struct handler handle_login[] = {
 		NULL },
 	{ WIRE_MSG_ENROLL_TOKEN, enroll_token_want, enroll_token_decide, enroll_token_settle, NULL,
 		NULL },
+	{ WIRE_MSG_ENROLL_MOBILE, party_want, enroll_mobile_decide, enroll_mobile_settle, NULL,
+		NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

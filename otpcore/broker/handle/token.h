@@ -122,7 +122,28 @@ int token_revoke_want(struct request *r);
 void token_revoke_decide(struct request *r);
 int token_unlock_want(struct request *r);
 void token_unlock_decide(struct request *r);
+/* mobile_seed.c */
+#define MOBILE_DIGITS 6
+#define MOBILE_PERIOD 30 /* what every app assumes */
+/* A seed for the account's app, sealed into its row (the caller marks it), and the address
+ * "otpauth://..." of it; the same again from the row. 0 or < 0. */
+int mobile_seed_new(struct request *r, const struct account *account, struct token *t,
+	struct mag_secret *uri_r);
+int mobile_seed_again(struct request *r, const struct account *account, const struct token *t,
+	struct mag_secret *uri_r);
 /* mobile.c */
+/* The row of an app that waits for its code, maybe a new one. paid: no licence is looked
+ * for. NULL: answered. */
+struct token *mobile_place(struct request *r, struct aggregate *a, bool paid);
+/* The code that binds it; `pays` as in struct token_adding. */
+struct mobile_adding {
+	struct aggregate *a;
+	const struct mag_secret *code;
+	struct subscription *(*pays)(struct request *r, struct aggregate *a);
+};
+void mobile_confirm_try(struct request *r, const struct mobile_adding *x);
+/* In settle. The app if it is active now. */
+struct token *mobile_confirm_close(struct request *r, struct wire_mobile_confirm_rep *p);
 int mobile_add_want(struct request *r);
 void mobile_add_decide(struct request *r);
 void mobile_confirm_decide(struct request *r);
