@@ -1,6 +1,7 @@
 /* libcurl on the event loop. */
 #include <event2/event.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,27 @@ struct curl_loop {
 	struct event *timer;
 	TAILQ_HEAD(jobs, curl_job) jobs;
 };
+
+/* ---- memory: what libcurl gives back held codes and passwords ---- */
+
+static void wiping_free(void *p)
+{
+	if (p)
+		mag_wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *wiping_realloc(void *p, size_t size)
+{
+	size_t had = p ? malloc_usable_size(p) : 0;
+	void *fresh = malloc(size);
+
+	if (fresh && p) {
+		memcpy(fresh, p, had < size ? had : size);
+		wiping_free(p);
+	}
+	return fresh;
+}
 
 /* ---- the end of a transfer ---- */
 
@@ -153,7 +175,8 @@ int curl_loop_setup(struct event_base *base, void **shared_r)
 	struct curl_loop *l = calloc(1, sizeof *l);
 	void *shared = l;
 
-	if (!l || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (!l || curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc,
+			  strdup, calloc) != CURLE_OK) {
 		free(l);
 		return MAG_ENOMEM;
 	}
