@@ -222,6 +222,20 @@ static void own_stats(struct conn *c, const struct wire_stats_req *q)
 	free(rep);
 }
 
+/* So are its settings. */
+static void own_reload(struct conn *c)
+{
+	struct wire_result result = { .error = MAG_EPERM };
+	char err[OPT_ERROR_MAX] = "";
+
+	if (c->peer.uid == 0 && relay_reload(c->listener->broker, err) == 0)
+		result = (struct wire_result){ .verdict = VERDICT_OK };
+	else if (c->peer.uid == 0)
+		result.error = MAG_EINVAL;
+	mag_clean(result.detail, sizeof result.detail, err);
+	conn_answer(c, WIRE_MSG_RELOAD, &result, NULL);
+}
+
 /* To the auth host. What stands in it was read once, so that garbage stays here. */
 static void hand_on(struct conn *c, const struct wire_message *m, size_t len)
 {
@@ -249,6 +263,8 @@ static void take(struct conn *c, size_t len)
 	if (!res && l->broker->relay) {
 		if (m->id == WIRE_MSG_STATS)
 			own_stats(c, body);
+		else if (m->id == WIRE_MSG_RELOAD)
+			own_reload(c);
 		else
 			hand_on(c, m, len);
 		wire_free(m->request, &body);

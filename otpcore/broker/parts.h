@@ -133,6 +133,8 @@ size_t remotes_busy(const struct remotes *r);
 int relay_open(struct broker *b);
 /* `fd` listens for local peers. Until SIGTERM. */
 int relay_run(struct broker *b, int fd);
+/* As server_reload(). */
+int relay_reload(struct broker *b, char err[OPT_ERROR_MAX]);
 /* A request as it came, of a connection that waits: it is answered, or ended without an
  * answer, later. */
 void relay_take(struct relay *r, struct conn *c, const struct peer *peer,

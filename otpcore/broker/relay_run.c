@@ -41,25 +41,29 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 
 /* Which auth hosts there are, and who may log others in here; the rest stays until a
  * restart. What would make it something else than a relay is refused. */
-static void reload(struct broker *b)
+int relay_reload(struct broker *b, char err[OPT_ERROR_MAX])
 {
 	struct settings *fresh = NULL;
-	char err[OPT_ERROR_MAX] = "";
-	int r = settings_load(*b->config ? b->config : NULL, &fresh, err);
+	int r;
 
+	tell_manager("RELOADING=1");
+	*err = '\0';
+	r = settings_load(*b->config ? b->config : NULL, &fresh, err);
 	if (!r && !fresh->n_upstreams) {
-		settings_free(&fresh);
-		mag_copy(err, sizeof err, "upstream is gone; that needs a restart");
+		mag_copy(err, OPT_ERROR_MAX, "upstream is gone; that needs a restart");
 		r = MAG_EINVAL;
 	}
 	if (r) {
 		mag_log(MAG_LOG_ERROR, "the old settings go on: %s", err);
-		return;
+		settings_free(&fresh);
+	} else {
+		settings_free(&b->settings);
+		b->settings = fresh;
+		relay_reloaded(b->relay);
+		mag_log(MAG_LOG_NOTICE, "settings were read again");
 	}
-	settings_free(&b->settings);
-	b->settings = fresh;
-	relay_reloaded(b->relay);
-	mag_log(MAG_LOG_NOTICE, "settings were read again");
+	tell_manager("READY=1");
+	return r;
 }
 
 static bool over(const struct life *l)
@@ -71,13 +75,13 @@ static bool over(const struct life *l)
 
 static int turn(struct life *l)
 {
+	char err[OPT_ERROR_MAX];
+
 	if (event_base_loop(l->broker->base, EVLOOP_ONCE) < 0) /* its timer wakes it */
 		return MAG_ESYS;
 	if (l->reload) {
 		l->reload = false;
-		tell_manager("RELOADING=1");
-		reload(l->broker);
-		tell_manager("READY=1");
+		(void)relay_reload(l->broker, err);
 	}
 	if (l->stop && !l->drain_until) {
 		tell_manager("STOPPING=1");

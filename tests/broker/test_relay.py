@@ -112,7 +112,7 @@ def test_threat_40_the_peer_is_the_relays_kernels(auth, relay):
 
 def test_threat_40_never_administration(auth, relay):
     for name, values in (("account_add", {"user": "eve"}), ("account_list", {}), ("host_list", {}),
-                         ("reload", {}), ("phone_add", {"user": "anna", "number": auth.number()}),
+                         ("phone_add", {"user": "anna", "number": auth.number()}),
                          ("phone_list", {"user": "anna"}), ("token_revoke", {"user": "anna"}),
                          ("session_list", {}), ("host_add", {"name": "x"}), ("sweep", {}),
                          ("host_enroll", {"name": "web1"})):
@@ -417,3 +417,18 @@ def test_P5_what_became_of_a_message_is_asked_through_a_relay(auth, relay):
     assert relay.call("fate", {"txn": login.txn})[0].verdict == "no-code-pending"
     login.send()
     assert relay.ok("fate", {"txn": login.txn})["delivery"] == 2
+
+
+def test_a_relay_reads_its_own_settings_again(auth, relay):
+    assert relay.call("reload", uid=12001)[0].error == "PERM"
+    assert relay.login("anna", "nginx", uid=33).result.error == "PERM"
+    relay.conf(broker={"verifiers": "www-data:nginx"})
+    assert relay.ok("reload") is not None
+    assert relay.login("anna", "nginx", uid=33).result.error == ""
+    upstream = relay.sections["broker"].pop("upstream")
+    relay.conf(store={"url": "sqlite:/x/y.db", "master_key": "file:/x"})
+    result, _ = relay.call("reload")
+    assert result.error == "INVAL" and "needs a restart" in result.detail
+    del relay.sections["store"]
+    relay.conf(broker={"upstream": upstream})
+    assert relay.login("anna").result.error == "", "the old ones went on"
