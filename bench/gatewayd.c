@@ -22,7 +22,7 @@
 #define EVENTS          256
 
 static const char answer[] = "HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\n"
-			     "Content-Length: 25\r\n\r\n0: Accepted for delivery\r\n";
+			     "Content-Length: 24\r\n\r\n0: Accepted for delivery";
 
 struct connection {
 	size_t len;

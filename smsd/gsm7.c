@@ -19,6 +19,9 @@ static size_t character_length(const char *s)
 
 static int in(const char *set, const char *s, size_t len)
 {
+	/* A byte of ASCII is part of no other character. */
+	if (len == 1)
+		return strchr(set, *s) != NULL;
 	for (size_t n; *set; set += n) {
 		n = character_length(set);
 		if (n == len && memcmp(set, s, n) == 0)

@@ -21,7 +21,11 @@ static struct items *list_of(struct queue *q, const struct item *e)
 	}
 }
 
-/* Lists by time are filled nearly in order, so looking from the end is short. */
+/* Lists by time are filled nearly in order, so looking from the end is short. Times that
+ * differ by less than this keep the order in which they came: two clocks make each
+ * deadline, and thousands of messages may have nearly the same. */
+#define ABOUT_MS 50
+
 void item_insert(struct item *e)
 {
 	struct items *list = list_of(e->queue, e);
@@ -32,7 +36,7 @@ void item_insert(struct item *e)
 		return;
 	}
 	before = TAILQ_LAST(list, items);
-	while (before && before->due > e->due)
+	while (before && before->due > e->due + ABOUT_MS)
 		before = TAILQ_PREV(before, items, in_state);
 	if (before)
 		TAILQ_INSERT_AFTER(list, before, e, in_state);
@@ -45,7 +49,7 @@ void item_insert_deadline(struct item *e)
 	struct queue *q = e->queue;
 	struct item *before = TAILQ_LAST(&q->deadlines, items);
 
-	while (before && before->deadline > e->deadline)
+	while (before && before->deadline > e->deadline + ABOUT_MS)
 		before = TAILQ_PREV(before, items, in_deadline);
 	if (before)
 		TAILQ_INSERT_AFTER(&q->deadlines, before, e, in_deadline);

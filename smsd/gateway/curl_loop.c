@@ -13,6 +13,10 @@
 #include "smsd/gateway/curl_loop.h"
 #include "smsd/match.h"
 
+/* Idle connections that are kept. libcurl's own limit follows the transfers under way:
+ * when many end at once it would close what the next ones need. */
+#define CONNECTIONS_KEPT 256L
+
 struct curl_loop {
 	struct event_base *base;
 	CURLM *multi;
@@ -185,6 +189,7 @@ int curl_loop_setup(struct event_base *base, void **shared_r)
 	l->timer = evtimer_new(base, on_timer, l);
 	l->multi = curl_multi_init();
 	if (!l->timer || !l->multi ||
+		curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT) ||
 		curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ||
 		curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l) ||
 		curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
