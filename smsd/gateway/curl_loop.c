@@ -16,12 +16,15 @@
 /* Idle connections that are kept. libcurl's own limit follows the transfers under way:
  * when many end at once it would close what the next ones need. */
 #define CONNECTIONS_KEPT 256L
+#define HANDLES_KEPT     64
 
 struct curl_loop {
 	struct event_base *base;
 	CURLM *multi;
 	struct event *timer;
 	TAILQ_HEAD(jobs, curl_job) jobs;
+	CURL *idle[HANDLES_KEPT]; /* as new (curl_easy_reset): to make one takes longer */
+	size_t n_idle;
 };
 
 /* ---- memory: what libcurl gives back held codes and passwords ---- */
@@ -47,12 +50,28 @@ static void *wiping_realloc(void *p, size_t size)
 
 /* ---- the end of a transfer ---- */
 
+static CURL *take_handle(struct curl_loop *l)
+{
+	return l->n_idle ? l->idle[--l->n_idle] : curl_easy_init();
+}
+
+/* Forgets what it was set to; it keeps no cookies and no connection. */
+static void give_back(struct curl_loop *l, CURL *easy)
+{
+	if (l->n_idle == HANDLES_KEPT) {
+		curl_easy_cleanup(easy);
+		return;
+	}
+	curl_easy_reset(easy);
+	l->idle[l->n_idle++] = easy;
+}
+
 static void job_free(struct curl_job *job)
 {
 	TAILQ_REMOVE(&job->loop->jobs, job, next);
 	if (job->easy) {
 		curl_multi_remove_handle(job->loop->multi, job->easy);
-		curl_easy_cleanup(job->easy);
+		give_back(job->loop, job->easy);
 	}
 	job->kind->clear(job);
 	free(job);
@@ -166,6 +185,8 @@ void curl_loop_teardown(void **shared)
 		next = TAILQ_NEXT(job, next);
 		finish(job, &stopped);
 	}
+	while (l->n_idle)
+		curl_easy_cleanup(l->idle[--l->n_idle]);
 	if (l->multi)
 		curl_multi_cleanup(l->multi);
 	if (l->timer)
@@ -249,7 +270,7 @@ static int start(struct curl_job *job)
 {
 	int r;
 
-	job->easy = curl_easy_init();
+	job->easy = take_handle(job->loop);
 	if (!job->easy || set_common(job))
 		return MAG_ENOMEM;
 	if ((r = job->kind->prepare(job)) < 0)
