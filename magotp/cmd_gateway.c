@@ -62,6 +62,9 @@ static const struct column columns[] = {
 	{ "RESTING", "resting", CELL_TEXT },
 	{ "LAST ACCEPTED", "last_accepted", CELL_MINUTE },
 	{ "LAST ERROR", "last_error", CELL_TEXT },
+	{ NULL, "delivered", CELL_INT },
+	{ NULL, "undelivered", CELL_INT },
+	{ NULL, "silent", CELL_INT },
 	{ NULL, NULL, CELL_TEXT },
 };
 
@@ -99,6 +102,9 @@ int cmd_gateway_list(struct cli *c)
 		table_text(t, g->resting);
 		table_int(t, g->last_accepted);
 		table_text(t, g->last_error);
+		table_int(t, g->delivered);
+		table_int(t, g->undelivered);
+		table_int(t, g->silent);
 	}
 	r = table_print(c, t);
 	table_free(&t);

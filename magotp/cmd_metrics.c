@@ -140,6 +140,25 @@ static void attempts(
 	}
 }
 
+static void receipts(
+	const struct family *f, struct metrics *m, const struct wire_gateway_list_rep *p)
+{
+	for (size_t i = 0; i < p->n_gateways; i++) {
+		const struct wire_gateway *g = &p->gateways[i];
+		const struct {
+			const char *result;
+			uint32_t n;
+		} rows[] = { { "delivered", g->delivered }, { "undelivered", g->undelivered },
+			{ "silent", g->silent } };
+
+		for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {
+			const char *labels[] = { "gateway", g->name, "result", rows[j].result };
+
+			put(m, f, labels, rows[j].n);
+		}
+	}
+}
+
 static void waiting(
 	const struct family *f, struct metrics *m, const struct wire_gateway_list_rep *p)
 {
@@ -220,6 +239,8 @@ static const struct family families[] = {
 	{ "magotp_smsd_queue_messages", "gauge", "Messages without an outcome.", queued },
 	{ "magotp_smsd_queue_limit", "gauge", "How many of them there may be.", queue_max },
 	{ "magotp_gateway_attempts_total", "counter", "Attempts of a gateway.", attempts },
+	{ "magotp_gateway_receipts_total", "counter",
+		"What became of accepted messages, as far as receipts said in time.", receipts },
 	{ "magotp_gateway_waiting", "gauge", "Attempts under way.", waiting },
 	{ "magotp_gateway_resting", "gauge", "1: after failures in a row it is asked last.",
 		resting },

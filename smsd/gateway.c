@@ -27,7 +27,8 @@ const struct gateway_ops *const gateway_drivers[] = {
 };
 
 static const char *const receipt_kinds[] = { "no", "callback", "poll", NULL };
-static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", "exec", "sip", NULL };
+static const char *const driver_names[] = { "http", "outbox", "smtp", "spool", "exec", "sip",
+	NULL };
 
 #define ROW(field) offsetof(struct gateway, field), sizeof(((struct gateway *)0)->field)
 const struct opt gateway_common_opts[] = {
@@ -234,6 +235,7 @@ void gateway_heard(struct gateway *g, const char *channel, bool heard, int64_t t
 	struct gateway_health *h = &g->stats.health[sms_channel(channel)];
 
 	if (!heard) {
+		g->stats.silent++;
 		if (++h->silent >= FAILURES_BEFORE_REST)
 			h->rest_until = ticks + REST_MS;
 		return;

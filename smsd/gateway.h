@@ -100,8 +100,9 @@ struct gateway {
 
 	struct gateway_stats {
 		uint32_t accepted, failed;
-		uint32_t waiting;      /* attempts under way */
-		int64_t last_accepted; /* wall clock, seconds */
+		uint32_t delivered, undelivered, silent; /* of the accepted, by receipts */
+		uint32_t waiting;                        /* attempts under way */
+		int64_t last_accepted;                   /* wall clock, seconds */
 		char last_error[SMS_ERROR_MAX];
 		/* The breaker of each channel: a provider's calls may fail while its
 		 * texts arrive. */

@@ -178,6 +178,10 @@ int queue_receipt(struct queue *q, const struct queue_receipt *receipt)
 		return 0;
 	w->state = receipt->state;
 	snprintf(w->word, sizeof w->word, "%s", receipt->state == SMS_FAILED ? receipt->word : "");
+	if (w->gateway && w->state == SMS_DELIVERED)
+		w->gateway->stats.delivered++;
+	else if (w->gateway)
+		w->gateway->stats.undelivered++;
 	log_receipt(e, w);
 	act(e, w, ticks);
 	return 0;

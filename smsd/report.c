@@ -18,6 +18,9 @@ static void fill_row(struct wire_gateway *row, const struct gateway *g, int64_t 
 	row->accepted = g->stats.accepted;
 	row->failed = g->stats.failed;
 	row->waiting = g->stats.waiting;
+	row->delivered = g->stats.delivered;
+	row->undelivered = g->stats.undelivered;
+	row->silent = g->stats.silent;
 	row->last_accepted = g->stats.last_accepted;
 	mag_clean(row->last_error, sizeof row->last_error, g->stats.last_error);
 	for (unsigned i = 0; i < SMS_CHANNELS && n < sizeof row->resting; i++)

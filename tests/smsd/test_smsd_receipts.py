@@ -67,6 +67,8 @@ def test_failed_is_sent_by_the_next_gateway_at_once_with_the_same_code(watched, 
     assert time.monotonic() - start < 3
     assert CODE in watched.outbox_messages()[0]["text"]
     assert watched.delivery("a") == (NOTHING, "")  # the outbox says no more
+    counted = watched.gateways()["twilio-sms"]
+    assert [counted[k] for k in ("accepted", "delivered", "undelivered", "silent")] == [1, 0, 1, 0]
 
 
 def test_silent_receipt_is_sent_by_the_next_gateway(smsd, twilio):
@@ -78,6 +80,7 @@ def test_silent_receipt_is_sent_by_the_next_gateway(smsd, twilio):
     wait_for("the second message", smsd.outbox_messages, 4)
     assert CODE in smsd.outbox_messages()[0]["text"]
     assert "no receipt came" in smsd.log()
+    assert smsd.gateways()["twilio-sms"]["silent"] == 1
 
 
 def test_used_code_goes_out_no_more(smsd, twilio):
