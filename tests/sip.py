@@ -301,7 +301,7 @@ def send(answer, header="", next=""):
 
 class Refuser(Peer):
     """sipp: gives each call one answer. "180 Ringing" lets it ring until it is cancelled; "":
-    says nothing at all. With a password it asks for that first, and answers 404 where it is wrong;
+    says nothing at all. Ends with status 0 when its one call has gone as it should. With a password it asks for that first, and answers 404 where it is wrong;
     request: REGISTER instead of INVITE."""
 
     def __init__(self, directory, network, answer, password="", request="INVITE", transport="udp"):
@@ -330,7 +330,7 @@ password="{self.password}"/></action></recv>
         file = self.directory / "scenario.xml"
         file.write_text(f'<?xml version="1.0"?>\n<scenario name="x">{self.scenario()}</scenario>')
         if self.answer:
-            self.run("sipp", "-sf", str(file), "-i", "127.0.0.1", "-p", str(self.port), "-nostdin",
+            self.run("sipp", "-sf", str(file), "-i", "127.0.0.1", "-p", str(self.port), "-nostdin", "-m", "1",
                      "-t", f"{self.transport[0]}1", env={**os.environ, "TERM": "dumb"})
             wait_for("sipp", lambda: f":{self.port:04X} " in self.listeners())
         return self
