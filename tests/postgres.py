@@ -59,15 +59,22 @@ class Postgres:
         return subprocess.run([*self.who, os.path.join(BIN[-1], name), *args], cwd=self.dir,
                               check=check, capture_output=True, text=True)
 
-    def start(self):
+    def _launch(self):
         self.server = subprocess.Popen(
             [*self.who, os.path.join(BIN[-1], "postgres"), "-D", self.data, "-k", self.dir,
-             "-p", str(self.port), "-c", "listen_addresses=", "-c", "autovacuum=off", *self.options],
+             "-p", str(self.port), "-c", "listen_addresses=", "-c", "autovacuum=off",
+             *self.options],
             cwd=self.dir, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT)
+
+    def start(self):
+        self._launch()
         end = time.monotonic() + 20
-        while self.run("pg_isready", "-q", "-h", self.dir, "-p", str(self.port), "-U", "magotp", "-d", "postgres",
-                       check=False).returncode:
-            assert self.server.poll() is None and time.monotonic() < end, open(self.log).read()
+        while self.run("pg_isready", "-q", "-h", self.dir, "-p", str(self.port), "-U", "magotp",
+                       "-d", "postgres", check=False).returncode:
+            assert time.monotonic() < end, open(self.log).read()
+            if self.server.poll() is not None:  # one that was killed is not quite gone
+                assert "is still in use" in open(self.log).read(), open(self.log).read()
+                self._launch()
             time.sleep(0.05)
 
     def sql(self, text):

@@ -5,16 +5,15 @@ twice, and logins go on. With synchronous replication, as docs/scale.md wants it
 """
 
 import os
-import threading
 import time
 
 import pytest
 
-import oath
 import patroni
 from house import Neighbour, needs_root
+from load import Client, replayed, twice
 
-CLIENTS, CODES = 8, 4000
+CLIENTS = 8
 # What Patroni needs to find out and to promote, and the broker to find the new one.
 FAILOVER = patroni.TTL + patroni.LOOP + 2 * patroni.RETRY + 5
 
@@ -22,61 +21,6 @@ pytestmark = [needs_root,
               pytest.mark.skipif(os.environ.get("MAGOTP_LONG", "0") == "0",
                                  reason="takes a minute: make check-long"),
               pytest.mark.skipif(bool(patroni.missing()), reason=patroni.missing())]
-
-
-class Client(threading.Thread):
-    """One owner of a token, who logs in with code after code, here and there."""
-
-    def __init__(self, houses, name):
-        super().__init__(daemon=True)
-        self.houses, self.name_ = houses, name
-        seed = oath.seed("P-" + name)
-        houses[0].account(name)
-        oath.stock(houses[0], seed)
-        self.codes = [oath.hotp(seed["secret"], n) for n in range(CODES)]
-        houses[0].ok("token_add", {"user": name, "serial": seed["serial"],
-                                   "code1": self.codes[0], "code2": self.codes[1]})
-        self.at = 2  # the next code
-        self.accepted = []  # (number of the code, when)
-        self.unsaid = []  # used up without a "yes": the answer was lost
-        self.errors, self.odd, self.stop = 0, [], False
-
-    def verify(self, house, number):
-        """One request, repeated until it is decided or its login is none any more."""
-        login = house.login(self.name_)
-        if login.result.error:
-            return None
-        login.seq += 1
-        while not self.stop:
-            result, _ = login.verify(self.codes[number], ref=4, seq=login.seq)
-            if not result.error:
-                return result.verdict
-            self.errors += 1
-            if result.error == "STALE":
-                return None
-            time.sleep(0.05)
-        return None
-
-    def run(self):
-        turn = 0
-        while not self.stop and self.at < CODES:
-            turn += 1
-            try:
-                verdict = self.verify(self.houses[turn % 2], self.at)
-            except OSError:
-                verdict = None
-            if verdict is None:
-                self.errors += 1
-                time.sleep(0.05)
-            elif verdict == "ok":
-                self.accepted.append((self.at, time.monotonic()))
-                self.at += 1
-            elif verdict == "code-used":
-                self.unsaid.append(self.at)
-                self.at += 1
-            else:
-                self.odd.append((self.at, verdict))
-                time.sleep(0.2)
 
 
 def test_the_leader_dies_under_load(house, open_dir):
@@ -110,24 +54,18 @@ def failover(cluster, houses):
     after = [at for c in clients for _, at in c.accepted if at > killed + 0.5]
     silence = min(after) - killed if after else None
     total = sum(len(c.accepted) for c in clients)
-    twice = sum(len(c.accepted) - len({n for n, _ in c.accepted}) for c in clients)
     leader = cluster.leader()
     assert leader and leader is not dead
     moving = dict(line.split("|") for line in
                   leader.sql("SELECT serial, moving FROM token").splitlines())
     lost = [(c.name_, n) for c in clients for n, _ in c.accepted
             if n >= int(moving["P-" + c.name_])]
-    again = []
-    for c in clients:
-        for number, _ in c.accepted:
-            result, _ = houses[number % 2].login(c.name_).verify(c.codes[number], ref=4)
-            if result.verdict == "ok":
-                again.append((c.name_, number))
+    again = replayed(clients)
     print("\n%s died, %s leads: accepted %d (%d before), silent for %.1f s (ttl %d s), errors %d,"
           " used without an answer %d, lost %d, accepted twice %d, replayed and accepted %d"
           % (dead.name, leader.name, total, before, silence or -1, patroni.TTL,
              sum(c.errors for c in clients), sum(len(c.unsaid) for c in clients), len(lost),
-             twice, len(again)))
+             twice(clients), len(again)))
     assert silence is not None and silence < FAILOVER
     assert all(len(c.accepted) >= wanted[c] for c in clients), [c.odd[:3] for c in clients]
-    assert not lost and not twice and not again
+    assert not lost and not twice(clients) and not again

@@ -9,6 +9,7 @@ import pytest
 
 import postgres
 from house import FAKETIME, House, Neighbour, needs_root
+from load import Client, replayed, twice
 from peers import wait_for
 
 DAY = 86400
@@ -19,11 +20,20 @@ pytestmark = [needs_root,
               pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())]
 
 
+@pytest.fixture(scope="module")
+def database():
+    with postgres.Postgres() as server:
+        yield server
+
+
 @pytest.fixture
-def pair(open_dir):
+def pair(open_dir, database):
     """Two houses on one server, the first of them running; their clock moves."""
-    with postgres.Postgres() as server, House(open_dir) as first:
-        first.conf(store={"url": server.url}, broker={"host_identity": "first"})
+    server = database
+    server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    with House(open_dir) as first:
+        first.conf(store={"url": server.url}, broker={"host_identity": "first"},
+                   throttle={"per_source": "1000000", "delay_after": "100"})
         first.time_travel(0)
         first.start()
         os.mkdir(os.path.join(open_dir, "second"))
@@ -78,6 +88,39 @@ def test_a_lease_whose_clock_was_wrong_is_void(pair):
 
 
 
+def restart(kill, start, clients):
+    """Kills it under load; the seconds from when it is there again until everybody has
+    logged in."""
+    time.sleep(0.7)
+    kill()
+    start()
+    begun = time.monotonic()
+    wait_for("logins", lambda: all(c.accepted and c.accepted[-1][1] > begun for c in clients), 20)
+    return time.monotonic() - begun
+
+
+def test_kill_9_of_the_server_and_of_a_broker_under_load(pair):
+    server, first, second = pair
+    second.start_broker()
+    clients = [Client([first, second], "k%d" % i) for i in range(6)]
+    for c in clients:
+        c.start()
+    took = [restart(server.kill, server.start, clients),
+            restart(lambda: first.stop_hard("broker"), first.start_broker, clients)]
+    for c in clients:
+        c.stop = True
+    for c in clients:
+        c.join(20)
+    moving = dict(line.split("|") for line in
+                  server.sql("SELECT serial, moving FROM token").splitlines())
+    lost = [(c.name_, n) for c in clients for n, _ in c.accepted
+            if n >= int(moving["P-" + c.name_])]
+    assert not lost and not twice(clients) and not replayed(clients)
+    assert max(took) < 5, took
+    print("accepted %d, back after %.1f and %.1f s" % (sum(len(c.accepted) for c in clients),
+                                                       *took))
+
+
 # ---- the connection ----
 
 def made(directory, url):
@@ -118,10 +161,12 @@ def test_off_the_local_socket_only_with_tls(open_dir):
         assert status == 0, said
 
 
-def test_of_several_hosts_the_one_that_takes_writes(open_dir):
+def test_of_several_hosts_the_one_that_takes_writes(open_dir, database):
     """The first is dead, the second only reads (a replica), the third is it."""
+    writes = database
+    writes.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     with postgres.Postgres("-c", "default_transaction_read_only=on") as reads, \
-            postgres.Postgres() as writes, House(open_dir) as house:
+            House(open_dir) as house:
         house.conf(store={"url": "postgresql:///postgres?user=magotp&host=/nowhere,%s,%s"
                                  % (reads.dir, writes.dir)})
         house.start()
