@@ -74,17 +74,20 @@ static enum sip_ending call(
 
 int main(int argc, char **argv)
 {
+	static char input[4096];
 	static struct sip_order order;
 	struct sounds sounds = { .once_ms = 0 };
 	enum sip_ending ending = SIP_BAD_ORDER;
 
 	shut_windows();
+	setvbuf(stdin, input, _IOFBF, sizeof input);
 	if (argc != 4 || sip_order_read(stdin, &order) < 0)
 		goto out;
 	ending = prepare(&order, &sounds);
 	if (ending == SIP_HEARD)
 		ending = call(&(struct baresip_place){ argv[1], argv[2] }, &order, &sounds);
 out:
+	mag_wipe(input, sizeof input);
 	mag_wipe(&order, sizeof order);
 	mag_secret_free(&sounds.first);
 	mag_secret_free(&sounds.code);
