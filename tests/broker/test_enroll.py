@@ -208,6 +208,19 @@ def test_threat_04_an_apps_code_from_64_clients_binds_once(home):
     assert got.count("ok") == 1, got
 
 
+def test_O5_O2_the_terms_come_before_the_key(home):
+    """Nobody's key is used up for a service that does not let him in yet."""
+    home.conf(**{"service portal": {"application": "portal", "unenrolled": "enroll"}})
+    home.stop("broker")
+    home.start_broker()
+    home.ok("account_set", {"user": "anna", "organisation": "Toys"})
+    one = login(home, service="portal")
+    assert (one.begin["decision"], one.result.verdict) == (DENY, "terms-pending")
+    assert login(home).begin["decision"] == ENROLL  # elsewhere
+    home.ok("terms_accept", {"organisation": "Toys", "application": "portal", "edition": 1})
+    assert login(home, service="portal").begin["decision"] == ENROLL
+
+
 def test_O5_an_assigned_token_needs_no_key(house):
     house.conf(**{"service *": {"unenrolled": "enroll"}})
     house.start()

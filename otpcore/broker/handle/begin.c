@@ -9,6 +9,7 @@
 #include "otpcore/broker/handle/exempt.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/presented.h"
+#include "otpcore/broker/handle/terms.h"
 #include "otpcore/broker/handle/trial.h"
 #include "otpcore/broker/parts.h"
 #include "otpcore/broker/session.h"
@@ -19,8 +20,13 @@ static const char *const separators[] = { "comma", "none" };
 
 int begin_want(struct request *r)
 {
+	const struct wire_begin_req *q = r->body;
+	struct service_settings service;
 	int res = session_want(r);
 
+	settings_service(r->broker->settings, q->service, &service);
+	if (!res)
+		res = terms_want(r, q->user, &service);
 	return res ? res : presented_want(r);
 }
 
@@ -175,6 +181,9 @@ static void choose(struct request *r, const struct service_settings *service,
 		set(c, DECISION_ASK, VERDICT_OK, "");
 	else
 		without_factor(r, p, c);
+	/* The terms come first (K4, O5): no key is used up where nobody is let in yet. */
+	if (c->decision == DECISION_ENROLL && terms_of(r, c->own, service) == TERMS_PENDING)
+		set(c, DECISION_DENY, VERDICT_TERMS_PENDING, "");
 }
 
 /* Why this course ends in a refusal (observe.h); NULL: it does not. */
