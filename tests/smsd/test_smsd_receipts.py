@@ -77,7 +77,7 @@ def test_silent_receipt_is_sent_by_the_next_gateway(smsd, twilio):
                    smsd.outbox_gateway(priority=20))
     smsd.start()
     assert smsd.outcome()["gateway"] == "twilio-sms"
-    wait_for("the second message", smsd.outbox_messages, 4)
+    wait_for("the second message", smsd.outbox_messages)
     assert CODE in smsd.outbox_messages()[0]["text"]
     assert "no receipt came" in smsd.log()
     assert smsd.gateways()["twilio-sms"]["silent"] == 1
