@@ -246,10 +246,17 @@ static void explain(const struct match *m, const struct match_answer *a, struct 
 	mag_clean(error_r, SMS_ERROR_MAX, line);
 }
 
+/* Does anything ask for a value of the body? */
+static bool is_json_wanted(const struct match *m)
+{
+	return m->id[0] || m->error[0] ||
+	       (m->success_match.kind | m->retry_match.kind) != RULE_NONE;
+}
+
 void match_judge(
 	const struct match *m, const struct match_answer *a, struct gateway_result *result_r)
 {
-	struct json_object *root = parse(a->body, a->len);
+	struct json_object *root = is_json_wanted(m) ? parse(a->body, a->len) : NULL;
 	struct gateway_result result = { .outcome = judge(m, a, root) };
 	bool found;
 
