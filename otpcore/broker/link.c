@@ -69,6 +69,20 @@ int link_send(struct bufferevent *to, const struct link_frame *f, const void *mo
 	return 0;
 }
 
+bool link_of_login(uint16_t message)
+{
+	static const uint16_t them[] = { WIRE_MSG_BEGIN, WIRE_MSG_SEND, WIRE_MSG_FATE,
+		WIRE_MSG_VERIFY, WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN,
+		WIRE_MSG_CLOSE, WIRE_MSG_STATUS, WIRE_MSG_PING, WIRE_MSG_STRENGTH,
+		WIRE_MSG_ENROLL_KEY, WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY,
+		WIRE_MSG_ENROLL_TOKEN, WIRE_MSG_ENROLL_MOBILE };
+
+	for (size_t i = 0; i < sizeof them / sizeof *them; i++)
+		if (them[i] == message)
+			return true;
+	return false;
+}
+
 /* ---- TLS ---- */
 
 static bool trust(SSL_CTX *ctx, X509 *authority)

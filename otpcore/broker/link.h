@@ -35,6 +35,11 @@ void link_done(struct evbuffer *in, const struct link_frame *f); /* wipes it */
 int link_send(
 	struct bufferevent *to, const struct link_frame *f, const void *more, size_t more_len);
 
+/* Is it one of those that a login consists of? They pass for every relay; a repeat gets
+ * its first answer. Everything else is administration, or a person's own affair, which a
+ * host is trusted with only where its row says so. */
+bool link_of_login(uint16_t message);
+
 /* What TLS takes: 1.3, nothing resumed, certificates of this authority only. The
  * objects are kept by the context. */
 struct link_identity {

@@ -65,20 +65,11 @@ static void connect_next(struct relay *r);
 
 /* ---- calls ---- */
 
-/* What changes nothing, or carries a sequence number, or is told apart by its process
- * (open). The rest must not be done twice without anybody's knowing. */
+/* Of a login: it changes nothing, carries a sequence number, or is told apart by its
+ * process (open). The rest must not be done twice without anybody's knowing. */
 static bool repeatable(uint16_t message)
 {
-	static const uint16_t them[] = { WIRE_MSG_BEGIN, WIRE_MSG_SEND, WIRE_MSG_FATE,
-		WIRE_MSG_VERIFY, WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN,
-		WIRE_MSG_CLOSE, WIRE_MSG_STATUS, WIRE_MSG_PING, WIRE_MSG_STRENGTH,
-		WIRE_MSG_ENROLL_KEY, WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY,
-		WIRE_MSG_ENROLL_TOKEN, WIRE_MSG_HOST_RENEW };
-
-	for (size_t i = 0; i < sizeof them / sizeof *them; i++)
-		if (them[i] == message)
-			return true;
-	return false;
+	return link_of_login(message) || message == WIRE_MSG_HOST_RENEW;
 }
 
 /* Takes it out of the list at `link`. */

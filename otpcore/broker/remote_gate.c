@@ -6,22 +6,8 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/phone.h"
+#include "otpcore/broker/link.h"
 #include "otpcore/broker/session.h"
-
-/* What a login consists of. Everything else is administration, or a person's own
- * affair, which a host is trusted with only where its row says so. */
-static const uint16_t login_messages[] = { WIRE_MSG_BEGIN, WIRE_MSG_SEND, WIRE_MSG_FATE,
-	WIRE_MSG_VERIFY, WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ACCOUNT, WIRE_MSG_OPEN,
-	WIRE_MSG_CLOSE, WIRE_MSG_STATUS, WIRE_MSG_PING, WIRE_MSG_STRENGTH, WIRE_MSG_ENROLL_KEY,
-	WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN };
-
-static bool of_login(uint16_t message)
-{
-	for (size_t i = 0; i < sizeof login_messages / sizeof *login_messages; i++)
-		if (login_messages[i] == message)
-			return true;
-	return false;
-}
 
 int remote_gate_want(struct request *r)
 {
@@ -94,12 +80,12 @@ static bool may(const struct request *r, const struct host *h, const struct remo
 	if (id == WIRE_MSG_HOST_RENEW || id == WIRE_MSG_PING)
 		return true;
 	/* Root of a relay is root for logins there, not for accounts. */
-	if (!of_login(id) &&
+	if (!link_of_login(id) &&
 		(!h->self_service || r->standing.root || r->message->authority != AUTH_ANY))
 		return false;
 	/* Neither name nor ticket that opens: the gate says that it is stale. */
 	if (!asks->user)
-		return of_login(id);
+		return link_of_login(id);
 	if (!remote_account_fits(h->accounts, asks->user, asks->account))
 		return false;
 	return !asks->service || remote_service_fits(h->services, asks->service);

@@ -94,6 +94,24 @@ static void test_what_is_sent_is_what_comes(void **state)
 	event_base_free(base);
 }
 
+/* A new message of a login is not to be forgotten, one of administrators not let in. */
+static void threat_40_what_a_login_consists_of(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < wire_n_messages; i++) {
+		const struct wire_message *m = &wire_messages[i];
+		bool txn = false;
+
+		for (size_t k = 0; k < m->request->n_fields; k++)
+			txn = txn || mag_streq(m->request->fields[k].name, "txn");
+		if (txn)
+			assert_true(link_of_login(m->id));
+		else if (m->authority == AUTH_ADMIN || m->authority == AUTH_AGENT ||
+			 m->authority == AUTH_ROOT)
+			assert_false(link_of_login(m->id));
+	}
+}
+
 static void threat_40_words_of_a_relay(void **state)
 {
 	struct aggregate red = { .exists = true }, nobody = { .exists = false };
@@ -126,6 +144,7 @@ int main(void)
 		cmocka_unit_test(test_frames_come_in_pieces),
 		cmocka_unit_test(test_what_is_no_frame_is_refused_at_its_head),
 		cmocka_unit_test(test_what_is_sent_is_what_comes),
+		cmocka_unit_test(threat_40_what_a_login_consists_of),
 		cmocka_unit_test(threat_40_words_of_a_relay),
 	};
 
