@@ -9,7 +9,7 @@ import urllib.parse
 import pytest
 
 import sip
-from peers import PRESETS, HttpPeer, preset
+from peers import PRESETS, HttpPeer, Request, preset
 from smsd import ACCEPTED, AMBIGUOUS, CODE, NUMBER, PERMANENT
 
 
@@ -128,6 +128,19 @@ def sign_v4(request, secret, date, region, service, signed):
     for part in (date[:8], region, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize("method, body, more, signature", [
+    ("GET", b"", {}, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+    ("POST", b"Param1=value1", {"content-type": "application/x-www-form-urlencoded"},
+     "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a")])
+def test_what_signatures_are_compared_with_is_right(method, body, more, signature):
+    """Two of AWS's own vectors: get-vanilla and post-x-www-form-urlencoded."""
+    date = "20150830T123600Z"
+    headers = {**more, "host": "example.amazonaws.com", "x-amz-date": date}
+    assert sign_v4(Request(method, "/", headers, body, 0),
+                   "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", date, "us-east-1", "service",
+                   ";".join(sorted(headers))) == signature
 
 
 def test_aws_signature_is_right(smsd, api, password):
