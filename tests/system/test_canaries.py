@@ -63,8 +63,9 @@ class Phones:
         script.chmod(0o755)
         return "".join((
             "[smsd]\nallowed_countries = US GB DE FR ES\n",
-            self.twilio.preset(countries="US"), self.twilio.preset("voice", countries="US"),
-            self.kannel.preset(countries="GB"), self.gammu.preset(countries="DE"),
+            self.twilio.preset(countries="US", timeout="15s"),
+            self.twilio.preset("voice", countries="US", timeout="15s"),
+            self.kannel.preset(countries="GB", timeout="15s"), self.gammu.preset(countries="DE"),
             f"[gateway exec]\ndriver = exec\nchannels = sms\ncountries = FR\n"
             f"command = {script} {self.sink}\n",
             self.smtp.gateway(channels="sms", countries="ES",
