@@ -25,7 +25,7 @@ packages_test=(
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd tinyproxy-bin baresip-core sip-tester pskc-utils pskctool
 	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
-	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron
+	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron at
 	i3lock xvfb xdotool cockpit-ws cockpit-bridge chromium chromium-driver python3-selenium
 )
 
@@ -45,7 +45,7 @@ packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:ope
 	gammu-smsd:gammu-smsd.service smstools:smstools.service
 	nginx:nginx.service nginx-light:nginx.service postgresql:postgresql.service
 	patroni:patroni.service etcd-server:etcd.service
-	dovecot-imapd:dovecot.service vsftpd:vsftpd.service cron:cron.service cockpit-ws:cockpit.socket)
+	dovecot-imapd:dovecot.service vsftpd:vsftpd.service cron:cron.service at:atd.service cockpit-ws:cockpit.socket)
 
 # Prints those of its arguments that are not installed.
 packages_missing()

@@ -1,6 +1,6 @@
-"""cron: account and session only, with no conversation at all (security.md 17).
+"""cron and at: account and session only, with no conversation at all (security.md 17).
 
-Jobs are @reboot: cron runs them as it starts.
+Jobs are @reboot: cron runs them as it starts; those of at are due at once.
 """
 
 import pytest
@@ -88,3 +88,50 @@ def test_what_stands_before_holds_too(host, cron):
         assert ran(host) is None
     finally:
         host.run("chage", "-E", "-1", "alice")
+
+
+# ---- at ----
+
+@pytest.fixture
+def atd(host):
+    """job(stack) -> atd anew, and a job of alice's that is due now."""
+    started = []
+
+    def job(stack):
+        host.run("rm", "-f", "/home/alice/at-ran")
+        host.write("/etc/pam.d/atd", stack)
+        host.log.write_text("")
+        started.append(host.daemon("atd", "-f", "-b", "0", "-l", "1000"))
+        host.run("setpriv", "--reuid=alice", "--regid=alice", "--init-groups", "env",
+                 "--chdir=/home/alice", "HOME=/home/alice", "USER=alice", "LOGNAME=alice",
+                 "at", "now", input="env > at.new && mv at.new at-ran\n")
+
+    yield job
+    for child in started:
+        assert child.poll() is None, "atd has survived"
+        host.stop(child)
+
+
+def at_ran(host):
+    done = host.run("cat", "/home/alice/at-ran", check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def test_threat_17_a_job_of_at_runs_and_nobody_is_asked(host, atd):
+    asked = host.logs().count("service=atd")
+    atd(shipped())
+    env = wait_for("the job", lambda: at_ran(host))
+    assert "LOGNAME=alice" in env and "MAGOTP" not in env
+    assert host.logs().count("service=atd") == asked, "without the broker"
+
+
+def test_threat_17_a_job_of_at_runs_without_a_broker(host, atd):
+    with apps.broker_down(host):
+        atd(shipped())
+        wait_for("the job", lambda: at_ran(host))
+
+
+def test_a_line_that_requires_more_refuses_a_job_of_at(host, atd):
+    atd(shipped().replace(" require=password", ""))
+    wait_for("a refusal", lambda: "requirements-not-met" in host.syslog())
+    assert at_ran(host) is None
