@@ -3,7 +3,6 @@
  * what it may ask is remote_gate.c's. */
 #include "otpcore/broker/remote.h"
 
-#include <arpa/inet.h>
 #include <endian.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
@@ -24,7 +23,6 @@
 #include "otpcore/broker/parts.h"
 #include "otpcore/seal/authority.h"
 
-#define BACKLOG           256
 #define HANDSHAKE_SECONDS 5
 #define IDLE_SECONDS      30 /* a relay pings each second */
 #define LINKS_PER_HOST    8
@@ -33,7 +31,6 @@
 #define LINKS             16384
 #define OUT_MAX           ((size_t)4 << 20) /* answers that a relay does not take */
 #define SERVER_RENEWED    (30 * 86400)
-#define AUTHORITY_WHERE   "authority.secret"
 
 /* What all links of one host share. */
 struct share {
@@ -401,94 +398,23 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	bufferevent_enable(m->io, EV_READ | EV_WRITE);
 }
 
-/* ---- the authority ---- */
-
-/* The store's, made if there is none; another broker may be quicker. */
-static int authority_load(struct broker *b, struct signer *s_r)
+static int renew(struct remotes *all)
 {
-	struct authority row = { 0 };
-	struct mag_secret der = { 0 };
-	struct blob sealed;
-	int r = store_authority(b->store, &row);
+	int64_t now = mag_now();
+	int r = remote_context(&all->signer, all->broker->host, now, &all->ctx);
 
-	if (r == MAG_ENOTFOUND) {
-		r = authority_make(&der);
-		if (!r)
-			r = seal(b->keyring, AUTHORITY_WHERE, 1, der.data, der.len, &sealed);
-		if (!r)
-			r = store_make_authority(b->store, &sealed, mag_now());
-		mag_secret_free(&der);
-		if (!r)
-			r = store_authority(b->store, &row);
-	}
 	if (!r)
-		r = seal_open(b->keyring, AUTHORITY_WHERE, 1, &row.secret, &der);
-	if (!r)
-		r = authority_open(&der, row.created_at, s_r);
-	mag_secret_free(&der);
+		all->made_at = now;
 	return r;
-}
-
-/* A key of this process, and a certificate for it: they lie in no file. */
-static int context_make(struct remotes *all)
-{
-	struct identity_input in = { .name = all->broker->host, .server = true, .now = mag_now() };
-	struct link_identity id = { .authority = all->signer.certificate };
-	SSL_CTX *ctx = NULL;
-	int r = identity_key(&in.key);
-
-	if (!r)
-		r = identity_issue(&all->signer, &in, &id.certificate);
-	id.key = in.key;
-	if (!r)
-		r = link_context(&id, true, &ctx);
-	EVP_PKEY_free(in.key);
-	X509_free(id.certificate);
-	if (r)
-		return r;
-	SSL_CTX_free(all->ctx);
-	all->ctx = ctx;
-	all->made_at = in.now;
-	return 0;
 }
 
 void remotes_hour(struct remotes *all)
 {
 	if (all && (mag_now() - all->made_at > SERVER_RENEWED || mag_now() < all->made_at))
-		(void)context_make(all); /* the old one is good for eleven months more */
+		(void)renew(all); /* the old one is good for eleven months more */
 }
 
-/* ---- the listener ---- */
-
-int remotes_listen(const struct settings *s, int *fd_r)
-{
-	const struct settings_address *a = &s->listens;
-	struct sockaddr_in6 six = {
-		.sin6_family = AF_INET6, .sin6_port = htons(a->port), .sin6_addr = in6addr_any
-	};
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(a->port) };
-	bool is_four = inet_pton(AF_INET, a->host, &four.sin_addr) == 1;
-	int one = 1, zero = 0, fd;
-
-	if (!*s->listen)
-		return 0;
-	if (!is_four && *a->host && inet_pton(AF_INET6, a->host, &six.sin6_addr) != 1)
-		return MAG_ESYNTAX;
-	fd = socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return MAG_ESYS;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (!is_four)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-	if (bind(fd, is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six,
-		    is_four ? sizeof four : sizeof six) ||
-		listen(fd, BACKLOG)) {
-		close(fd);
-		return MAG_ESYS;
-	}
-	*fd_r = fd;
-	return 0;
-}
+/* ---- from start to end ---- */
 
 int remotes_new(struct broker *b, int fd, struct remotes **remotes_r)
 {
@@ -501,9 +427,9 @@ int remotes_new(struct broker *b, int fd, struct remotes **remotes_r)
 	if (!all)
 		return MAG_ENOMEM;
 	all->broker = b;
-	r = authority_load(b, &all->signer);
+	r = remote_authority(b, &all->signer);
 	if (!r)
-		r = context_make(all);
+		r = renew(all);
 	if (!r) {
 		all->listener =
 			evconnlistener_new(b->base, on_accept, all, LEV_OPT_CLOSE_ON_FREE, 0, fd);
