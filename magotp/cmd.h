@@ -43,8 +43,7 @@ int cmd_certificate_delete(struct cli *c);
 int cmd_setup(struct cli *c);
 int cmd_migrate(struct cli *c);
 /* otpcored with these arguments (at most five, then NULL); `refusal` is said if it fails. */
-int cmd_run_otpcored(
-	struct cli *c, const char *const *args, const char *id, const char *refusal);
+int cmd_run_otpcored(struct cli *c, const char *const *args, const char *id, const char *refusal);
 int cmd_host_add(struct cli *c);
 int cmd_host_list(struct cli *c);
 int cmd_host_revoke(struct cli *c);

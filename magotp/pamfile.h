@@ -14,7 +14,7 @@ struct pam_line {
 	char require[33], mode[17], unenrolled[9], service[65];
 	int64_t level;
 	bool broker_down_allow;
-	char password_service[65]; /* of prompt_password; "": it is not on the line */
+	char password_service[65];     /* of prompt_password; "": it is not on the line */
 	char wrong[OPTIONS_ERROR_MAX]; /* why the module would refuse everybody; "" nothing */
 };
 

@@ -24,7 +24,7 @@ struct crypto_out {
  * other. begin: 0, MAG_EINVAL (empty key), MAG_ECRYPTO; end it. */
 struct crypto_mac {
 	struct evp_mac_ctx_st *ctx; /* an EVP_MAC_CTX */
-	bool fresh; /* keyed just now */
+	bool fresh;                 /* keyed just now */
 };
 int crypto_mac_begin(const char *digest, struct crypto_text key, struct crypto_mac *m_r);
 /* 0 or MAG_ECRYPTO (also: cap too small). */
