@@ -97,6 +97,28 @@ def test_threat_21_names_and_places_with_escapes(house):
             assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\xff\udc80-\udcff]", "".join(t for _, t in seen))
 
 
+def test_threat_39_nothing_is_believed_that_the_environment_says(house):
+    """su and sudo keep much of the caller's environment. The module speaks the account's
+    language to the configured broker, whatever stands there."""
+    house.account("alice")
+    number = house.phone("alice")
+    hostile = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de:fr:ja",
+               "TEXTDOMAINDIR": house.dir, "NLSPATH": house.dir, "HOME": "/nonexistent",
+               "TMPDIR": "/nonexistent", "USER": "root", "LOGNAME": "root",
+               "MAGOTP_SOCKET": "/nonexistent/sock", "MAGOTP_CONFIG": "/nonexistent/conf",
+               "MAGOTP_TXN": "x" * 40, "MAGOTP_STRENGTH": "mloa-hardware",
+               "OPENSSL_CONF": "/nonexistent", "MALLOC_PERTURB_": "85"}
+    seen = []
+    for environ in ({}, {}, hostile):  # the first one hears of the carrier's charge
+        with application(house, ["alice"], environ=environ) as pam:
+            pam.start("sshd", "alice")
+            code, said = pam.do("authenticate", [PASSWORD, "1", lambda: house.code(number)])
+            assert code == "SUCCESS"
+            seen.append(said)
+            pam.end()
+    assert seen[1] == seen[2] != seen[0]
+
+
 def test_threat_12_a_name_that_is_somebody_elses_by_now(house):
     """The account's number is not the user's on this host: as if there were none."""
     house.account("daemon", uid=4242)
