@@ -98,6 +98,7 @@ class House:
                       "master_key": "file:%s/master.key" % self.dir},
             "broker": {"socket": self.socket, "user": self.user},
             "licences": {"mode": "automatic"},
+            "phone": {"sends_per_day": 2400},
             "audit": {"file": "%s/db/audit.log" % self.dir},
             "smsd": {"socket": self.smsd_socket},
         }

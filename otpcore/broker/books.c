@@ -78,6 +78,7 @@ void books_limits(const struct settings *s, struct throttle_limits *l_r)
 		.delay_max = s->delay_max,
 		.per_source = s->per_source,
 		.sends_per_hour = s->sends_per_hour,
+		.sends_per_day = s->sends_per_day,
 		.sends_per_number = s->sends_per_hour,
 		.tries = s->tries };
 }

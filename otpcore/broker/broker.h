@@ -134,7 +134,7 @@ struct request {
 	struct sms_order sms;
 	struct spent_code spent[SPENT_CODES];
 	size_t n_spent;
-	int charge[8]; /* handles of store_charge, as the handler likes */
+	int charge[9]; /* handles of store_charge, as the handler likes */
 	int n_charges;
 	union {
 		int64_t i[8];

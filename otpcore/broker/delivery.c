@@ -37,6 +37,8 @@ static void decide(struct request *r)
 	if (w->delivery == DELIVERY_FAILED) {
 		store_charge(r->tick, r->index, THROTTLE_SEND_ACCOUNT, a->account.row.id,
 			throttle_hour(c->created_at), -1);
+		store_charge(r->tick, r->index, THROTTLE_SEND_DAY, a->account.row.id,
+			throttle_day(c->created_at), -1);
 		store_charge(r->tick, r->index, THROTTLE_SEND_NUMBER, c->phone,
 			throttle_hour(c->created_at), -1);
 	}

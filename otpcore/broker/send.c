@@ -12,8 +12,8 @@
 #include "otpcore/engine/challenge.h"
 #include "otpcore/engine/policy.h"
 
-/* request.charge: the last two places belong to sending. */
-enum { CHARGE_ACCOUNT = 6, CHARGE_NUMBER = 7 };
+/* request.charge: the last three places belong to sending. */
+enum { CHARGE_ACCOUNT = 6, CHARGE_NUMBER = 7, CHARGE_DAY = 8 };
 
 static bool same_chain(const struct challenge *c, const struct blob *chain)
 {
@@ -134,12 +134,15 @@ int send_order(struct request *r, const struct send_input *in, const struct chal
 static enum verdict budget(struct request *r, const struct books *b, const struct send_input *in)
 {
 	struct throttle_limits limits;
+	struct throttle_sent sent;
 	int64_t hour = throttle_hour(r->now), account = in->account->account.row.id, wait = 0;
 	enum verdict v;
 
 	books_limits(r->broker->settings, &limits);
-	v = throttle_send(&limits, books_count(b, THROTTLE_SEND_ACCOUNT, account, hour),
-		books_count(b, THROTTLE_SEND_NUMBER, in->phone->row.id, hour), r->now, &wait);
+	sent.account_hour = books_count(b, THROTTLE_SEND_ACCOUNT, account, hour);
+	sent.account_day = books_count(b, THROTTLE_SEND_DAY, account, throttle_day(r->now));
+	sent.number_hour = books_count(b, THROTTLE_SEND_NUMBER, in->phone->row.id, hour);
+	v = throttle_send(&limits, &sent, r->now, &wait);
 	r->result.seconds = (uint32_t)wait;
 	return v;
 }
@@ -148,18 +151,19 @@ enum verdict send_challenge(
 	struct request *r, const struct send_input *in, struct challenge **challenge_r)
 {
 	const struct books b = { r, in->account, in->decoy };
-	int64_t hour = throttle_hour(r->now);
+	int64_t hour = throttle_hour(r->now), account = in->account->account.row.id;
 	struct challenge *c = NULL;
 	enum verdict v = budget(r, &b, in);
 
-	r->charge[CHARGE_ACCOUNT] = r->charge[CHARGE_NUMBER] = -1;
+	r->charge[CHARGE_ACCOUNT] = r->charge[CHARGE_NUMBER] = r->charge[CHARGE_DAY] = -1;
 	if (v != VERDICT_OK)
 		return v;
 	kill_older(r, in);
 	if (new_challenge(r, in, &c))
 		return VERDICT_SEND_FAILED;
-	r->charge[CHARGE_ACCOUNT] =
-		books_charge(&b, THROTTLE_SEND_ACCOUNT, in->account->account.row.id, hour, 1);
+	r->charge[CHARGE_ACCOUNT] = books_charge(&b, THROTTLE_SEND_ACCOUNT, account, hour, 1);
+	r->charge[CHARGE_DAY] =
+		books_charge(&b, THROTTLE_SEND_DAY, account, throttle_day(r->now), 1);
 	r->charge[CHARGE_NUMBER] =
 		books_charge(&b, THROTTLE_SEND_NUMBER, in->phone->row.id, hour, 1);
 	if (!in->decoy && send_order(r, in, c))
@@ -170,12 +174,23 @@ enum verdict send_challenge(
 
 bool send_within_budget(struct request *r)
 {
-	int64_t cap = r->broker->settings->sends_per_hour;
+	const struct settings *s = r->broker->settings;
+	const struct {
+		int place;
+		int64_t cap;
+	} budgets[] = {
+		{ CHARGE_ACCOUNT, s->sends_per_hour },
+		{ CHARGE_NUMBER, s->sends_per_hour },
+		{ CHARGE_DAY, s->sends_per_day },
+	};
 
-	if (r->charge[CHARGE_ACCOUNT] >= 0 && r->charge[CHARGE_NUMBER] >= 0 &&
-		store_charged(r->tick, r->charge[CHARGE_ACCOUNT]) <= cap &&
-		store_charged(r->tick, r->charge[CHARGE_NUMBER]) <= cap)
-		return true;
-	r->sms.wanted = false;
-	return false;
+	for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+		int handle = r->charge[budgets[i].place];
+
+		if (handle < 0 || store_charged(r->tick, handle) > budgets[i].cap) {
+			r->sms.wanted = false;
+			return false;
+		}
+	}
+	return true;
 }

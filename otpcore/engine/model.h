@@ -301,6 +301,7 @@ enum throttle_kind {
 	THROTTLE_CONNECT = 20,   /* asks to be connected (H11); subject account, period = hour */
 	THROTTLE_SEND_VERIFIER,  /* messages of a verifier; subject source, period = hour */
 	THROTTLE_SEND_SHARE,     /* to one account; subject per account and source, likewise */
+	THROTTLE_SEND_DAY,       /* messages; subject account, period = day number */
 };
 
 /* A counter in a row of its own, changed by relative updates only, so that

@@ -86,12 +86,16 @@ enum verdict throttle_judge(const struct throttle_limits *l, const struct thrott
 	return VERDICT_OK;
 }
 
-enum verdict throttle_send(const struct throttle_limits *l, int64_t account_hour,
-	int64_t number_hour, int64_t now, int64_t *wait_r)
+enum verdict throttle_send(const struct throttle_limits *l, const struct throttle_sent *sent,
+	int64_t now, int64_t *wait_r)
 {
 	*wait_r = 0;
-	if (account_hour < l->sends_per_hour && number_hour < l->sends_per_number)
+	if (sent->account_day >= l->sends_per_day)
+		*wait_r = (throttle_day(now) + 1) * DAY - now;
+	else if (sent->account_hour >= l->sends_per_hour ||
+		 sent->number_hour >= l->sends_per_number)
+		*wait_r = until_next_hour(now);
+	else
 		return VERDICT_OK;
-	*wait_r = until_next_hour(now);
 	return VERDICT_SEND_LIMITED;
 }

@@ -8,7 +8,7 @@
 
 struct throttle_limits { /* from settings [throttle], [phone] */
 	int64_t total_30d, delay_after, delay_first, delay_max, per_source, sends_per_hour,
-		sends_per_number, tries;
+		sends_per_day, sends_per_number, tries;
 };
 
 int64_t throttle_day(int64_t now); /* period numbers */
@@ -34,8 +34,12 @@ struct throttle_counts {
 enum verdict throttle_judge(const struct throttle_limits *l, const struct throttle_counts *c,
 	int64_t now, int64_t *wait_r);
 
-/* May a message be sent? Counts of the current hour before this one. */
-enum verdict throttle_send(const struct throttle_limits *l, int64_t account_hour,
-	int64_t number_hour, int64_t now, int64_t *wait_r);
+/* May a message be sent? Counts of the current hour and day before this one.
+ * VERDICT_OK, or VERDICT_SEND_LIMITED with *wait_r seconds. */
+struct throttle_sent {
+	int64_t account_hour, account_day, number_hour;
+};
+enum verdict throttle_send(const struct throttle_limits *l, const struct throttle_sent *sent,
+	int64_t now, int64_t *wait_r);
 
 #endif

@@ -42,7 +42,8 @@ struct settings {
 	/* [licences] */
 	int mode; /* enum licence_mode */
 	/* [phone] */
-	int64_t code_digits, code_validity, tries, max_phones, resend_wait, sends_per_hour;
+	int64_t code_digits, code_validity, tries, max_phones, resend_wait, sends_per_hour,
+		sends_per_day;
 	bool autosend;
 	char region_overrides[1024]; /* "+1684=AS +1202=US": prefix=region */
 	/* [hardware] */

@@ -79,6 +79,8 @@ static const struct opt phone_opts[] = {
 		"pause before a code can be asked for again" },
 	{ "sends_per_hour", OPT_INT, "10", 1, 100, NULL, AT(sends_per_hour),
 		"messages to one account in an hour" },
+	{ "sends_per_day", OPT_INT, "40", 1, 2400, NULL, AT(sends_per_day),
+		"messages to one account in a day" },
 	{ "region_overrides", OPT_TEXT, NULL, 0, 0, NULL, AT(region_overrides),
 		"prefixes that belong to another country: +1684=AS +1787=PR" },
 	{ 0 },

@@ -1,5 +1,7 @@
 """The login conversation against a real broker and a real smsd."""
 
+import time
+
 import pytest
 
 from house import UID_UNKNOWN, wrong
@@ -143,6 +145,23 @@ def test_P5_sending_is_limited_per_account(house):
     assert verdict(login.send(again=1)) == "ok"
     result, _ = login.send(again=1)
     assert result.verdict == "send-limited" and 0 < result.seconds <= 3600
+
+
+def test_P5_sending_is_limited_by_the_day_too(house):
+    house.conf(phone={"resend_wait": "0s", "sends_per_day": "3"})
+    house.time_travel(0)
+    house.start()
+    house.account("anna")
+    house.phone("anna")  # one of the three
+    login = house.login("anna")
+    assert verdict(login.send()) == "ok"
+    house.time_travel(3600 if time.gmtime().tm_hour < 23 else 0)
+    login = house.login("anna")
+    assert verdict(login.send(again=1)) == "ok"
+    result, _ = login.send(again=1)
+    assert result.verdict == "send-limited" and 0 < result.seconds <= 86400
+    house.time_travel(86400)
+    assert verdict(house.login("anna").send(again=1)) == "ok"
 
 
 def test_P12_charge_is_named_before_the_first_message(anna):

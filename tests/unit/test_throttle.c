@@ -20,6 +20,7 @@ static const struct throttle_limits limits = {
 	.delay_max = 30,
 	.per_source = 30,
 	.sends_per_hour = 10,
+	.sends_per_day = 40,
 	.sends_per_number = 5,
 	.tries = 3,
 };
@@ -266,18 +267,28 @@ static void test_threat_06_slow_guessing_ends_at_the_total(void **state)
 	free(a);
 }
 
-static void test_P5_sends_are_limited_by_the_hour(void **state)
+static void test_P5_sends_are_limited_by_the_hour_and_the_day(void **state)
 {
-	int64_t wait = -1;
+	static const struct {
+		struct throttle_sent sent;
+		int64_t now, wait; /* 0: it may be sent */
+	} rows[] = {
+		{ { 9, 39, 4 }, NOW, 0 },
+		{ { 10, 12, 0 }, NOW + 600, HOUR - 600 },
+		{ { 0, 12, 5 }, NOW, HOUR },
+		{ { 0, 40, 0 }, NOW, 14 * HOUR },
+		{ { 10, 40, 5 }, NOW + 60, 14 * HOUR - 60 },
+		{ { INT64_MAX, INT64_MAX, INT64_MAX }, NOW, 14 * HOUR },
+	};
 
 	(void)state;
-	assert_int_equal(throttle_send(&limits, 9, 4, NOW, &wait), VERDICT_OK);
-	assert_int_equal(wait, 0);
-	assert_int_equal(throttle_send(&limits, 10, 0, NOW + 600, &wait), VERDICT_SEND_LIMITED);
-	assert_int_equal(wait, HOUR - 600);
-	assert_int_equal(throttle_send(&limits, 0, 5, NOW, &wait), VERDICT_SEND_LIMITED);
-	assert_int_equal(
-		throttle_send(&limits, INT64_MAX, INT64_MAX, NOW, &wait), VERDICT_SEND_LIMITED);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int64_t wait = -1;
+		enum verdict v = throttle_send(&limits, &rows[i].sent, rows[i].now, &wait);
+
+		assert_int_equal(v, rows[i].wait ? VERDICT_SEND_LIMITED : VERDICT_OK);
+		assert_int_equal(wait, rows[i].wait);
+	}
 }
 
 int main(void)
@@ -298,7 +309,7 @@ int main(void)
 		cmocka_unit_test(test_L15_source_waits_for_the_next_hour),
 		cmocka_unit_test(test_the_longer_wait_is_told),
 		cmocka_unit_test(test_threat_06_slow_guessing_ends_at_the_total),
-		cmocka_unit_test(test_P5_sends_are_limited_by_the_hour),
+		cmocka_unit_test(test_P5_sends_are_limited_by_the_hour_and_the_day),
 	};
 
 	return cmocka_run_group_tests_name("throttle", tests, NULL, NULL);

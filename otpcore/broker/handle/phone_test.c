@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
+#include "otpcore/broker/books.h"
 #include "otpcore/broker/handle/phone.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/number.h"
@@ -89,12 +90,18 @@ static enum verdict target_number(
 
 static enum verdict budget(struct request *r, struct aggregate *a, const struct target *t)
 {
-	int64_t per_hour = r->broker->settings->sends_per_hour, wait = 0;
-	struct throttle_limits limits = { .sends_per_hour = per_hour,
-		.sends_per_number = per_hour };
 	int64_t account = a->account.row.id, hour = throttle_hour(r->now);
-	enum verdict v = throttle_send(&limits,
-		phone_count(a, THROTTLE_SEND_ACCOUNT, account, hour), t->sent, r->now, &wait);
+	int64_t day = throttle_day(r->now), wait = 0;
+	const struct throttle_sent sent = {
+		.account_hour = phone_count(a, THROTTLE_SEND_ACCOUNT, account, hour),
+		.account_day = phone_count(a, THROTTLE_SEND_DAY, account, day),
+		.number_hour = t->sent,
+	};
+	struct throttle_limits limits;
+	enum verdict v;
+
+	books_limits(r->broker->settings, &limits);
+	v = throttle_send(&limits, &sent, r->now, &wait);
 
 	r->result.seconds = (uint32_t)wait;
 	if (v != VERDICT_OK)
@@ -103,6 +110,8 @@ static enum verdict budget(struct request *r, struct aggregate *a, const struct 
 		store_charge(r->tick, r->index, THROTTLE_SEND_ACCOUNT, account, hour, 1);
 	r->charge[r->n_charges++] =
 		store_charge(r->tick, r->index, THROTTLE_SEND_NUMBER, t->subject, hour, 1);
+	r->charge[r->n_charges++] =
+		store_charge(r->tick, r->index, THROTTLE_SEND_DAY, account, day, 1);
 	return VERDICT_OK;
 }
 
@@ -158,8 +167,12 @@ void phone_test_decide(struct request *r)
 /* Over the budget after all: other brokers sent meanwhile. */
 void phone_test_settle(struct request *r)
 {
+	const struct settings *s = r->broker->settings;
+	/* In the order of budget(). */
+	const int64_t caps[] = { s->sends_per_hour, s->sends_per_hour, s->sends_per_day };
+
 	for (int i = 0; i < r->n_charges; i++)
-		if (store_charged(r->tick, r->charge[i]) > r->broker->settings->sends_per_hour) {
+		if (store_charged(r->tick, r->charge[i]) > caps[i]) {
 			r->sms.wanted = false;
 			request_verdict(r, VERDICT_SEND_LIMITED);
 		}

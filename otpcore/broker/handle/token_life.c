@@ -246,7 +246,8 @@ static void forgive(struct request *r, const struct aggregate *a)
 		const struct throttle *c = &a->throttles[i];
 
 		if (c->count <= 0 || c->kind == THROTTLE_SEND_ACCOUNT ||
-			c->kind == THROTTLE_SEND_NUMBER || c->kind == THROTTLE_CHAIN)
+			c->kind == THROTTLE_SEND_NUMBER || c->kind == THROTTLE_SEND_DAY ||
+			c->kind == THROTTLE_CHAIN)
 			continue;
 		store_charge(r->tick, r->index, (enum throttle_kind)c->kind, c->subject, c->period,
 			STORE_RESET);
