@@ -84,7 +84,8 @@ void item_accept(struct item *e, struct gateway *g, struct queue_time t)
 	struct queue *q = e->queue;
 
 	/* Without memory for a watch nobody would hear of it. */
-	if (!g->receipts || !newest(e) || newest(e)->gateway != g || e->unneeded || item_is_delivered(e) || e->deadline <= t.ticks ||
+	if (!g->receipts || !newest(e) || newest(e)->gateway != g || e->unneeded ||
+		item_is_delivered(e) || e->deadline <= t.ticks ||
 		(!e->answered && q->n_watched >= q->config->max_watched)) {
 		item_finish(e, SMS_ACCEPTED, "");
 		return;
