@@ -40,6 +40,9 @@ struct phone *party_phone_by_id(const struct party *p, int64_t id);
 int64_t party_tried(const struct party *p, int64_t chain_id);
 /* May the peer see digits of phones? Verifiers that are not root may not. */
 bool party_shows_digits(const struct request *r);
+/* What became of the message, as this peer may know it: that one never arrived says that
+ * there is a telephone (rule L10), and is not for verifiers. */
+uint32_t party_delivery(const struct request *r, const struct challenge *c);
 
 /* ---- stored answers (security.md 30) ---- */
 enum party_seq { SEQ_NEW, SEQ_REPEAT, SEQ_STALE };

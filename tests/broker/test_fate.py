@@ -1,6 +1,7 @@
 """What becomes of codes: the broker asks smsd and tells it. A dispatcher in Python stands
 in, so that its silence and its word come when the test says."""
 
+import pwd
 import re
 import selectors
 import socket
@@ -11,7 +12,7 @@ import time
 import pytest
 
 import wirepy
-from house import wrong
+from house import needs_root, wrong
 from peers import wait_for
 
 NOTHING, DELIVERED, FAILED = 1, 2, 3
@@ -242,6 +243,22 @@ def test_threat_19_strangers_hear_the_same(house, smsd):
         return before, house.call("fate", {"txn": login.txn})
 
     assert told("anna") == told("nobody-of-that-name")
+
+
+@needs_root
+def test_threat_19_a_verifier_does_not_hear_that_one_never_arrived(house, smsd):
+    house.stop("broker")
+    house.conf(broker={"verifiers": "www-data:nginx"})
+    house.start_broker()
+    web = pwd.getpwnam("www-data").pw_uid
+    login = house.login("anna", "nginx", uid=web)
+    id, code = sent(login, smsd)
+    smsd.fate(id, FAILED, "undelivered")
+    wait_for("the broker to know", lambda: "did not arrive" in house.log())
+    result, reply = house.call("fate", {"txn": login.txn}, uid=web)
+    assert (result.verdict, reply["delivery"]) == ("ok", ACCEPTED)
+    result, reply = login.verify(wrong(code))
+    assert (result.verdict, reply["delivery"]) == ("code-wrong", ACCEPTED)
 
 
 def test_no_code_is_in_the_log(house, smsd):

@@ -228,7 +228,7 @@ void login_fate_decide(struct request *r)
 		request_error(r, res);
 		return;
 	}
-	rep->delivery = c ? (uint32_t)c->delivery : DELIVERY_NONE;
+	rep->delivery = c ? party_delivery(r, c) : DELIVERY_NONE;
 	request_verdict(r, c ? VERDICT_OK : VERDICT_NO_CODE_PENDING);
 }
 

@@ -179,7 +179,7 @@ static void settle_phone(struct request *r, const struct party *p)
 	rep->tries_left = trial_left(&t.t);
 	rep->seconds_left =
 		t.live->expires_at > r->now ? (uint32_t)(t.live->expires_at - r->now) : 0;
-	rep->delivery = (uint32_t)t.live->delivery;
+	rep->delivery = party_delivery(r, t.live);
 }
 
 /* ---- either ---- */
