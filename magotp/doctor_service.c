@@ -24,6 +24,17 @@ static void found(
 }
 
 /* ---- the stack ---- */
+
+static const char *good(const struct doctor *d, enum pam_phase phase)
+{
+	if (phase == PAM_AUTH)
+		return "the password is required before the code";
+	/* Only sshd takes keys; other programs skip the auth lines for reasons of theirs. */
+	return mag_streq(d->service, "sshd")
+		       ? "logins with a key have to meet the requirement, too"
+		       : "logins that the auth lines did not see have to meet the requirement, too";
+}
+
 static bool judge(struct doctor *d, enum pam_phase phase, const char *id)
 {
 	struct pam_stack *s = calloc(1, sizeof *s);
@@ -46,9 +57,7 @@ static bool judge(struct doctor *d, enum pam_phase phase, const char *id)
 	}
 	snprintf(fix, sizeof fix, "magotpctl enable %s", d->service);
 	if (right) {
-		doctor_ok(d, id, "%s",
-			phase == PAM_AUTH ? "the password is required before the code"
-					  : "a key alone meets the requirement, too");
+		doctor_ok(d, id, "%s", good(d, phase));
 	} else {
 		const struct finding g = { .id = id,
 			.severity = DOCTOR_ERROR,

@@ -57,6 +57,8 @@ def test_all_is_well(desk, pam):
                  "pam-auth", "pam-account", "broker-down", "unenrolled"):
         assert set(severities(rows, name)) == {"ok"}, (name, rows.get(name))
     assert not [r for rs in rows.values() for r in rs if r["severity"] == "error"], rows
+    assert rows["pam-account"][0]["message"] == \
+        "logins that the auth lines did not see have to meet the requirement, too"
     assert [r["subject"] for r in rows["gateway"]] == ["", "", ""]
     assert {r["service"] for rs in rows.values() for r in rs} == {"", "ftp"}  # not "quiet"
     assert set(rows["broker"][0]) == {"id", "severity", "service", "subject", "file", "line",
