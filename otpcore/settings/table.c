@@ -18,8 +18,8 @@ static const char *const licence_modes[] = { "required", "automatic", NULL };
 static const char *const on_revoke[] = { "reset", "expire", "keep", NULL };
 static const char *const factors[] = { "certificate", "phone", "hardware", "mobile", "recovery",
 	NULL };
-static const char *const mails[] = { "invitation", "activation", "sponsorship", "login", "reminder",
-	"expiry", "suspension", "revocation", "password-reset", "proofing", NULL };
+static const char *const mails[] = { "activation", "sponsorship", "login", "reminder", "expiry",
+	"suspension", "revocation", "password-reset", "proofing", NULL };
 static const char *const service_modes[] = { "separate", "short", "combined", "none", NULL };
 static const char *const unenrolled[] = { "deny", "allow", "enroll", NULL };
 static const char *const deny_allow[] = { "deny", "allow", NULL };
@@ -30,8 +30,7 @@ static const struct opt store_opts[] = {
 	{ "url", OPT_TEXT, "sqlite:" LOCALSTATEDIR "/lib/magotp/otpcore.db", 0, 0, NULL, AT(url),
 		"where accounts are kept: sqlite:/PATH or postgresql://..." },
 	{ "master_key", OPT_TEXT, "file:" SYSCONFDIR "/magotp/master.key", 0, 0, NULL,
-		AT(master_key),
-		"the key that seals secrets: file:/PATH, credential:NAME or tpm:..." },
+		AT(master_key), "the key that seals secrets: file:/PATH or credential:NAME" },
 	{ 0 },
 };
 
@@ -212,7 +211,7 @@ static const struct opt smsd_opts[] = {
 static const struct opt mail_opts[] = {
 	{ "from", OPT_TEXT, NULL, 0, 0, NULL, AT(mail_from), "the sender of e-mails" },
 	{ "enabled", OPT_WORDS,
-		"invitation activation sponsorship login reminder expiry suspension revocation "
+		"activation sponsorship login reminder expiry suspension revocation "
 		"password-reset proofing",
 		0, 0, mails, AT(mail_enabled), "the kinds of e-mail that are sent" },
 	{ 0 },

@@ -83,3 +83,48 @@ def test_a_noun_shows_its_verbs():
     assert "license issue" in p.stdout and "token" not in p.stdout
     p = run("magotpctl", "license")
     assert p.returncode == 2 and "magotpctl license --help" in p.stderr
+
+
+# ---- the files of conf/: what is commented out can be taken in as it stands ----
+
+OPTION = re.compile(r"#? ?([a-z_0-9]+ =.*)")
+SECTION = re.compile(r"#? ?(\[[a-z]+[^]]*\])")
+
+
+def uncommented(name):
+    """(section, "key = value") of every option of a file, also of those behind a '#'."""
+    section, found = "", []
+    with open(os.path.join(ROOT, "conf", name)) as f:
+        for line in f.read().splitlines():
+            if match := SECTION.fullmatch(line):
+                section = match[1]
+            elif match := OPTION.fullmatch(line):
+                found.append((section, match[1]))
+    return found
+
+
+def is_loaded(daemon, path, text):
+    path.write_text(text)
+    done = subprocess.run([os.path.join(build_dir(), daemon), "-t", "--config", path],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, (text, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("name", ["magotp.conf", "smsd.conf"])
+def test_a_line_of_conf_has_no_comment_behind_it(name):
+    options = uncommented(name)
+    assert len(options) > 30
+    assert not [text for _, text in options if "#" in text]  # it would be part of the value
+
+
+def test_each_line_of_magotp_conf_is_loaded(tmp_path):
+    for section, option in uncommented("magotp.conf"):
+        option = option.replace("postgres:", "games:")  # not everywhere is there one
+        is_loaded("otpcored", tmp_path / "one.conf", f"{section}\n{option}\n")
+
+
+def test_all_lines_of_smsd_conf_are_loaded(tmp_path):
+    lines = []
+    for section, option in uncommented("smsd.conf"):
+        lines += [section] * (section not in lines) + [option]
+    is_loaded("magotp-smsd", tmp_path / "smsd.conf", "\n".join(lines) + "\n")

@@ -124,7 +124,9 @@ static const struct {
 	{ "[store]\nurl = sqlite:relative.db\n", MAG_ESYNTAX,
 		":2: url = sqlite:relative.db: write sqlite:/PATH or postgresql://..." },
 	{ "[store]\nmaster_key = 0011\n", MAG_ESYNTAX,
-		":2: master_key = 0011: write file:/PATH, credential:NAME or tpm:..." },
+		":2: master_key = 0011: write file:/PATH or credential:NAME" },
+	{ "[store]\nmaster_key = tpm:0x81000001\n", MAG_ESYNTAX,
+		":2: master_key = tpm:0x81000001: write file:/PATH or credential:NAME" },
 	{ "[phone]\nregion_overrides = +1684=AS 1202=US\n", MAG_ESYNTAX,
 		":2: region_overrides = +1684=AS 1202=US: 1202=US is not +PREFIX=COUNTRY, such as "
 		"+1684=AS" },
@@ -150,7 +152,7 @@ static const struct {
 		"hardware, "
 		"mobile or recovery" },
 	{ "[mail]\nenabled = login spam\n", MAG_ESYNTAX,
-		":2: enabled = login spam: unknown word spam; known are invitation, activation, "
+		":2: enabled = login spam: unknown word spam; known are activation, "
 		"sponsorship, login, reminder, expiry, suspension, revocation, password-reset "
 		"or proofing" },
 	{ "[lifecycle]\nrevoke_reminders = 30d, 3d\n", MAG_ESYNTAX,
