@@ -44,12 +44,12 @@ static const struct words table[] = {
 		"Le code pour enregistrer ce téléphone%h est : %d", " pour " },
 	{ "fr", "test", "Ceci est un message de test%h. Si vous le lisez, ce téléphone marche.",
 		"Ceci est un appel de test%h. Si vous l'entendez, ce téléphone marche.", " de " },
-	{ "es", "code", "%c es su clave de acceso%h. Vale %v. Nadie se la va a pedir.",
-		"Su clave de acceso%h es: %d", " para " },
+	{ "es", "code", "%c es su codigo de acceso%h. Vale %v. Nadie se lo va a pedir.",
+		"Su código de acceso%h es: %d", " para " },
 	{ "es", "register",
-		"%c es la clave para registrar este aparato%h. Vale %v. "
-		"Si no la ha pedido, ignore este mensaje.",
-		"La clave para registrar este teléfono%h es: %d", " para " },
+		"%c es el codigo para registrar este aparato%h. Vale %v. "
+		"Si no lo ha pedido, ignore este mensaje.",
+		"El código para registrar este teléfono%h es: %d", " para " },
 	{ "es", "test", "Este es un mensaje de prueba%h. Si puede leerlo, este aparato funciona.",
 		"Esta es una llamada de prueba%h. Si puede oírla, este teléfono funciona.",
 		" de " },

@@ -183,7 +183,7 @@ static void texts_of_other_languages(void **state)
 		"483920 est votre code de connexion pour web1. Valable 2 minutes. Personne ne vous "
 		"le demandera.");
 	expect(in_language("es-MX", "sms", ""), false,
-		"483920 es su clave de acceso. Vale 2 minutos. Nadie se la va a pedir.");
+		"483920 es su codigo de acceso. Vale 2 minutos. Nadie se lo va a pedir.");
 	expect(in_language("ja", "sms", "web1.example.org"), false,
 		"ログインコード: 483920、接続先: web1.example.org。有効時間は2分。"
 		"他人に教えないでください。");
@@ -196,6 +196,9 @@ static void texts_of_other_languages(void **state)
 	expect(in_language("de", "voice", "web1.example.org"), false,
 		"Ihr Anmeldecode für web1 lautet: 4. 8. 3. 9. 2. 0. Noch einmal. "
 		"Ihr Anmeldecode für web1 lautet: 4. 8. 3. 9. 2. 0. Auf Wiederhören.");
+	expect(in_language("es", "voice", "web1"), false,
+		"Su código de acceso para web1 es: 4. 8. 3. 9. 2. 0. Repito. "
+		"Su código de acceso para web1 es: 4. 8. 3. 9. 2. 0. Hasta luego.");
 }
 
 /* A voice is told the language of the words it gets, not the one that was wished. */
