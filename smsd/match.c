@@ -47,33 +47,53 @@ int match_pointer_check(const char *pointer, char err[MATCH_ERROR_MAX])
 	return MAG_ESYNTAX;
 }
 
+/* Signs between pointer and value; of two that stand in a text, the first of this
+ * table counts: what was written before there was " in " means what it meant. */
+static const struct {
+	const char *sign;
+	int kind;
+} signs[] = { { " = ", RULE_POINTER }, { " ends ", RULE_ENDS }, { " in ", RULE_IN } };
+
+static int read_pointer_rule(const char *text, struct match_rule *rule, char err[MATCH_ERROR_MAX])
+{
+	const char *at = NULL;
+	size_t i, len;
+	int r;
+
+	for (i = 0; i < sizeof signs / sizeof *signs && !at; i++)
+		at = strstr(text, signs[i].sign);
+	if (!at || (len = (size_t)(at - text)) >= sizeof rule->pointer)
+		return MAG_EINVAL;
+	rule->kind = signs[i - 1].kind;
+	memcpy(rule->pointer, text, len);
+	if ((r = match_pointer_check(rule->pointer, err)) < 0)
+		return r;
+	at += strlen(signs[i - 1].sign);
+	if (rule->kind == RULE_IN && !at[strspn(at, " ")])
+		return MAG_EINVAL;
+	return mag_copy(rule->value, sizeof rule->value, at) < 0 ? MAG_EINVAL : 0;
+}
+
 int match_rule_read(const char *text, struct match_rule *rule_r, char err[MATCH_ERROR_MAX])
 {
 	struct match_rule rule = { 0 };
-	const char *equal = strstr(text, " = "), *ends = strstr(text, " ends ");
-	const char *sign = equal ? equal : ends;
-	int r = 0;
+	int r = *text ? MAG_EINVAL : 0;
 
 	if (mag_has_prefix(text, "prefix ")) {
 		rule.kind = RULE_PREFIX;
-		r = mag_copy(rule.value, sizeof rule.value, text + 7);
-	} else if (*text == '/' && sign && (size_t)(sign - text) < sizeof rule.pointer) {
-		rule.kind = equal ? RULE_POINTER : RULE_ENDS;
-		memcpy(rule.pointer, text, (size_t)(sign - text));
-		if ((r = match_pointer_check(rule.pointer, err)) < 0)
-			return r;
-		r = mag_copy(
-			rule.value, sizeof rule.value, sign + strlen(equal ? " = " : " ends "));
-	} else if (*text) {
-		r = MAG_ESYNTAX;
+		r = mag_copy(rule.value, sizeof rule.value, text + 7) < 0 ? MAG_EINVAL : 0;
+	} else if (*text == '/') {
+		r = read_pointer_rule(text, &rule, err);
 	}
-	if (r < 0) {
+	if (r == MAG_EINVAL) {
 		snprintf(err, MATCH_ERROR_MAX,
-			"\"%.50s\" is none of \"/pointer = value\", \"/pointer ends TEXT\", "
-			"\"prefix TEXT\"",
+			"\"%.30s\" is none of \"/pointer = value\", \"/pointer in A B\", "
+			"\"/pointer ends TEXT\", \"prefix TEXT\"",
 			text);
-		return r;
+		return MAG_ESYNTAX;
 	}
+	if (r < 0)
+		return r;
 	*rule_r = rule;
 	return 0;
 }
@@ -105,6 +125,19 @@ static const char *text_at(struct json_object *root, const char *pointer, bool *
 	return *found_r && value ? json_object_get_string(value) : NULL;
 }
 
+/* Is the text one of the words between blanks? */
+static bool is_word_of(const char *words, const char *text)
+{
+	size_t len, wanted = strlen(text);
+
+	for (words += strspn(words, " "); *words; words += len, words += strspn(words, " ")) {
+		len = strcspn(words, " ");
+		if (len == wanted && memcmp(words, text, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 enum holds { HOLDS, HOLDS_NOT, CANNOT_SAY };
 
 static enum holds rule_holds(
@@ -125,10 +158,12 @@ static enum holds rule_holds(
 			       ? HOLDS
 			       : HOLDS_NOT;
 	/* What is left out is null: APIs differ, and mean the same. */
-	if (strcmp(rule->value, "null") == 0)
+	if (rule->kind == RULE_POINTER && strcmp(rule->value, "null") == 0)
 		return text ? HOLDS_NOT : HOLDS;
 	if (!found)
 		return CANNOT_SAY;
+	if (rule->kind == RULE_IN)
+		return text && is_word_of(rule->value, text) ? HOLDS : HOLDS_NOT;
 	return text && strcmp(text, rule->value) == 0 ? HOLDS : HOLDS_NOT;
 }
 
@@ -164,6 +199,8 @@ static enum sms_outcome judge(
 		return SMS_RETRYABLE;
 	if (m->retry_match.kind && rule_holds(&m->retry_match, a, root) == HOLDS)
 		return SMS_RETRYABLE;
+	if (m->unclear_match.kind && rule_holds(&m->unclear_match, a, root) == HOLDS)
+		return SMS_AMBIGUOUS;
 	if (is_in(m->success, a->status))
 		return m->success_match.kind ? by_rule[rule_holds(&m->success_match, a, root)]
 		       : has_id(m, root)     ? SMS_ACCEPTED
@@ -250,7 +287,7 @@ static void explain(const struct match *m, const struct match_answer *a, struct 
 static bool is_json_wanted(const struct match *m)
 {
 	return m->id[0] || m->error[0] ||
-	       (m->success_match.kind | m->retry_match.kind) != RULE_NONE;
+	       (m->success_match.kind | m->retry_match.kind | m->unclear_match.kind) != RULE_NONE;
 }
 
 void match_judge(

@@ -7,16 +7,17 @@
 #define MATCH_STATUSES_MAX 16
 #define MATCH_ERROR_MAX    128
 
-/* "/status = 0": the JSON value at the pointer (RFC 6901) is; "/type ends TEXT": it
- * ends so; "prefix TEXT": the body begins with; "": there is no rule. */
+/* "/status = 0": the JSON value at the pointer (RFC 6901) is; "/status in 1 5": is one
+ * of these words; "/type ends TEXT": it ends so; "prefix TEXT": the body begins with;
+ * "": there is no rule. */
 struct match_rule {
-	enum { RULE_NONE, RULE_POINTER, RULE_ENDS, RULE_PREFIX } kind;
+	enum { RULE_NONE, RULE_POINTER, RULE_IN, RULE_ENDS, RULE_PREFIX } kind;
 	char pointer[128], value[128];
 };
 
 struct match {
 	int success[MATCH_STATUSES_MAX], retry[MATCH_STATUSES_MAX]; /* ended by 0 */
-	struct match_rule success_match, retry_match;
+	struct match_rule success_match, retry_match, unclear_match;
 	char id[128], error[128]; /* pointers; "" none */
 };
 

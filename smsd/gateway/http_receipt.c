@@ -34,7 +34,7 @@ static int compile_poll(const struct gateway *g, struct http_settings *s, char *
 	/* The same password goes there, by the same way. */
 	if (strncmp(s->poll_url, s->url, origin) != 0 || !strchr("/?", s->poll_url[origin]))
 		return fault(g, "poll_url", "must lead to the host of url", err);
-	if (!strstr(s->poll_url, "{provider_id}") || !*s->id)
+	if (!strstr(s->poll_url, "{provider_id}") || !*s->match.id)
 		return fault(g, "poll_url", "needs {provider_id}, and id says what that is", err);
 	if (ph_new(&s->poll_template) < 0 ||
 		ph_add(s->poll_template, s->poll_url, path_len, ENC_PATH, PH_RAW, &s->vars, words) <

@@ -42,13 +42,15 @@ const struct opt http_opts[] = {
 	{ "success", OPT_WORDS, "200 201 202", 0, 0, NULL, ROW(success),
 		"HTTP statuses that mean accepted" },
 	{ "success_match", OPT_TEXT, "", 0, 0, NULL, ROW(success_match),
-		"and what the body must say: /pointer = value, or prefix TEXT" },
+		"and what the body must say: /pointer = value, /pointer in A B, prefix TEXT" },
 	{ "retry", OPT_WORDS, "429", 0, 0, NULL, ROW(retry),
 		"HTTP statuses that mean not sent, try again" },
 	{ "retry_match", OPT_TEXT, "", 0, 0, NULL, ROW(retry_match),
 		"what the body says where it means not sent, try again" },
-	{ "id", OPT_TEXT, "", 0, 0, NULL, ROW(id), "JSON pointer to the provider's id" },
-	{ "error", OPT_TEXT, "", 0, 0, NULL, ROW(error), "JSON pointer to an error's text" },
+	{ "unclear_match", OPT_TEXT, "", 0, 0, NULL, ROW(unclear_match),
+		"what the body says where nobody knows if it was sent" },
+	{ "id", OPT_TEXT, "", 0, 0, NULL, ROW(match.id), "JSON pointer to the provider's id" },
+	{ "error", OPT_TEXT, "", 0, 0, NULL, ROW(match.error), "JSON pointer to an error's text" },
 	{ "ttl_min", OPT_DURATION, "1s", 1, 86400, NULL, ROW(ttl_min),
 		"the shortest life the provider takes: {ttl} is never less" },
 	{ "ttl_max", OPT_DURATION, "1d", 1, 864000, NULL, ROW(ttl_max),
@@ -297,21 +299,24 @@ static int read_match(struct reading *r)
 {
 	struct http_settings *s = r->s;
 	char err[MATCH_ERROR_MAX];
+	const struct {
+		const char *key, *text;
+		struct match_rule *rule;
+	} rules[] = { { "success_match", s->success_match, &s->match.success_match },
+		{ "retry_match", s->retry_match, &s->match.retry_match },
+		{ "unclear_match", s->unclear_match, &s->match.unclear_match } };
 
 	if (match_statuses(s->success, s->match.success, err) < 0)
 		return fault(r, "success", err, MAG_ESYNTAX);
 	if (match_statuses(s->retry, s->match.retry, err) < 0)
 		return fault(r, "retry", err, MAG_ESYNTAX);
-	if (match_rule_read(s->success_match, &s->match.success_match, err) < 0)
-		return fault(r, "success_match", err, MAG_ESYNTAX);
-	if (match_rule_read(s->retry_match, &s->match.retry_match, err) < 0)
-		return fault(r, "retry_match", err, MAG_ESYNTAX);
-	if (match_pointer_check(s->id, err) < 0)
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+		if (match_rule_read(rules[i].text, rules[i].rule, err) < 0)
+			return fault(r, rules[i].key, err, MAG_ESYNTAX);
+	if (match_pointer_check(s->match.id, err) < 0)
 		return fault(r, "id", err, MAG_ESYNTAX);
-	if (match_pointer_check(s->error, err) < 0)
+	if (match_pointer_check(s->match.error, err) < 0)
 		return fault(r, "error", err, MAG_ESYNTAX);
-	memcpy(s->match.id, s->id, sizeof s->match.id);
-	memcpy(s->match.error, s->error, sizeof s->match.error);
 	return 0;
 }
 

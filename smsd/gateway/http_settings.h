@@ -18,7 +18,7 @@ enum http_method { METHOD_POST, METHOD_GET, METHOD_PUT };
 struct http_settings {
 	/* As in the file. */
 	char url[512], username[256], success[128], success_match[256], retry[128],
-		retry_match[256], id[128], error[128], sigv4[128];
+		retry_match[256], unclear_match[256], sigv4[128];
 	int method, auth, encode;
 	int64_t ttl_min, ttl_max, connect_timeout; /* seconds */
 	bool plain_http;

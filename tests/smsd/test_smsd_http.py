@@ -67,7 +67,8 @@ def test_header_auth_numbers_and_arrays(smsd, api, password):
 
 
 def test_nested_pointers(smsd, api, password):
-    api.reply = (200, '{"messages": [{"messageId": "x1"}]}')
+    taken = {"messageId": "x1", "status": {"groupName": "PENDING"}}
+    api.reply = (200, json.dumps({"messages": [taken]}))
     smsd.configure(preset("infobip-sms", url=f"{api.url}/sms/2/text/advanced", password=password))
     smsd.start()
     assert smsd.outcome()["provider_id"] == "x1"
@@ -221,6 +222,7 @@ field.a = {{var.key}} {{{{literal}}}}
     ("url = https://example.org/{", "brace"),
     ("retry = none", "no HTTP status"),
     ("retry_match = x", "none of"),
+    ("unclear_match = /status in", "none of"),
     ("error = message", "no JSON pointer"),
     ("field.to = {to", "brace"),
     ("driver = outbox", "has no"),

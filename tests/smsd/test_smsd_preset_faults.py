@@ -8,7 +8,7 @@ import urllib.parse
 
 from peers import HttpPeer, preset
 from smsd import ACCEPTED, AMBIGUOUS, PERMANENT, TOP
-from test_smsd_presets import API, KEY, LIFE, TEXT, THROTTLED, check_request
+from test_smsd_presets import API, KEY, LIFE, TEXT, THROTTLED, UNCLEAR, check_request
 
 AT_ONCE = 30
 COUNTRIES = re.findall(r'COUNTRY\("(2[2-6]\d)", "(\w\w)"\)',
@@ -17,7 +17,8 @@ COUNTRIES = re.findall(r'COUNTRY\("(2[2-6]\d)", "(\w\w)"\)',
 DEFAULTS = {"method": "POST", "encode": "form", "auth": "none", "retry": "429"}
 # Lines that are not the provider's; channels is what the messages are sent by.
 OURS = {"driver", "priority", "timeout", "channels"}
-ANSWERS = {"success", "success_match", "retry", "retry_match", "id", "error"}
+ANSWERS = {"success", "success_match", "retry", "retry_match", "unclear_match", "id",
+           "error"}
 # What the provider takes at least and at most: field, life asked for, what it must be.
 SPANS = {
     "ttl_min": {"aws-sms": ("TimeToLive", 3, 5), "aws-voice": ("TimeToLive", 3, 5),
@@ -26,6 +27,8 @@ SPANS = {
 }
 # A status that means taken, and a body that says it is not.
 INSIDE = {"jasmin": (200, 'Error "No credit"'),
+          "infobip-sms": (200, '{"messages": [{"messageId": "i2", "status": {"groupName": '
+                               '"REJECTED", "name": "REJECTED_NOT_ENOUGH_CREDITS"}}]}'),
           "twilio-sms": (201, '{"sid": "SM1", "error_code": 30001}')}
 OTHERS = {
     "method": ("GET", "PUT"), "encode": ("form", "json", "query"),
@@ -54,7 +57,7 @@ def spoilt_lines(key, value, other_key):
     elif key == "success_match":
         yield f"{key} = {value}x"
         yield f"{key} = /nowhere = 1"
-    elif key == "retry_match":
+    elif key in ("retry_match", "unclear_match"):
         yield f"{key} = {value}x"
     elif key == "password":
         yield f"password = {other_key}"
@@ -111,6 +114,8 @@ class Slot(HttpPeer):
             assert reply["outcome"] == PERMANENT and words in reply["error"]
             if name in INSIDE:
                 assert send(INSIDE[name])["outcome"] == PERMANENT
+            if name in UNCLEAR:
+                assert send(UNCLEAR[name])["outcome"] == AMBIGUOUS
             taken = {int(s) for s in re.findall(r"\d+", preset(name).split("\nsuccess = ")[1]
                                                 .split("\n")[0])}
             status = next(s for s in (201, 202, 200) if s not in taken)

@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 
 from peers import PRESETS, HttpPeer, preset
-from smsd import ACCEPTED, NUMBER, PERMANENT
+from smsd import ACCEPTED, AMBIGUOUS, NUMBER, PERMANENT
 from test_smsd_http import sign_v4
 
 DIGITS = NUMBER[1:]
@@ -268,6 +268,10 @@ THROTTLED = {
     "jasmin": (403, 'Error "User throughput exceeded"'),
     "vonage-sms": (200, '{"messages": [{"status": "1", "error-text": "Throttled"}]}'),
 }
+# A body that leaves open whether the message went out.
+UNCLEAR = {
+    "vonage-sms": (200, '{"messages": [{"status": "5", "error-text": "Internal Error"}]}'),
+}
 
 
 @pytest.mark.parametrize("name, throttled", [
@@ -281,6 +285,31 @@ def test_throttled_request_is_tried_again(start, api, name, throttled):
     api.answer = lambda request: answers.pop(0)
     assert send()["outcome"] == ACCEPTED
     assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("name", sorted(UNCLEAR))
+def test_internal_error_of_the_provider_is_unclear(start, api, name):
+    send = start(name)
+    api.reply = UNCLEAR[name]
+    reply = send()
+    assert reply["outcome"] == AMBIGUOUS and "Internal Error" in reply["error"]
+
+
+# What shares its status with "slow down", and what is taken but for the body.
+REFUSED = [
+    ("jasmin", (403, 'Error "Authentication failure for username:otp"')),
+    ("jasmin", (403, 'Error "Cannot charge submit_sm, check RouterPB log file for details"')),
+    ("infobip-sms", (200, '{"messages": [{"messageId": "i2", "status": '
+                          '{"groupName": "REJECTED"}}]}')),
+]
+
+
+@pytest.mark.parametrize("name, answer", REFUSED)
+def test_refusal_that_looks_like_something_else_is_final(start, api, name, answer):
+    send = start(name)
+    api.reply = answer
+    assert send()["outcome"] == PERMANENT
+    assert len(api.requests) == 1
 
 
 @pytest.mark.parametrize("name, field, value", [

@@ -10,6 +10,9 @@
 
 static const struct sms_message message = { .to = "+12025550134", .channel = "sms" };
 
+/* Where no row looks for anything else. */
+#define UNCLEAR "/unclear in 5 E_INTERNAL"
+
 static void make(struct match *m, const char *success_match, const char *retry_match)
 {
 	char err[MATCH_ERROR_MAX];
@@ -19,6 +22,7 @@ static void make(struct match *m, const char *success_match, const char *retry_m
 	assert_int_equal(match_statuses("429 503", m->retry, err), 0);
 	assert_int_equal(match_rule_read(success_match, &m->success_match, err), 0);
 	assert_int_equal(match_rule_read(retry_match, &m->retry_match, err), 0);
+	assert_int_equal(match_rule_read(UNCLEAR, &m->unclear_match, err), 0);
 	strcpy(m->error, "/message");
 }
 
@@ -101,6 +105,26 @@ static void four_outcomes(void **state)
 		{ "", "/__type ends Throttling", 400, "{\"__type\": \"rottling\"}", SMS_PERMANENT },
 		{ "", "/__type ends Throttling", 400, "{}", SMS_PERMANENT },
 		{ "", "prefix busy", 200, "busy now", SMS_RETRYABLE },
+		/* one of several */
+		{ "/s in OK QUEUED", "", 200, "{\"s\": \"OK\"}", SMS_ACCEPTED },
+		{ "/s in OK QUEUED", "", 200, "{\"s\": \"QUEUED\"}", SMS_ACCEPTED },
+		{ "/s in OK QUEUED", "", 200, "{\"s\": \"OK QUEUED\"}", SMS_PERMANENT },
+		{ "/s in OK QUEUED", "", 200, "{\"s\": \"QUEUE\"}", SMS_PERMANENT },
+		{ "/s in OK QUEUED", "", 200, "{\"s\": \"\"}", SMS_PERMANENT },
+		{ "/s in OK QUEUED", "", 200, "{\"s\": null}", SMS_PERMANENT },
+		{ "/s in OK QUEUED", "", 200, "{}", SMS_AMBIGUOUS },
+		{ "/s = 0", "/s in 1 8", 200, "{\"s\": 8}", SMS_RETRYABLE },
+		{ "/s = 0", "/s in 1 8", 200, "{\"s\": 18}", SMS_PERMANENT },
+		/* " in " and " | " of a value stay what they were */
+		{ "/s = 1 in 2", "", 200, "{\"s\": \"1 in 2\"}", SMS_ACCEPTED },
+		{ "/s ends 1 in 2", "", 200, "{\"s\": \"of 1 in 2\"}", SMS_ACCEPTED },
+		{ "/a in b = x", "", 200, "{\"a in b\": \"x\"}", SMS_ACCEPTED },
+		{ "/s = 1 | 2", "", 200, "{\"s\": \"1 | 2\"}", SMS_ACCEPTED },
+		/* nobody knows, says the body */
+		{ "/s = 0", "/s = 1", 200, "{\"s\": 2, \"unclear\": 5}", SMS_AMBIGUOUS },
+		{ "/s = 0", "/s = 1", 400, "{\"unclear\": \"E_INTERNAL\"}", SMS_AMBIGUOUS },
+		{ "/s = 0", "/s = 1", 200, "{\"s\": 2, \"unclear\": 4}", SMS_PERMANENT },
+		{ "/s = 0", "/s = 1", 200, "{\"s\": 1, \"unclear\": 5}", SMS_RETRYABLE },
 	};
 	struct match m;
 
@@ -225,7 +249,7 @@ static void redact_never_writes_beyond(void **state)
 static void rules_that_mean_nothing_are_refused(void **state)
 {
 	static const char *const bad[] = { "status = 0", "/status=0", "/status", "prefix",
-		"/a~2 = 1", "ok" };
+		"/a~2 = 1", "ok", "/status in ", "/a~2 in 1", "a in 1" };
 	struct match_rule rule;
 	int statuses[MATCH_STATUSES_MAX];
 	char err[MATCH_ERROR_MAX];
