@@ -60,7 +60,9 @@ void audit(struct request *r)
 	char text[1024];
 	int n;
 
-	if (!r->message || r->look) /* a question to the relay comes first */
+	/* A question to the relay comes first. A host that is none of ours writes nothing:
+	 * its link ends, which the log says once. */
+	if (!r->message || r->look || r->unknown)
 		return;
 	n = snprintf(text, sizeof text,
 		"%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 "%s%s %s%s%s",

@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,10 +33,11 @@
 #define OUT_MAX           ((size_t)4 << 20) /* answers that a relay does not take */
 #define SERVER_RENEWED    (30 * 86400)
 
-/* What all links of one host share. */
+/* What all links with one certificate share. Not of one name: whoever has a host's old one
+ * must not use up what is the new one's. */
 struct share {
 	struct share *next, **link;
-	char host[65];
+	unsigned char print[HASH_LEN];
 	size_t n_links, n_calls;
 };
 
@@ -50,6 +52,8 @@ struct remote {
 	int64_t since; /* mag_ticks_ms */
 	unsigned char print[HASH_LEN];
 	int64_t expires;
+	bool asked; /* a stranger, its one question */
+	bool over;  /* it was told no, and is to go */
 };
 
 /* A call that waits for its answer; of the request, which may outlive the link. */
@@ -62,6 +66,7 @@ struct remote_call {
 struct remotes {
 	struct broker *broker;
 	struct evconnlistener *listener;
+	struct event *second;
 	struct signer signer;
 	SSL_CTX *ctx;
 	int64_t made_at; /* of the server's certificate */
@@ -72,15 +77,15 @@ struct remotes {
 
 /* ---- links ---- */
 
-/* The host's; NULL: no memory, or it has enough links. */
-static struct share *share_of(struct remotes *all, const char *host)
+/* The certificate's; NULL: no memory, or it has enough links. */
+static struct share *share_of(struct remotes *all, const unsigned char print[HASH_LEN])
 {
 	struct share *s = all->shares;
 
-	while (s && !mag_streq(s->host, host))
+	while (s && memcmp(s->print, print, HASH_LEN) != 0)
 		s = s->next;
 	if (!s && (s = calloc(1, sizeof *s))) {
-		mag_copy(s->host, sizeof s->host, host);
+		memcpy(s->print, print, HASH_LEN);
 		s->next = all->shares;
 		s->link = &all->shares;
 		if (s->next)
@@ -199,6 +204,24 @@ static uint16_t message_in(const struct link_frame *f)
 	return f->len < 4 ? 0 : (uint16_t)(f->body[2] << 8 | f->body[3]);
 }
 
+/* Who has no certificate may ask one thing, once: the rest costs a place in the tick and
+ * a record, and is not worth them. */
+static bool stranger_asks(struct remote *m, uint16_t message)
+{
+	bool first = !m->asked;
+
+	m->asked = true;
+	return first && message == WIRE_MSG_HOST_ENROLL;
+}
+
+/* Root's logins there are not crowded out by its ordinary users. */
+static size_t calls_of(const struct settings *s, uint32_t uid)
+{
+	size_t all = (size_t)s->max_clients_per_host;
+
+	return uid ? all - all / 4 : all;
+}
+
 /* False: what came is no call, and the link is to end. */
 static bool take(struct remote *m, const struct link_frame *f)
 {
@@ -217,8 +240,10 @@ static bool take(struct remote *m, const struct link_frame *f)
 	/* The link is older than its certificate may grow. */
 	if (*m->host && mag_now() >= m->expires)
 		return false;
+	if (!*m->host && !stranger_asks(m, message_in(&inner)))
+		return false;
 	/* What one relay asks at a time is bounded: others are served beside it. */
-	if (m->share->n_calls >= (size_t)all->broker->settings->max_clients_per_host)
+	if (m->share->n_calls >= calls_of(all->broker->settings, o.uid))
 		return refuse(m, f->number, message_in(&inner), MAG_EBUSY);
 	r = request_of(m, &o, &inner, &error);
 	if (!r)
@@ -226,6 +251,18 @@ static bool take(struct remote *m, const struct link_frame *f)
 	all->n_busy++;
 	ticker_add(all->broker->ticker, r);
 	return true;
+}
+
+/* The host is none of ours any more: it gets this answer and no further one. Whoever has
+ * its old certificate could fill the log and the disk with refusals. */
+static void end_after_answer(struct remote *m)
+{
+	if (!m->over)
+		mag_log(MAG_LOG_WARNING,
+			"link of host %s ends: its certificate is not valid (any more)",
+			*m->host ? m->host : "(stranger)");
+	m->over = true;
+	m->since = mag_ticks_ms();
 }
 
 void remote_answer(struct request *r)
@@ -248,6 +285,8 @@ void remote_answer(struct request *r)
 		else if (!res && r->look)
 			f = (struct link_frame){ LINK_LOOK, f.number, (const unsigned char *)&pid,
 				sizeof pid };
+		if (!res && r->unknown)
+			end_after_answer(m);
 		if (!res && link_send(m->io, &f, NULL, 0))
 			remote_free(m);
 	}
@@ -263,9 +302,10 @@ static void on_read(struct bufferevent *io, void *arg)
 	bool good = true;
 	int n;
 
-	/* A stranger asks for its certificate and goes. */
-	if (!*m->host && mag_ticks_ms() - m->since > HANDSHAKE_SECONDS * 1000)
-		good = false;
+	if (m->over) {
+		(void)evbuffer_drain(in, evbuffer_get_length(in));
+		return;
+	}
 	while (good && (n = link_next(in, &f)) != 0) {
 		if (n < 0)
 			good = false;
@@ -289,6 +329,31 @@ static void on_read(struct bufferevent *io, void *arg)
 	remote_free(m);
 }
 
+/* The last answer has gone out; the other end hears of the end only after it. */
+static void on_written(struct bufferevent *io, void *arg)
+{
+	const struct remote *m = arg;
+
+	if (m->over)
+		(void)shutdown(bufferevent_getfd(io), SHUT_WR);
+}
+
+/* Timeouts of the link begin again with each byte; this does not. */
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+	struct remotes *all = arg;
+	int64_t now = mag_ticks_ms();
+	struct remote *next;
+
+	(void)fd;
+	(void)what;
+	for (struct remote *m = all->list; m; m = next) {
+		next = m->next;
+		if ((m->over || !*m->host) && now - m->since > HANDSHAKE_SECONDS * 1000)
+			remote_free(m);
+	}
+}
+
 /* ---- handshakes ---- */
 
 /* Who is at the other end: the certificate was checked against the authority. */
@@ -301,11 +366,11 @@ static bool identified(struct remote *m)
 	bool good;
 
 	if (!x)
-		return true; /* a stranger, until its five seconds are over */
+		return true; /* a stranger: on_second() ends it */
 	good = identity_name(x, host, sizeof host) == 0 && identity_print(x, m->print) == 0;
 	m->expires = identity_expires(x);
 	X509_free(x);
-	share = good ? share_of(m->all, host) : NULL;
+	share = good ? share_of(m->all, m->print) : NULL;
 	if (!share)
 		return false;
 	share->n_links++;
@@ -345,6 +410,12 @@ static struct in6_addr address_of(const struct sockaddr *sa)
 	return a;
 }
 
+/* One machine has a whole /64 of them. */
+static bool same_place(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, IN6_IS_ADDR_V4MAPPED(a) ? sizeof *a : 8) == 0;
+}
+
 /* May one more come from there? */
 static bool room_for(const struct remotes *all, const struct in6_addr *from)
 {
@@ -353,7 +424,7 @@ static bool room_for(const struct remotes *all, const struct in6_addr *from)
 	if (all->n >= LINKS || all->n_strangers >= STRANGERS)
 		return false;
 	for (const struct remote *m = all->list; m; m = m->next)
-		n += !*m->host && memcmp(&m->from, from, sizeof *from) == 0;
+		n += !*m->host && same_place(&m->from, from);
 	return n < STRANGERS_FROM;
 }
 
@@ -393,7 +464,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	all->list = m;
 	all->n++;
 	all->n_strangers++;
-	bufferevent_setcb(m->io, on_read, NULL, on_event, m);
+	bufferevent_setcb(m->io, on_read, on_written, on_event, m);
 	bufferevent_set_timeouts(m->io, &handshake, &handshake);
 	bufferevent_enable(m->io, EV_READ | EV_WRITE);
 }
@@ -418,6 +489,7 @@ void remotes_hour(struct remotes *all)
 
 int remotes_new(struct broker *b, int fd, struct remotes **remotes_r)
 {
+	static const struct timeval second = { 1, 0 };
 	struct remotes *all;
 	int r;
 
@@ -433,7 +505,10 @@ int remotes_new(struct broker *b, int fd, struct remotes **remotes_r)
 	if (!r) {
 		all->listener =
 			evconnlistener_new(b->base, on_accept, all, LEV_OPT_CLOSE_ON_FREE, 0, fd);
-		r = all->listener ? 0 : MAG_ENOMEM;
+		all->second = event_new(b->base, -1, EV_PERSIST, on_second, all);
+		r = all->listener && all->second && event_add(all->second, &second) == 0
+			    ? 0
+			    : MAG_ENOMEM;
 	}
 	if (r) {
 		mag_log(MAG_LOG_ERROR, "relays cannot be served: %s", mag_strerror(r));
@@ -462,6 +537,8 @@ void remotes_free(struct remotes **all)
 		remote_free((*all)->list); /* NOLINT(clang-analyzer-unix.Malloc): leaves the list */
 	if ((*all)->listener)
 		evconnlistener_free((*all)->listener);
+	if ((*all)->second)
+		event_free((*all)->second);
 	SSL_CTX_free((*all)->ctx);
 	signer_free(&(*all)->signer);
 	free(*all);

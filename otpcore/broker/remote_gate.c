@@ -110,7 +110,8 @@ int remote_gate_check(struct request *r, const struct remote_asks *asks)
 	if (r->through == THROUGH_STRANGER)
 		return r->message->id == WIRE_MSG_HOST_ENROLL ? 0 : MAG_EPERM;
 	h = store_host(r->tick, r->host);
-	if (!known(r, h) || !may(r, h, asks))
+	r->unknown = !known(r, h);
+	if (r->unknown || !may(r, h, asks))
 		return MAG_EPERM;
 	return looked(r) ? 0 : MAG_EBUSY;
 }

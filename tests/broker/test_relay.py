@@ -5,6 +5,7 @@ ssh are tests/system/test_relay.py's."""
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import time
 
@@ -241,10 +242,9 @@ def test_threat_40_a_code_is_good_once(auth, open_dir):
 
 def test_threat_40_certificates_that_are_none(auth, relay, tmp_path):
     """No certificate: enrolment only. A foreign one, TLS 1.2: not even that."""
-    link = relays.Link(auth, None)
-    assert link.call("begin", {"user": "anna", "service": "sshd", "proof": 1})[0].error == "PERM"
-    link = relays.Link(auth, None)
-    assert link.call("host_list")[0].error == "PERM"
+    for name, values in (("begin", {"user": "anna", "service": "sshd", "proof": 1}), ("host_list", {})):
+        with pytest.raises(OSError):
+            relays.Link(auth, None).call(name, values)
     assert relays.Link(auth, relay.identity).call("ping")[0].error == ""
     foreign = relays.foreign_identity(tmp_path)
     with pytest.raises(OSError):
@@ -279,6 +279,88 @@ def test_threat_40_a_hostile_relay(auth, relay):
     assert bad.receive()[2][4:8] != b"\0\0\0\0", "an error"
     assert auth.processes["broker"].pid == pid and auth.processes["broker"].poll() is None
     assert relay.login("anna").result.error == ""
+
+
+def audited(house):
+    """Bytes of all records."""
+    return os.path.getsize(os.path.join(house.dir, "db", "audit.log"))
+
+
+def test_threat_40_a_stranger_fills_no_log(auth):
+    """It asks once, and only to enrol: nothing else is worth a record, or a second answer."""
+    auth.call("begin", {"user": "anna", "service": "sshd", "proof": 1})
+    before, said = audited(auth), len(auth.log())
+    assert before > 0
+    ask = relays.encode("begin", {"user": "anna", "service": "sshd", "proof": 1})
+    link = relays.Link(auth, None)
+    with pytest.raises(OSError):
+        link.send(b"".join(relays.call_frame(i, {"uid": 0, "alive": 1}, ask) for i in range(1, 301)))
+        link.receive()
+    assert audited(auth) == before
+    assert len(auth.log()) - said < 1000
+    link = relays.Link(auth, None)
+    assert link.call("host_enroll", {"name": "web1"})[0].error
+    with pytest.raises(OSError):
+        link.call("host_enroll", {"name": "web1"})
+
+
+def test_threat_40_a_revoked_host_fills_no_log(auth, relay):
+    link = relays.Link(auth, relay.identity)
+    assert link.call("ping")[0].error == ""
+    relays.ctl(auth, "host", "revoke", "web1", "--yes")
+    before, said = audited(auth), len(auth.log())
+    ask = relays.encode("account_list")
+    with pytest.raises(OSError):
+        link.send(b"".join(relays.call_frame(i, {"uid": 0, "alive": 1}, ask) for i in range(1, 301)))
+        while True:
+            assert relays.decode("account_list", link.receive()[2])[0].error in ("PERM", "BUSY")
+    assert audited(auth) == before
+    assert auth.log()[said:].count("its certificate is not valid") == 1
+
+
+def test_threat_40_an_old_identity_takes_no_room(auth, relay, open_dir):
+    """Links are counted by certificate: of the thief of a revoked one, the thief's."""
+    old = os.path.join(open_dir, "stolen.pem")
+    shutil.copy(relay.identity, old)
+    relays.ctl(auth, "host", "revoke", "web1", "--yes")
+    relay.stop("broker")
+    relay.enroll()
+    thief = [relays.Link(auth, old) for _ in range(8)]
+    for _ in range(8):
+        assert relays.Link(auth, relay.identity).call("ping")[0].error == ""
+    for link in thief:
+        link.close()
+
+
+def test_threat_40_a_handshake_is_not_held(auth):
+    """A byte now and then does not make it longer."""
+    raw = socket.create_connection(auth.relays_at, 10)
+    raw.sendall(b"\x16\x03\x01\x02\x00\x01")
+    start = time.monotonic()
+    raw.settimeout(0.5)
+    ended = False
+    while not ended and time.monotonic() - start < 12:
+        try:
+            raw.sendall(b"\0")
+            ended = raw.recv(100) == b""
+        except TimeoutError:
+            pass
+        except OSError:
+            ended = True
+    raw.close()
+    assert ended and time.monotonic() - start < 9
+
+
+def test_threat_40_users_leave_room_for_root(auth, relay):
+    """Of eight calls at a time, six may be ordinary users'."""
+    link = relays.Link(auth, relay.identity)
+    ask = relays.encode("ping")
+
+    def flood(uid):
+        link.send(b"".join(relays.call_frame(i, {"uid": uid, "alive": 1}, ask) for i in range(1, 51)))
+        return [relays.decode("ping", link.receive()[2])[0].error for _ in range(50)].count("")
+
+    assert flood(12002) < flood(0)
 
 
 def test_threat_40_a_flood_starves_nobody(auth, open_dir):
