@@ -71,6 +71,12 @@ static int sources(struct request *r, int64_t *source_r, int64_t *account_source
 	else
 		mag_buf_printf(&s, "local:%s", user);
 	res = seal_subject(r->broker->keyring, PEPPER_SOURCE, text, s.len, source_r);
+	/* Of an account's thirty days all that one relay invents, addresses and users, has
+	 * one share. */
+	if (r->through) {
+		s.len = 0;
+		mag_buf_printf(&s, "relay:%s", r->host);
+	}
 	part(&s, "");
 	part(&s, user);
 	if (!res)

@@ -91,6 +91,31 @@ static bool may(const struct request *r, const struct host *h, const struct remo
 	return !asks->service || remote_service_fits(h->services, asks->service);
 }
 
+/* Who the peer is its relay says: what changes something needs a session there for which
+ * that person has proven a factor. */
+static bool changes_nothing(uint16_t message)
+{
+	static const uint16_t them[] = { WIRE_MSG_PHONE_LIST, WIRE_MSG_TOKEN_MINE,
+		WIRE_MSG_CERTIFICATE_LIST, WIRE_MSG_PROOFING_MINE, WIRE_MSG_TERMS_MINE,
+		WIRE_MSG_HOST_RENEW };
+
+	for (size_t i = 0; i < sizeof them / sizeof *them; i++)
+		if (them[i] == message)
+			return true;
+	return link_of_login(message);
+}
+
+static bool proven(struct request *r, const struct remote_asks *asks)
+{
+	const struct session *s;
+	const char *reason;
+
+	if (changes_nothing(r->message->id))
+		return true;
+	s = r->standing.own ? session_sound(r, asks->account, &reason) : NULL;
+	return s && strength_satisfies((enum strength)s->strength, STRENGTH_PHONE_OTP);
+}
+
 /* Is it known whether the session's leader lives? */
 static bool looked(struct request *r)
 {
@@ -113,5 +138,7 @@ int remote_gate_check(struct request *r, const struct remote_asks *asks)
 	r->unknown = !known(r, h);
 	if (r->unknown || !may(r, h, asks))
 		return MAG_EPERM;
-	return looked(r) ? 0 : MAG_EBUSY;
+	if (!looked(r))
+		return MAG_EBUSY;
+	return proven(r, asks) ? 0 : MAG_EPERM;
 }

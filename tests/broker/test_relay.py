@@ -161,6 +161,56 @@ def test_threat_40_self_service_is_given_by_the_row(auth, open_dir):
         assert relay.call("account_add", {"user": "eve"}, uid=0)[0].error == "PERM"
 
 
+def test_threat_40_self_service_needs_a_factor_proven_there(auth, open_dir):
+    """That it is anna who asks is the relay's word: a session that was proven is not."""
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        relay.enroll("--self-service")
+        link = relays.Link(auth, relay.identity)
+        root = {"uid": 0, "alive": 1, "pid": 4242, "start": 99, "sid": 6}
+        anna = {"uid": 12001, "alive": 1, "pid": 4300, "start": 120, "sid": 78, "loginuid": 12001,
+                "leader_pid": 4242, "leader_start": 99}
+        changes = [("phone_add", {"user": "anna", "number": auth.number()}),
+                   ("mobile_add", {"user": "anna"}), ("recovery_codes", {"user": "anna"}),
+                   ("phone_default", {"user": "anna", "ref": 1}),
+                   ("phone_delete", {"user": "anna", "ref": 1})]
+        for name, values in changes:
+            assert link.call(name, values, anna)[0].error == "PERM", name
+        login = link.call("begin", {"user": "anna", "service": "sshd", "uid": 12001, "proof": 1}, root)[1]
+        link.call("send", {"txn": login["txn"], "seq": 1, "ref": 1}, root)
+        code = auth.code(auth.number_of["anna"])
+        verified = link.call("verify", {"txn": login["txn"], "seq": 2, "ref": 1, "code": code}, root)
+        assert verified[0].verdict == "ok"
+        link.call("open", {"txn": login["txn"], "user": "anna", "service": "sshd", "uid": 12001},
+                  {**root, "sid": 78, "loginuid": 12001})
+        default = ("phone_default", {"user": "anna", "ref": 1})
+        assert link.call(*default, anna)[0].error == ""
+        assert link.call(*default, {**anna, "leader_start": 98})[0].error == "PERM", "it has ended"
+        assert link.call(*default, {**anna, "sid": 79})[0].error == "PERM", "not that session"
+        auth.ok("session_end", {"user": "anna", "all": 1})
+        assert link.call(*default, anna)[0].error == "PERM"
+
+
+def test_threat_40_addresses_that_a_relay_invents(auth, relay):
+    """Half of an account's thirty days is its share, wherever it says that it comes from."""
+    auth.conf(throttle={"total_30d": 4})
+    os.kill(auth.processes["broker"].pid, signal.SIGHUP)
+    relays.wait_for("the settings", lambda: "settings were read again" in auth.log())
+    auth.account("emil", uid=12010)
+    number = auth.phone("emil")
+    try:
+        for i in range(2):
+            bad = relay.login("emil", rhost="203.0.113.%d" % i)
+            bad.send()
+            assert bad.verify(wrong(auth.code(number)))[0].verdict == "code-wrong"
+        assert relay.login("emil", rhost="203.0.113.9").send()[0].verdict == "account-throttled"
+        good = auth.login("emil", rhost="203.0.113.7")
+        good.send()
+        assert good.verify(auth.code(number))[0].verdict == "ok"
+    finally:
+        auth.conf(throttle={"total_30d": 20})
+        os.kill(auth.processes["broker"].pid, signal.SIGHUP)
+
+
 def test_threat_40_verifiers_of_the_relay(auth, relay):
     """The relay's own file says who may log others in there, and for what."""
     relay.conf(broker={"verifiers": "www-data:nginx"})
