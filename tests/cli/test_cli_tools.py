@@ -223,9 +223,9 @@ def test_config_show_get_check(make_desk):
 
 def test_config_check_names_file_line_and_nearest_key(desk):
     with open(desk.conf_file, "a") as f:
-        f.write("[phone]\ntrys = 3\n")
+        f.write("[hardware]\nlock_aftr = 3\n")
     p = desk.ctl("config", "check", code=1)
-    assert "magotp.conf:" in p.stderr and "tries" in p.stderr
+    assert "magotp.conf:" in p.stderr and "lock_after" in p.stderr
     p = desk.ctl("account", "list", code=2)
     assert desk.error(p) == "config"
 

@@ -186,7 +186,7 @@ def transcript(host, user):
     text = re.sub("Your carrier may charge for messages and calls.\r\n", "", text)
     text = re.sub(r"2\. Text to phone ending \d{4}\r\n", "", text)
     text = text.replace("Number, or Enter for 1", "Enter for 1")
-    return re.sub(r"\b\d{4}\b", "NNNN", re.sub(r"\d+ seconds", "N seconds", text))
+    return re.sub(r"\b\d{4}\b", "NNNN", re.sub(r"\d+ (seconds|minutes)", "TIME", text))
 
 
 def test_L10_a_user_without_account_sees_what_a_wrong_code_shows(host):
