@@ -77,7 +77,7 @@ def test_kannel_takes_it_whatever_the_smsc_does(smsd, start, smsc, receipts, mod
     start(mode)
     assert smsd.outcome()["outcome"] == ACCEPTED
     wait_for("the receipts", lambda: len(receipts.types) >= len(types))
-    assert receipts.types == types
+    assert sorted(receipts.types) == sorted(types)  # Kannel promises no order among requests
     if mode != "fail":
         (message,) = smsc.messages
         assert (message["to"], message["receipt"]) == (NUMBER, True) and CODE in message["text"]
