@@ -145,6 +145,21 @@ void table_int(struct table *t, int64_t value);
 /* A terminal: aligned with a header. A pipe: tabs, no header, "-" for empty.
  * --json: an array. 0, or CLI_USAGE for unknown --columns. */
 int table_print(const struct cli *c, const struct table *t);
+/* A list that comes in pages (cli_list.c): asked for until `next` is empty, printed as one
+ * table. All is borrowed. CLI_DONE or an exit code, told. */
+struct cli_list {
+	const struct column *columns;
+	uint16_t message;
+	void *request;
+	char *cursor; /* in the request, of `cap` bytes */
+	size_t cap;
+	void *page; /* room for a reply; large, so not on the stack */
+	size_t page_size;
+	const char *next; /* in the page */
+	void (*rows)(const struct cli *c, struct table *t, const void *page);
+};
+int cli_list(struct cli *c, const struct cli_list *l);
+
 /* As table_print, into a buffer: for tests and mixed output. */
 char *table_render(const struct table *t, const char *columns, bool terminal);
 

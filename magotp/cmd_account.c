@@ -253,39 +253,28 @@ int cmd_account_show(struct cli *c)
 	return CLI_DONE;
 }
 
+static void rows(const struct cli *c, struct table *t, const void *page)
+{
+	const struct wire_account_list_rep *p = page;
+
+	for (size_t i = 0; i < p->n_accounts; i++)
+		row(c, t, &p->accounts[i]);
+}
+
 int cmd_account_list(struct cli *c)
 {
 	struct wire_account_list_req q = { 0 };
-	static struct wire_account_list_rep page; /* a page is large: not on the stack */
-	struct wire_account_list_rep *p = &page;
-	struct table *t;
+	static struct wire_account_list_rep page; /* large: not on the stack */
 	const char *state = cli_opt(c, "--state"), *days = cli_opt(c, "--expiring");
 	int64_t n = 0;
-	int r;
 
 	if (state && mag_copy(q.state, sizeof q.state, state))
 		return cli_usage(c, "--state %s: there is no such state", state);
 	if (days && mag_int_parse(days, 1, 36500, &n))
 		return cli_usage(c, "--expiring %s: a number of days", days);
-	t = table_new(columns);
-	if (!t)
-		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	r = cli_settings(c);
 	q.expiring = n * 86400;
-	do {
-		if (r == CLI_DONE) {
-			memset(p, 0, sizeof *p);
-			r = cli_request(c, WIRE_MSG_ACCOUNT_LIST, &q, p);
-		}
-		for (size_t i = 0; r == CLI_DONE && i < p->n_accounts; i++)
-			row(c, t, &p->accounts[i]);
-		if (r == CLI_DONE)
-			mag_copy(q.cursor, sizeof q.cursor, p->next);
-	} while (r == CLI_DONE && *q.cursor);
-	if (r == CLI_DONE)
-		r = table_print(c, t);
-	table_free(&t);
-	return r;
+	return cli_list(c, &(struct cli_list){ columns, WIRE_MSG_ACCOUNT_LIST, &q, q.cursor,
+				   sizeof q.cursor, &page, sizeof page, page.next, rows });
 }
 
 int cmd_account_delete(struct cli *c)

@@ -33,29 +33,22 @@ static void row(struct table *t, const struct wire_host *h)
 	table_text(t, h->print);
 }
 
+static void rows(const struct cli *c, struct table *t, const void *page)
+{
+	const struct wire_host_list_rep *p = page;
+
+	(void)c;
+	for (size_t i = 0; i < p->n_hosts; i++)
+		row(t, &p->hosts[i]);
+}
+
 int cmd_host_list(struct cli *c)
 {
 	static struct wire_host_list_rep page; /* large: not on the stack */
 	struct wire_host_list_req q = { 0 };
-	struct table *t = table_new(columns);
-	int r;
 
-	if (!t)
-		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	r = cli_settings(c);
-	while (r == CLI_DONE) {
-		memset(&page, 0, sizeof page);
-		r = cli_request(c, WIRE_MSG_HOST_LIST, &q, &page);
-		for (size_t i = 0; r == CLI_DONE && i < page.n_hosts; i++)
-			row(t, &page.hosts[i]);
-		mag_copy(q.cursor, sizeof q.cursor, page.next);
-		if (!*q.cursor)
-			break;
-	}
-	if (r == CLI_DONE)
-		r = table_print(c, t);
-	table_free(&t);
-	return r;
+	return cli_list(c, &(struct cli_list){ columns, WIRE_MSG_HOST_LIST, &q, q.cursor,
+				   sizeof q.cursor, &page, sizeof page, page.next, rows });
 }
 
 /* ---- add ---- */

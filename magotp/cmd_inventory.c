@@ -38,14 +38,20 @@ static void row(struct table *t, const struct wire_token *k)
 	table_text(t, k->label);
 }
 
+static void rows(const struct cli *c, struct table *t, const void *page)
+{
+	const struct wire_token_list_rep *p = page;
+
+	(void)c;
+	for (size_t i = 0; i < p->n_tokens; i++)
+		row(t, &p->tokens[i]);
+}
+
 int cmd_inventory_list(struct cli *c)
 {
 	static struct wire_token_list_rep page; /* large: not on the stack */
-	struct wire_token_list_rep *p = &page;
 	struct wire_token_list_req q = { 0 };
 	const char *state = cli_opt(c, "--state");
-	struct table *t;
-	int r;
 
 	if (cli_arg(c, 0)) { /* one person's */
 		if (mag_copy(c->user, sizeof c->user, cli_arg(c, 0)))
@@ -54,24 +60,8 @@ int cmd_inventory_list(struct cli *c)
 	}
 	if (state && mag_copy(q.state, sizeof q.state, state))
 		return cli_usage(c, "--state %s: there is no such state", state);
-	t = table_new(columns);
-	if (!t)
-		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	r = cli_settings(c);
-	do {
-		if (r == CLI_DONE) {
-			memset(p, 0, sizeof *p);
-			r = cli_request(c, WIRE_MSG_TOKEN_LIST, &q, p);
-		}
-		for (size_t i = 0; r == CLI_DONE && i < p->n_tokens; i++)
-			row(t, &p->tokens[i]);
-		if (r == CLI_DONE)
-			mag_copy(q.cursor, sizeof q.cursor, p->next);
-	} while (r == CLI_DONE && *q.cursor);
-	if (r == CLI_DONE)
-		r = table_print(c, t);
-	table_free(&t);
-	return r;
+	return cli_list(c, &(struct cli_list){ columns, WIRE_MSG_TOKEN_LIST, &q, q.cursor,
+				   sizeof q.cursor, &page, sizeof page, page.next, rows });
 }
 
 static void say_token(const struct cli *c, const struct wire_token *k)

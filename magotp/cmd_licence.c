@@ -151,37 +151,27 @@ static void row(struct table *t, const struct wire_licence *l)
 	table_int(t, l->used);
 }
 
+static void rows(const struct cli *c, struct table *t, const void *page)
+{
+	const struct wire_licence_list_rep *p = page;
+
+	(void)c;
+	for (size_t i = 0; i < p->n_licences; i++)
+		row(t, &p->licences[i]);
+}
+
 int cmd_licence_list(struct cli *c)
 {
 	struct wire_licence_list_req q = { 0 };
 	static struct wire_licence_list_rep page; /* large: not on the stack */
-	struct wire_licence_list_rep *p = &page;
-	struct table *t;
 	const char *order = cli_opt(c, "--order"), *state = cli_opt(c, "--state");
-	int r;
 
 	if (mag_copy(q.order, sizeof q.order, order ? order : ""))
 		return cli_usage(c, "--order: 64 bytes at most");
 	if (mag_copy(q.state, sizeof q.state, state ? state : ""))
 		return cli_usage(c, "--state %s: free, held, used or void", state);
-	t = table_new(columns);
-	if (!t)
-		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	r = cli_settings(c);
-	do {
-		if (r == CLI_DONE) {
-			memset(p, 0, sizeof *p);
-			r = cli_request(c, WIRE_MSG_LICENCE_LIST, &q, p);
-		}
-		for (size_t i = 0; r == CLI_DONE && i < p->n_licences; i++)
-			row(t, &p->licences[i]);
-		if (r == CLI_DONE)
-			mag_copy(q.cursor, sizeof q.cursor, p->next);
-	} while (r == CLI_DONE && *q.cursor);
-	if (r == CLI_DONE)
-		r = table_print(c, t);
-	table_free(&t);
-	return r;
+	return cli_list(c, &(struct cli_list){ columns, WIRE_MSG_LICENCE_LIST, &q, q.cursor,
+				   sizeof q.cursor, &page, sizeof page, page.next, rows });
 }
 
 int cmd_licence_void(struct cli *c)

@@ -173,35 +173,30 @@ static const struct column waiting_columns[] = {
 	{ NULL, NULL, CELL_TEXT },
 };
 
+static void rows(const struct cli *c, struct table *t, const void *page)
+{
+	const struct wire_proofing_list_rep *p = page;
+
+	(void)c;
+	for (size_t i = 0; i < p->n_waiting; i++) {
+		const struct wire_waiting *w = &p->waiting[i];
+
+		table_text(t, w->account);
+		table_text(t, w->product);
+		table_text(t, w->proofing);
+		table_text(t, w->state);
+		table_text(t, w->method);
+		table_int(t, w->appointment);
+		table_int(t, w->expires);
+	}
+}
+
 int cmd_proofing_list(struct cli *c)
 {
 	static struct wire_proofing_list_rep page; /* large: not on the stack */
 	struct wire_proofing_list_req q = { 0 };
-	struct table *t = table_new(waiting_columns);
-	int r;
 
-	if (!t)
-		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	r = cli_settings(c);
-	do {
-		memset(&page, 0, sizeof page);
-		if (r == CLI_DONE)
-			r = cli_request(c, WIRE_MSG_PROOFING_LIST, &q, &page);
-		for (size_t i = 0; r == CLI_DONE && i < page.n_waiting; i++) {
-			const struct wire_waiting *w = &page.waiting[i];
-
-			table_text(t, w->account);
-			table_text(t, w->product);
-			table_text(t, w->proofing);
-			table_text(t, w->state);
-			table_text(t, w->method);
-			table_int(t, w->appointment);
-			table_int(t, w->expires);
-		}
-		mag_copy(q.cursor, sizeof q.cursor, page.next);
-	} while (r == CLI_DONE && *q.cursor);
-	if (r == CLI_DONE)
-		r = table_print(c, t);
-	table_free(&t);
-	return r;
+	return cli_list(
+		c, &(struct cli_list){ waiting_columns, WIRE_MSG_PROOFING_LIST, &q, q.cursor,
+			   sizeof q.cursor, &page, sizeof page, page.next, rows });
 }

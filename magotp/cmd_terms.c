@@ -34,15 +34,6 @@ static void row(struct table *t, const struct wire_terms *w)
 	table_text(t, w->file);
 }
 
-static struct table *rows_new(const struct cli *c, int *r)
-{
-	struct table *t = table_new(columns);
-
-	if (!t)
-		*r = cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
-	return t;
-}
-
 int cmd_terms(struct cli *c)
 {
 	struct wire_terms_mine_req q = { 0 };
@@ -53,8 +44,11 @@ int cmd_terms(struct cli *c)
 	mag_copy(q.user, sizeof q.user, c->user);
 	if (r == CLI_DONE)
 		r = cli_request(c, WIRE_MSG_TERMS_MINE, &q, &p);
-	if (r != CLI_DONE || !(t = rows_new(c, &r)))
+	if (r != CLI_DONE)
 		return r;
+	t = table_new(columns);
+	if (!t)
+		return cli_fail(c, CLI_REFUSED, "no-memory", "Out of memory.");
 	for (size_t i = 0; i < p.n_terms; i++)
 		row(t, &p.terms[i]);
 	r = table_print(c, t);
@@ -62,30 +56,24 @@ int cmd_terms(struct cli *c)
 	return r;
 }
 
+static void rows(const struct cli *c, struct table *t, const void *page)
+{
+	const struct wire_terms_list_rep *p = page;
+
+	(void)c;
+	for (size_t i = 0; i < p->n_terms; i++)
+		row(t, &p->terms[i]);
+}
+
 int cmd_org_list(struct cli *c)
 {
 	static struct wire_terms_list_rep page; /* large: not on the stack */
-	struct wire_terms_list_rep *p = &page;
 	struct wire_terms_list_req q = { 0 };
-	struct table *t;
-	int r;
 
 	if (cli_arg(c, 0) && mag_copy(q.organisation, sizeof q.organisation, cli_arg(c, 0)))
 		return cli_usage(c, "the name of an organisation has at most 64 letters");
-	r = cli_settings(c);
-	if (r != CLI_DONE || !(t = rows_new(c, &r)))
-		return r;
-	do {
-		memset(p, 0, sizeof *p);
-		r = cli_request(c, WIRE_MSG_TERMS_LIST, &q, p);
-		for (size_t i = 0; r == CLI_DONE && i < p->n_terms; i++)
-			row(t, &p->terms[i]);
-		mag_copy(q.cursor, sizeof q.cursor, p->next);
-	} while (r == CLI_DONE && *q.cursor);
-	if (r == CLI_DONE)
-		r = table_print(c, t);
-	table_free(&t);
-	return r;
+	return cli_list(c, &(struct cli_list){ columns, WIRE_MSG_TERMS_LIST, &q, q.cursor,
+				   sizeof q.cursor, &page, sizeof page, page.next, rows });
 }
 
 /* ---- accepting ---- */

@@ -204,6 +204,19 @@ void enroll_proven(struct request *r, const struct proof *proof, const struct en
 	request_verdict(r, VERDICT_OK);
 }
 
+void enroll_token_proven(struct request *r, struct token *t, const struct enroll_answer *answer)
+{
+	const struct proof proof = { token_strength(t), token_level(request_account(r), t), 0,
+		t->row.id };
+
+	t->last_used_at = r->now;
+	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+	if (t->state == TOKEN_ACTIVE)
+		enroll_proven(r, &proof, answer);
+	else
+		request_verdict(r, VERDICT_PROOFING_PENDING);
+}
+
 /* ---- the key ---- */
 
 int enroll_key_want(struct request *r)

@@ -38,6 +38,10 @@ struct enroll_answer {
 void enroll_proven(
 	struct request *r, const struct proof *proof, const struct enroll_answer *answer);
 
+/* The same with a token that was proven just now: one that waits for proofing (I1) does
+ * not log in yet. */
+void enroll_token_proven(struct request *r, struct token *t, const struct enroll_answer *answer);
+
 /* Is this service's policy to set up an account without credential, and could what is
  * set up be enough there? And may this peer lead it through (begin)? */
 bool enroll_fits(const struct aggregate *a, const struct policy *p);

@@ -101,18 +101,10 @@ void enroll_mobile_settle(struct request *r)
 		return;
 	t = mobile_confirm_close(r, &shadow);
 	if (t) {
-		const struct proof proof = { token_strength(t), token_level(request_account(r), t),
-			0, t->row.id };
-
-		t->last_used_at = r->now;
-		store_mark_token(r->tick, r->index, t, ROW_CHANGED);
 		rep->expires = shadow.expires;
-		if (t->state != TOKEN_ACTIVE) /* I1 */
-			request_verdict(r, VERDICT_PROOFING_PENDING);
-		else
-			enroll_proven(r, &proof,
-				&(struct enroll_answer){
-					rep->strength, sizeof rep->strength, &rep->level });
+		enroll_token_proven(r, t,
+			&(struct enroll_answer){
+				rep->strength, sizeof rep->strength, &rep->level });
 	}
 	rep->tries_left = shadow.tries_left;
 	leave(r, q->seq);
