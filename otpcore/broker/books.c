@@ -6,7 +6,14 @@
 static bool apart(enum throttle_kind kind)
 {
 	return kind == THROTTLE_SOURCE || kind == THROTTLE_STREAK ||
-	       kind == THROTTLE_ACCOUNT_SOURCE || kind == THROTTLE_SEND_SHARE;
+	       kind == THROTTLE_ACCOUNT_SOURCE || kind == THROTTLE_SEND_SHARE ||
+	       kind == THROTTLE_SEND_SHARE_DAY;
+}
+
+bool books_shared(enum throttle_kind kind)
+{
+	return kind == THROTTLE_RELAY || kind == THROTTLE_SEND_RELAY ||
+	       kind == THROTTLE_SEND_VERIFIER;
 }
 
 static struct throttle *find(
@@ -24,7 +31,7 @@ static struct throttle *find(
 const struct throttle *books_row(
 	const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period)
 {
-	if (apart(kind) && !b->decoy)
+	if (books_shared(kind) || (apart(kind) && !b->decoy))
 		return store_throttle(b->r->tick, kind, subject, period);
 	return find(b->a, kind, subject, period);
 }
@@ -59,7 +66,7 @@ static void charge_decoy(const struct books *b, enum throttle_kind kind, int64_t
 int books_charge(const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period,
 	int64_t amount)
 {
-	if (!b->decoy)
+	if (!b->decoy || books_shared(kind))
 		return store_charge(b->r->tick, b->r->index, kind, subject, period, amount);
 	charge_decoy(b, kind, subject, period, amount);
 	return store_charge(b->r->tick, b->r->index, THROTTLE_DECOY, 0, kind, 1);
@@ -77,8 +84,6 @@ void books_limits(const struct settings *s, struct throttle_limits *l_r)
 		.delay_first = s->delay_first,
 		.delay_max = s->delay_max,
 		.per_source = s->per_source,
-		.sends_per_hour = s->sends_per_hour,
-		.sends_per_day = s->sends_per_day,
-		.sends_per_number = s->sends_per_hour,
+		.per_relay = s->per_relay,
 		.tries = s->tries };
 }

@@ -13,6 +13,9 @@ struct books {
 	bool decoy;
 };
 
+/* Counters of a peer over all accounts: the made-up ones count in the same row, or the
+ * others would be told from them. */
+bool books_shared(enum throttle_kind kind);
 /* The counter as it stands now, this tick's charges included; NULL: 0. */
 const struct throttle *books_row(
 	const struct books *b, enum throttle_kind kind, int64_t subject, int64_t period);

@@ -135,7 +135,7 @@ struct request {
 	struct sms_order sms;
 	struct spent_code spent[SPENT_CODES];
 	size_t n_spent;
-	int charge[9]; /* handles of store_charge, as the handler likes */
+	int charge[16]; /* handles of store_charge, as the handler likes; the last are sending's */
 	int n_charges;
 	union {
 		int64_t i[8];
@@ -235,6 +235,8 @@ bool grant_peer_proven(struct request *r, const struct mag_secret *grant);
 
 /* ---- send.c: one place that makes a challenge and an order (used by
  * handle/login.c and handle/phone.c) ---- */
+/* What a message to this account may cost; to be called in want. */
+int send_want(struct request *r, const char *account);
 struct send_input {
 	struct aggregate *account;
 	struct phone *phone;
@@ -247,13 +249,13 @@ struct send_input {
 	uint32_t priority;
 	bool decoy; /* a made-up account (rule L10): nothing is stored or ordered */
 };
-/* Budget (account, number), new nonce, kills the older code of the chain, marks
+/* Budgets (send_budget.c), new nonce, kills the older code of the chain, marks
  * rows, fills r->sms. VERDICT_OK with *challenge_r, VERDICT_SEND_LIMITED (result.seconds). */
 enum verdict send_challenge(
 	struct request *r, const struct send_input *in, struct challenge **challenge_r);
 /* In settle, after a send_challenge in decide: was the budget kept with the
  * charges of other hosts counted? If not, the order is dropped: answer
  * VERDICT_SEND_LIMITED. */
-bool send_within_budget(struct request *r);
+bool send_within_budget(struct request *r, bool decoy);
 
 #endif

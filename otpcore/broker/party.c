@@ -48,29 +48,40 @@ bool party_by_verifier(const struct request *r)
 	return r->peer.uid != 0 && !r->ticket.own;
 }
 
+static int subject(struct request *r, const struct mag_buf *s, int64_t *subject_r)
+{
+	int res = mag_buf_error(s);
+
+	return res ? res
+		   : seal_subject(r->broker->keyring, PEPPER_SOURCE, s->data, s->len, subject_r);
+}
+
 /* Where the try comes from. A verifier that is not root is the source itself:
  * its word about addresses counts for nothing (security.md 9). Without an
  * address it is this account on this host, so that nobody local can use up what
  * is everybody's. */
-static int sources(struct request *r, int64_t *source_r, int64_t *account_source_r)
+int party_sources(struct request *r, const char *account, struct party_sources *s_r)
 {
 	const struct wire_ticket *t = &r->ticket;
-	/* Who guesses at several connected accounts guesses at one (H11). */
-	const char *user = *t->parent ? t->parent : t->user;
+	struct party_sources sources = { .relay = 0 };
 	char text[600];
 	struct mag_buf s = MAG_BUF(text);
-	int res;
+	int res = 0;
 
 	/* A relay says what it likes about addresses: what it wastes is its own share. */
-	if (r->through)
-		mag_buf_printf(&s, "relay:%s ", r->host);
+	if (r->through) {
+		mag_buf_printf(&s, "relay:%s", r->host);
+		res = subject(r, &s, &sources.relay);
+		mag_buf_printf(&s, " ");
+	}
 	if (party_by_verifier(r))
 		mag_buf_printf(&s, "verifier:%u", r->peer.uid);
 	else if (*t->rhost)
 		mag_buf_printf(&s, "host:%s", t->rhost);
 	else
-		mag_buf_printf(&s, "local:%s", user);
-	res = seal_subject(r->broker->keyring, PEPPER_SOURCE, text, s.len, source_r);
+		mag_buf_printf(&s, "local:%s", account);
+	if (!res)
+		res = subject(r, &s, &sources.source);
 	/* Of an account's thirty days all that one relay invents, addresses and users, has
 	 * one share. */
 	if (r->through) {
@@ -78,50 +89,63 @@ static int sources(struct request *r, int64_t *source_r, int64_t *account_source
 		mag_buf_printf(&s, "relay:%s", r->host);
 	}
 	part(&s, "");
-	part(&s, user);
+	part(&s, account);
 	if (!res)
-		res = seal_subject(
-			r->broker->keyring, PEPPER_SOURCE, text, s.len, account_source_r);
-	return res ? res : mag_buf_error(&s);
+		res = subject(r, &s, &sources.at_account);
+	if (!res)
+		*s_r = sources;
+	return res;
+}
+
+/* Who guesses at several connected accounts guesses at one (H11). */
+static const char *whose(const struct wire_ticket *t)
+{
+	return *t->parent ? t->parent : t->user;
+}
+
+static bool sends(const struct request *r)
+{
+	return r->message &&
+	       (r->message->id == WIRE_MSG_SEND || r->message->id == WIRE_MSG_ENROLL_PHONE);
 }
 
 int party_want(struct request *r)
 {
-	int64_t source = 0, account_source = 0;
+	struct party_sources s;
+	int64_t hour = throttle_hour(r->now);
 	int res;
 
 	if (!r->has_ticket)
 		return 0; /* the gate refuses it */
-	res = sources(r, &source, &account_source);
+	res = party_sources(r, whose(&r->ticket), &s);
 	if (!res)
-		res = store_want_throttle(r->tick, THROTTLE_SOURCE, source, throttle_hour(r->now));
+		res = store_want_throttle(r->tick, THROTTLE_SOURCE, s.source, hour);
+	if (!res && s.relay)
+		res = store_want_throttle(r->tick, THROTTLE_RELAY, s.relay, hour);
 	if (!res)
-		res = store_want_throttle(r->tick, THROTTLE_STREAK, account_source, 0);
+		res = store_want_throttle(r->tick, THROTTLE_STREAK, s.at_account, 0);
 	for (int64_t i = 0; !res && i < SOURCE_PERIODS; i++)
-		res = store_want_throttle(r->tick, THROTTLE_ACCOUNT_SOURCE, account_source,
+		res = store_want_throttle(r->tick, THROTTLE_ACCOUNT_SOURCE, s.at_account,
 			party_source_period(r->now) - i);
-	if (!res && r->message && r->message->id == WIRE_MSG_SEND && party_by_verifier(r)) {
-		res = store_want_throttle(
-			r->tick, THROTTLE_SEND_VERIFIER, source, throttle_hour(r->now));
-		if (!res)
-			res = store_want_throttle(r->tick, THROTTLE_SEND_SHARE, account_source,
-				throttle_hour(r->now));
-	}
-	return res;
+	return res || !sends(r) ? res : send_want(r, whose(&r->ticket));
 }
 
 int party_make(struct request *r, struct party *p_r)
 {
 	struct party p = { .r = r, .decoy = r->ticket.account == 0 };
+	struct party_sources s;
 	int res;
 
 	if (!r->has_ticket)
 		return MAG_ESTALE;
 	res = party_chain(r->broker, &r->ticket, &p.chain);
 	if (!res)
-		res = sources(r, &p.source, &p.account_source);
+		res = party_sources(r, whose(&r->ticket), &s);
 	if (res)
 		return res;
+	p.source = s.source;
+	p.account_source = s.at_account;
+	p.relay = s.relay;
 	if (p.decoy) {
 		struct decoy *d = decoy_of(r, p.chain.data, r->ticket.user);
 

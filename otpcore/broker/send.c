@@ -1,6 +1,4 @@
 /* One place that makes a code and the order to send it (P4, P5). */
-#include "otpcore/broker/books.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +9,6 @@
 #include "otpcore/broker/send.h"
 #include "otpcore/engine/challenge.h"
 #include "otpcore/engine/policy.h"
-
-/* request.charge: the last three places belong to sending. */
-enum { CHARGE_ACCOUNT = 6, CHARGE_NUMBER = 7, CHARGE_DAY = 8 };
 
 static bool same_chain(const struct challenge *c, const struct blob *chain)
 {
@@ -131,66 +126,20 @@ int send_order(struct request *r, const struct send_input *in, const struct chal
 	return 0;
 }
 
-static enum verdict budget(struct request *r, const struct books *b, const struct send_input *in)
-{
-	struct throttle_limits limits;
-	struct throttle_sent sent;
-	int64_t hour = throttle_hour(r->now), account = in->account->account.row.id, wait = 0;
-	enum verdict v;
-
-	books_limits(r->broker->settings, &limits);
-	sent.account_hour = books_count(b, THROTTLE_SEND_ACCOUNT, account, hour);
-	sent.account_day = books_count(b, THROTTLE_SEND_DAY, account, throttle_day(r->now));
-	sent.number_hour = books_count(b, THROTTLE_SEND_NUMBER, in->phone->row.id, hour);
-	v = throttle_send(&limits, &sent, r->now, &wait);
-	r->result.seconds = (uint32_t)wait;
-	return v;
-}
-
 enum verdict send_challenge(
 	struct request *r, const struct send_input *in, struct challenge **challenge_r)
 {
 	const struct books b = { r, in->account, in->decoy };
-	int64_t hour = throttle_hour(r->now), account = in->account->account.row.id;
 	struct challenge *c = NULL;
-	enum verdict v = budget(r, &b, in);
+	enum verdict v = send_budget_allows(&b, in->phone->row.id);
 
-	r->charge[CHARGE_ACCOUNT] = r->charge[CHARGE_NUMBER] = r->charge[CHARGE_DAY] = -1;
 	if (v != VERDICT_OK)
 		return v;
 	kill_older(r, in);
-	if (new_challenge(r, in, &c))
+	if (new_challenge(r, in, &c) || send_budget_charge(&b, in->phone->row.id))
 		return VERDICT_SEND_FAILED;
-	r->charge[CHARGE_ACCOUNT] = books_charge(&b, THROTTLE_SEND_ACCOUNT, account, hour, 1);
-	r->charge[CHARGE_DAY] =
-		books_charge(&b, THROTTLE_SEND_DAY, account, throttle_day(r->now), 1);
-	r->charge[CHARGE_NUMBER] =
-		books_charge(&b, THROTTLE_SEND_NUMBER, in->phone->row.id, hour, 1);
 	if (!in->decoy && send_order(r, in, c))
 		return VERDICT_SEND_FAILED;
 	*challenge_r = c;
 	return VERDICT_OK;
-}
-
-bool send_within_budget(struct request *r)
-{
-	const struct settings *s = r->broker->settings;
-	const struct {
-		int place;
-		int64_t cap;
-	} budgets[] = {
-		{ CHARGE_ACCOUNT, s->sends_per_hour },
-		{ CHARGE_NUMBER, s->sends_per_hour },
-		{ CHARGE_DAY, s->sends_per_day },
-	};
-
-	for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
-		int handle = r->charge[budgets[i].place];
-
-		if (handle < 0 || store_charged(r->tick, handle) > budgets[i].cap) {
-			r->sms.wanted = false;
-			return false;
-		}
-	}
-	return true;
 }

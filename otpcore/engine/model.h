@@ -302,6 +302,9 @@ enum throttle_kind {
 	THROTTLE_SEND_VERIFIER,  /* messages of a verifier; subject source, period = hour */
 	THROTTLE_SEND_SHARE,     /* to one account; subject per account and source, likewise */
 	THROTTLE_SEND_DAY,       /* messages; subject account, period = day number */
+	THROTTLE_SEND_SHARE_DAY, /* as SEND_SHARE; period = day number */
+	THROTTLE_SEND_RELAY,     /* messages of a relay; period = hour number */
+	THROTTLE_RELAY,          /* failures through a relay; period = hour number */
 };
 
 /* A counter in a row of its own, changed by relative updates only, so that

@@ -77,7 +77,8 @@ enum verdict throttle_judge(const struct throttle_limits *l, const struct thrott
 	if (c->account_source_30d >= share)
 		return VERDICT_ACCOUNT_THROTTLED;
 	wait = throttle_wait(l, c->streak, c->streak_last_at, now);
-	if (c->source_hour >= l->per_source && until_next_hour(now) > wait)
+	if ((c->source_hour >= l->per_source || c->relay_hour >= l->per_relay) &&
+		until_next_hour(now) > wait)
 		wait = until_next_hour(now);
 	if (wait > 0) {
 		*wait_r = wait;
@@ -86,16 +87,17 @@ enum verdict throttle_judge(const struct throttle_limits *l, const struct thrott
 	return VERDICT_OK;
 }
 
-enum verdict throttle_send(const struct throttle_limits *l, const struct throttle_sent *sent,
-	int64_t now, int64_t *wait_r)
+enum verdict throttle_send(
+	const struct throttle_budget *list, size_t n, int64_t now, int64_t *wait_r)
 {
+	int64_t until_tomorrow = (throttle_day(now) + 1) * DAY - now;
+
 	*wait_r = 0;
-	if (sent->account_day >= l->sends_per_day)
-		*wait_r = (throttle_day(now) + 1) * DAY - now;
-	else if (sent->account_hour >= l->sends_per_hour ||
-		 sent->number_hour >= l->sends_per_number)
-		*wait_r = until_next_hour(now);
-	else
-		return VERDICT_OK;
-	return VERDICT_SEND_LIMITED;
+	for (size_t i = 0; i < n; i++) {
+		int64_t wait = list[i].daily ? until_tomorrow : until_next_hour(now);
+
+		if (list[i].count >= list[i].cap && wait > *wait_r)
+			*wait_r = wait;
+	}
+	return *wait_r > 0 ? VERDICT_SEND_LIMITED : VERDICT_OK;
 }

@@ -114,6 +114,8 @@ static const struct opt throttle_opts[] = {
 		"failures from one address in an hour" },
 	{ "per_verifier", OPT_INT, "100", 1, 1000000, NULL, AT(per_verifier),
 		"messages that one verifier may have sent in an hour" },
+	{ "per_relay", OPT_INT, "300", 1, 1000000, NULL, AT(per_relay),
+		"messages that one relay may have sent, and failures there, in an hour" },
 	{ 0 },
 };
 

@@ -211,6 +211,91 @@ def test_threat_40_addresses_that_a_relay_invents(auth, relay):
         os.kill(auth.processes["broker"].pid, signal.SIGHUP)
 
 
+@pytest.fixture
+def settings(auth):
+    """settings(throttle={...}): for this test only."""
+    kept = {name: dict(keys) for name, keys in auth.sections.items()}
+
+    def change(**sections):
+        auth.conf(**sections)
+        auth.ok("reload")
+
+    yield change
+    auth.sections = kept
+    auth.conf()
+    auth.ok("reload")
+
+
+@pytest.fixture
+def edge(auth, open_dir):
+    """edge(name): a relay that no other test has counted anything for."""
+    made = []
+
+    def make(name):
+        made.append(Relay(os.path.join(open_dir, name), [auth], name))
+        made[-1].enroll()
+        made[-1].start_broker()
+        return made[-1]
+
+    yield make
+    for relay in made:
+        relay.close()
+
+
+def test_threat_40_a_relays_messages_are_bounded(auth, edge, settings):
+    """That passwords were typed is its word: so many messages in an hour, to whomever."""
+    relay, other = edge("mess-a"), edge("mess-b")
+    settings(throttle={"per_relay": 6})
+    for i in range(4):
+        auth.account("mess%d" % i, uid=12020 + i)
+        auth.phone("mess%d" % i)
+    before, answers = len(auth.messages()), []
+    for user in [f"{kind}{i}" for i in range(4) for kind in ("mess", "nobody")] * 2:
+        answers.append(relay.login(user, rhost="203.0.113.%d" % len(answers)).send(again=1)[0].verdict)
+    assert answers == ["ok"] * 6 + ["send-limited"] * 10, "unknown names count alike (L10)"
+    assert len(auth.messages()) - before == 3
+    assert relay.login("mess0").send()[0].seconds > 0
+    assert other.login("mess3").send()[0].verdict == "ok"
+    assert auth.login("mess3").send()[0].verdict == "ok"
+
+
+def test_threat_40_half_of_an_accounts_messages(auth, edge, settings):
+    """From wherever it says that they come, in an hour and in a day."""
+    relay = edge("half")
+    settings(phone={"sends_per_hour": 8})
+    auth.account("gina", uid=12030)
+    auth.phone("gina")  # one message
+    through = [relay.login("gina", rhost="203.0.113.%d" % i).send(again=1)[0].verdict for i in range(6)]
+    assert through == ["ok"] * 4 + ["send-limited"] * 2
+    own = [auth.login("gina", rhost="198.51.100.%d" % i).send()[0].verdict for i in range(4)]
+    assert own == ["ok"] * 3 + ["send-limited"]
+    settings(phone={"sends_per_hour": 100, "sends_per_day": 20})
+    auth.account("hugo", uid=12031)
+    auth.phone("hugo")
+    through = [relay.login("hugo", rhost="203.0.113.%d" % i).send(again=1) for i in range(12)]
+    assert [t[0].verdict for t in through] == ["ok"] * 10 + ["send-limited"] * 2
+    assert auth.login("hugo").send()[0].verdict == "ok"
+
+
+def test_threat_40_addresses_do_not_hide_its_failures(auth, edge, settings):
+    """All failures of a relay in an hour are one count, too; nobody else's."""
+    relay, other = edge("fail-a"), edge("fail-b")
+    settings(throttle={"per_relay": 4, "delay": "0"})
+    for i in range(3):
+        auth.account("irma%d" % i, uid=12040 + i)
+        auth.number_of["irma%d" % i] = auth.phone("irma%d" % i)
+    verdicts = []
+    for i in range(8):
+        login = relay.login("irma%d" % (i % 3) if i % 2 else "nobody", rhost="203.0.113.%d" % i)
+        if login.send()[0].verdict == "ok":
+            verdicts.append(login.verify("00000000")[0].verdict)
+    assert verdicts == ["code-wrong"] * 4 + ["try-later"] * (len(verdicts) - 4), verdicts
+    for house in (other, auth):
+        login = house.login("irma0", rhost="203.0.113.1")
+        login.send()
+        assert login.verify(auth.code(auth.number_of["irma0"]))[0].verdict == "ok"
+
+
 def test_threat_40_verifiers_of_the_relay(auth, relay):
     """The relay's own file says who may log others in there, and for what."""
     relay.conf(broker={"verifiers": "www-data:nginx"})

@@ -108,6 +108,7 @@ static void test_defaults_of_the_manual(void **state)
 	assert_int_equal(s->delay_after, 3);
 	assert_int_equal(s->per_source, 30);
 	assert_int_equal(s->per_verifier, 100);
+	assert_int_equal(s->per_relay, 300);
 	assert_int_equal(s->subscription, 365 * 86400);
 	assert_int_equal(s->remind_before, 30 * 86400);
 	assert_int_equal(s->suspended_limit, 60 * 86400);

@@ -19,9 +19,7 @@ static const struct throttle_limits limits = {
 	.delay_first = 1,
 	.delay_max = 30,
 	.per_source = 30,
-	.sends_per_hour = 10,
-	.sends_per_day = 40,
-	.sends_per_number = 5,
+	.per_relay = 300,
 	.tries = 3,
 };
 
@@ -227,6 +225,11 @@ static void test_L15_source_waits_for_the_next_hour(void **state)
 	assert_int_equal(wait, 1);
 	c.source_hour = 29;
 	assert_int_equal(judge(c, NOW, &wait), VERDICT_OK);
+	c.relay_hour = 299;
+	assert_int_equal(judge(c, NOW, &wait), VERDICT_OK);
+	c.relay_hour = 300;
+	assert_int_equal(judge(c, NOW + 1, &wait), VERDICT_TRY_LATER);
+	assert_int_equal(wait, HOUR - 1);
 }
 
 static void test_the_longer_wait_is_told(void **state)
@@ -270,21 +273,26 @@ static void test_threat_06_slow_guessing_ends_at_the_total(void **state)
 static void test_P5_sends_are_limited_by_the_hour_and_the_day(void **state)
 {
 	static const struct {
-		struct throttle_sent sent;
+		int64_t account_hour, account_day, number_hour;
 		int64_t now, wait; /* 0: it may be sent */
 	} rows[] = {
-		{ { 9, 39, 4 }, NOW, 0 },
-		{ { 10, 12, 0 }, NOW + 600, HOUR - 600 },
-		{ { 0, 12, 5 }, NOW, HOUR },
-		{ { 0, 40, 0 }, NOW, 14 * HOUR },
-		{ { 10, 40, 5 }, NOW + 60, 14 * HOUR - 60 },
-		{ { INT64_MAX, INT64_MAX, INT64_MAX }, NOW, 14 * HOUR },
+		{ 9, 39, 4, NOW, 0 },
+		{ 10, 12, 0, NOW + 600, HOUR - 600 },
+		{ 0, 12, 5, NOW, HOUR },
+		{ 0, 40, 0, NOW, 14 * HOUR },
+		{ 10, 40, 5, NOW + 60, 14 * HOUR - 60 },
+		{ INT64_MAX, INT64_MAX, INT64_MAX, NOW, 14 * HOUR },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct throttle_budget budgets[] = {
+			{ rows[i].account_hour, 10, false },
+			{ rows[i].account_day, 40, true },
+			{ rows[i].number_hour, 5, false },
+		};
 		int64_t wait = -1;
-		enum verdict v = throttle_send(&limits, &rows[i].sent, rows[i].now, &wait);
+		enum verdict v = throttle_send(budgets, 3, rows[i].now, &wait);
 
 		assert_int_equal(v, rows[i].wait ? VERDICT_SEND_LIMITED : VERDICT_OK);
 		assert_int_equal(wait, rows[i].wait);

@@ -15,7 +15,10 @@
 
 int phone_add_want(struct request *r)
 {
-	return grant_want(r, &((const struct wire_phone_add_req *)r->body)->grant);
+	const struct wire_phone_add_req *q = r->body;
+	int res = grant_want(r, &q->grant);
+
+	return res ? res : send_want(r, q->user);
 }
 
 static struct phone *phone_by_hash(struct aggregate *a, const unsigned char hash[HASH_LEN])
@@ -363,7 +366,7 @@ void phone_add_decide(struct request *r)
 /* Other brokers may have sent meanwhile. */
 void phone_add_settle(struct request *r)
 {
-	if (r->sms.wanted && !send_within_budget(r))
+	if (r->sms.wanted && !send_within_budget(r, false))
 		request_verdict(r, VERDICT_SEND_LIMITED);
 }
 

@@ -92,16 +92,13 @@ static enum verdict budget(struct request *r, struct aggregate *a, const struct 
 {
 	int64_t account = a->account.row.id, hour = throttle_hour(r->now);
 	int64_t day = throttle_day(r->now), wait = 0;
-	const struct throttle_sent sent = {
-		.account_hour = phone_count(a, THROTTLE_SEND_ACCOUNT, account, hour),
-		.account_day = phone_count(a, THROTTLE_SEND_DAY, account, day),
-		.number_hour = t->sent,
+	const struct settings *s = r->broker->settings;
+	const struct throttle_budget budgets[] = {
+		{ phone_count(a, THROTTLE_SEND_ACCOUNT, account, hour), s->sends_per_hour, false },
+		{ phone_count(a, THROTTLE_SEND_DAY, account, day), s->sends_per_day, true },
+		{ t->sent, s->sends_per_hour, false },
 	};
-	struct throttle_limits limits;
-	enum verdict v;
-
-	books_limits(r->broker->settings, &limits);
-	v = throttle_send(&limits, &sent, r->now, &wait);
+	enum verdict v = throttle_send(budgets, sizeof budgets / sizeof *budgets, r->now, &wait);
 
 	r->result.seconds = (uint32_t)wait;
 	if (v != VERDICT_OK)

@@ -7,8 +7,7 @@
 #include "otpcore/broker/parts.h"
 #include "otpcore/engine/challenge.h"
 
-enum { KEEP, SENT, REUSED_ID };                 /* state.i: keep the answer; a code was made */
-enum { CHARGE_VERIFIER = 4, CHARGE_SHARE = 5 }; /* request.charge, before those of send.c */
+enum { KEEP, SENT, REUSED_ID }; /* state.i: keep the answer; a code was made */
 
 struct wish { /* what the person asked for */
 	struct party p;
@@ -72,67 +71,17 @@ static void pretend(struct wish *w, struct challenge *c)
 		w->p.r->hold_ms = 1;
 }
 
-/* A verifier has budgets of its own (security.md 9): for all that it has sent, and half
- * of what an account may be sent, so that the owner's is not its to use up. The first
- * holds for made-up accounts too. */
-static int64_t share(const struct settings *s)
-{
-	return s->sends_per_hour > 1 ? s->sends_per_hour / 2 : 1;
-}
-
-static bool verifier_may_send(struct wish *w)
-{
-	struct request *r = w->p.r;
-	const struct settings *s = r->broker->settings;
-	int64_t hour = throttle_hour(r->now);
-	const struct throttle *all =
-		store_throttle(r->tick, THROTTLE_SEND_VERIFIER, w->p.source, hour);
-
-	if ((!all || all->count < s->per_verifier) &&
-		books_count(&w->p.books, THROTTLE_SEND_SHARE, w->p.account_source, hour) < share(s))
-		return true;
-	r->result.seconds = (uint32_t)((hour + 1) * 3600 - r->now);
-	return false;
-}
-
-static void charge_verifier(struct wish *w)
-{
-	struct request *r = w->p.r;
-	int64_t hour = throttle_hour(r->now);
-
-	r->charge[CHARGE_VERIFIER] =
-		store_charge(r->tick, r->index, THROTTLE_SEND_VERIFIER, w->p.source, hour, 1);
-	r->charge[CHARGE_SHARE] =
-		books_charge(&w->p.books, THROTTLE_SEND_SHARE, w->p.account_source, hour, 1);
-}
-
-static bool verifier_within(const struct party *p)
-{
-	struct request *r = p->r;
-	const struct settings *s = r->broker->settings;
-
-	if (store_charged(r->tick, r->charge[CHARGE_VERIFIER]) <= s->per_verifier &&
-		(p->decoy || books_charged(&p->books, r->charge[CHARGE_SHARE]) <= share(s)))
-		return true;
-	r->sms.wanted = false;
-	return false;
-}
-
 static void make(struct wish *w)
 {
 	struct request *r = w->p.r;
 	int64_t chain_id = chain_going_on(w), tried = party_tried(&w->p, chain_id);
 	struct send_input in = order_of(w, chain_id);
 	struct challenge *c = NULL;
-	enum verdict v = VERDICT_SEND_LIMITED;
+	enum verdict v = send_challenge(r, &in, &c);
 
-	if (!party_by_verifier(r) || verifier_may_send(w))
-		v = send_challenge(r, &in, &c);
 	request_verdict(r, v);
 	if (v != VERDICT_OK)
 		return;
-	if (party_by_verifier(r))
-		charge_verifier(w);
 	r->state.i[SENT] = 1;
 	fill(w, c, tried);
 	((struct wire_send_rep *)r->reply)->delivery = DELIVERY_PENDING;
@@ -296,8 +245,7 @@ void login_send_settle(struct request *r)
 
 	if (!r->state.i[KEEP] || party_make(r, &p))
 		return;
-	if (r->state.i[SENT] && ((!p.decoy && !send_within_budget(r)) ||
-					(party_by_verifier(r) && !verifier_within(&p))))
+	if (r->state.i[SENT] && !send_within_budget(r, p.decoy))
 		request_verdict(r, VERDICT_SEND_LIMITED);
 	party_keep(&p, q->seq, party_failures(&p));
 }

@@ -9,7 +9,7 @@ struct reserve {
 	int64_t others; /* counted elsewhere under the same limit */
 	int64_t cap;
 };
-#define RESERVES 6 /* request.charge: 0..5 */
+#define RESERVES 7 /* request.charge: 0..6 */
 
 bool trial_by_owner(const struct party *p)
 {
@@ -41,6 +41,7 @@ static size_t reserves(const struct trial *t, struct reserve list_r[RESERVES])
 			share(s) },
 		{ THROTTLE_STREAK, p->account_source, 0, 0, INT64_MAX - 1 },
 		{ THROTTLE_SOURCE, p->source, throttle_hour(now), 0, s->per_source },
+		{ THROTTLE_RELAY, p->relay, throttle_hour(now), 0, s->per_relay },
 		{ THROTTLE_ACCOUNT, account, day,
 			all - books_count(&p->books, THROTTLE_ACCOUNT, account, day),
 			s->total_30d },
@@ -50,8 +51,9 @@ static size_t reserves(const struct trial *t, struct reserve list_r[RESERVES])
 	};
 	size_t end = trial_by_owner(p) ? RESERVES : RESERVES - 2, n = 0;
 
-	for (size_t i = t->run_subject ? 0 : 1; i < end; i++)
-		list_r[n++] = full[i];
+	for (size_t i = 0; i < end; i++)
+		if (full[i].subject) /* no run; through no relay */
+			list_r[n++] = full[i];
 	return n;
 }
 
@@ -73,7 +75,9 @@ enum verdict trial_within(const struct trial *t)
 	struct reserve list[RESERVES];
 	size_t n = reserves(t, list);
 
-	for (size_t i = 0; i < n && !t->p.decoy; i++) {
+	for (size_t i = 0; i < n; i++) {
+		if (t->p.decoy && !books_shared(list[i].kind))
+			continue;
 		/* The sums of settle hold this tick's charges; `others` is apart. */
 		if (books_charged(&t->p.books, r->charge[i]) <= list[i].cap - list[i].others)
 			continue;
@@ -127,6 +131,9 @@ bool trial_may_judge(const struct trial *t)
 		.streak_last_at = streak ? streak->last_at : 0,
 		.source_hour =
 			books_count(&p->books, THROTTLE_SOURCE, p->source, throttle_hour(now)),
+		.relay_hour = p->relay ? books_count(&p->books, THROTTLE_RELAY, p->relay,
+						 throttle_hour(now))
+				       : 0,
 	};
 	struct throttle_limits limits;
 	enum verdict v;
