@@ -125,6 +125,7 @@ struct request {
 	enum through through;
 	unsigned char print[HASH_LEN]; /* of the relay's certificate */
 	bool unknown;                  /* revoked, or another has its name: the link ends */
+	bool hidden;                   /* the account is none of the relay's: as if unknown */
 	char verifier[513];            /* services that the relay's peer may log in to */
 	int64_t look;                  /* the relay must say when this process began; 0 */
 	struct wire_ticket ticket;     /* if the message carries a txn that opened; else zero */

@@ -71,7 +71,8 @@ struct aggregate *request_account(struct request *r)
 	const char *name = account_of(r);
 
 	/* Nothing marks rows of an account that was not named. */
-	return name && *name ? store_account(r->tick, name) : (struct aggregate *)&nobody;
+	return name && *name && !r->hidden ? store_account(r->tick, name)
+					   : (struct aggregate *)&nobody;
 }
 
 struct aggregate *parent_of(struct request *r, const struct aggregate *a)
@@ -223,6 +224,8 @@ int gate_check(struct request *r)
 	if (!r->message)
 		return 0;
 	txn = txn_of(r);
+	r->hidden = false;
+	r->hidden = remote_gate_hides(r, account_of(r), request_account(r));
 	stand(r);
 	if (r->through) {
 		const struct remote_asks asks = { account_of(r), service_of(r),

@@ -10,7 +10,14 @@
 
 /* Which answer it is, and whose. PACE_NONE: all the others. */
 enum pace_what { PACE_BEGIN, PACE_WRONG_CODE, PACE_WHATS };
-enum pace_whose { PACE_NONE, PACE_REAL, PACE_BARE, PACE_UNKNOWN, PACE_WHOSE };
+enum pace_whose {
+	PACE_NONE,
+	PACE_REAL,
+	PACE_BARE,
+	PACE_UNKNOWN,
+	PACE_HIDDEN, /* real, but not for the relay that asks */
+	PACE_WHOSE
+};
 
 struct pace {
 	struct pace_learnt {

@@ -43,26 +43,31 @@ bool remote_service_fits(const char *services, const char *service)
 	return false;
 }
 
-bool remote_account_fits(const char *patterns, const char *name, const struct aggregate *a)
+enum remote_fit remote_account_fit(
+	const char *patterns, const char *name, const struct aggregate *a)
 {
+	enum remote_fit fit = *patterns ? REMOTE_REFUSED : REMOTE_FITS;
 	const char *p = patterns, *w;
 	char pattern[513];
 	size_t len;
 
-	if (!*patterns)
-		return true;
 	while ((w = word(&p, &len))) {
 		memcpy(pattern, w, len);
 		pattern[len] = 0;
-		if (*pattern != '@' && fnmatch(pattern, name, FNM_NOESCAPE) == 0)
-			return true;
-		/* Whoever does not exist might be of any organisation: a refusal here
-		 * would say that there is nobody of that name (rule L10). */
-		if (*pattern == '@' &&
-			(!a->exists || mag_streq(pattern + 1, a->account.organisation)))
-			return true;
+		if (*pattern != '@' ? fnmatch(pattern, name, FNM_NOESCAPE) == 0
+				    : a->exists && mag_streq(pattern + 1, a->account.organisation))
+			return REMOTE_FITS;
+		if (*pattern == '@')
+			fit = REMOTE_UNKNOWN;
 	}
-	return false;
+	return fit;
+}
+
+bool remote_gate_hides(struct request *r, const char *name, const struct aggregate *a)
+{
+	const struct host *h = r->through == THROUGH_HOST ? store_host(r->tick, r->host) : NULL;
+
+	return h && name && a->exists && remote_account_fit(h->accounts, name, a) != REMOTE_FITS;
 }
 
 static bool known(const struct request *r, const struct host *h)
@@ -86,7 +91,7 @@ static bool may(const struct request *r, const struct host *h, const struct remo
 	/* Neither name nor ticket that opens: the gate says that it is stale. */
 	if (!asks->user)
 		return link_of_login(id);
-	if (!remote_account_fits(h->accounts, asks->user, asks->account))
+	if (remote_account_fit(h->accounts, asks->user, asks->account) == REMOTE_REFUSED)
 		return false;
 	return !asks->service || remote_service_fits(h->services, asks->service);
 }

@@ -6,12 +6,14 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import tempfile
 import time
 
 import pytest
 
 import relays
+import wirepy
 from house import House, Neighbour, needs_root, wrong
 from relays import Relay, auth_host
 
@@ -53,6 +55,22 @@ def relay(auth, open_dir):
         relay.start_broker()
         yield relay
         print(relay.log()[-3000:])
+
+
+@pytest.fixture
+def edge(auth, open_dir):
+    """edge(name): a relay that no other test has counted anything for."""
+    made = []
+
+    def make(name, *args):
+        made.append(Relay(os.path.join(open_dir, name), [auth], name))
+        made[-1].enroll(*args)
+        made[-1].start_broker()
+        return made[-1]
+
+    yield make
+    for relay in made:
+        relay.close()
 
 
 def log_in(relay, user="anna", service="sshd", number=None):
@@ -144,11 +162,87 @@ def test_threat_40_services_and_accounts_are_its_own(auth, open_dir):
         assert relay.login("anna").result.error == ""
         assert relay.login("bert", "sudo").result.error == ""
         assert relay.login("bert", "elevate", uid=12002).result.error == ""
-        assert relay.login("carl").result.error == "PERM"
         assert relay.login("anna", "login").result.error == "PERM"
         assert relay.login("anna", "ssh").result.error == "PERM"
-        # Who does not exist might be of Blue: nothing is told (rule L10).
+        # Who does not exist might be of Blue, and who is of Red might not exist: nothing is
+        # told (rule L10).
         assert relay.login("nobody-of-that-name").result.error == ""
+        assert relay.login("carl").result.error == ""
+    with Relay(os.path.join(open_dir, "web2"), [auth], "web2") as relay:
+        relay.enroll("--accounts", "an*,ca*r")
+        relay.start_broker()
+        assert relay.login("carl").result.error == relay.login("nobody").result.error == "PERM"
+        assert relay.login("caesar").result.error == ""
+
+
+def transcript(house, user, uid, rhost):
+    """All that a relay is told of a name, but for tickets, times and processes."""
+    said = []
+
+    def note(name, answer):
+        result, reply = answer
+        said.append((name, result._replace(seconds=result.seconds > 0),
+                     {k: v for k, v in reply.items() if k not in ("txn", "grant") and "seconds" not in k}))
+        return answer
+
+    for service in ("sshd", "sudo", "elevate"):
+        login = house.login(user, service, rhost=rhost)
+        note("begin", (login.result, login.begin))
+        note("send", login.send())
+        note("fate", house.call("fate", {"txn": login.txn}))
+        note("repeat", login.send(seq=login.seq))
+        for _ in range(4):
+            note("verify", login.verify("00000000"))
+        note("again", login.send(again=1))
+        note("skip", login.skip())
+        note("account", login.account())
+        note("open", login.open())
+        note("strength", house.call("strength", {"txn": login.txn, "user": user, "service": service}))
+    for asker in (None, uid):
+        asks = {"user": user, "service": "sshd", "uid": uid}
+        for name, values in (("begin", {**asks, "proof": 1}), ("begin", {**asks, "proof": 0}),
+                             ("account", asks), ("open", asks), ("close", asks),
+                             ("status", {"user": user}),
+                             ("phone_list", {"user": user}), ("mobile_add", {"user": user}),
+                             ("phone_add", {"user": user, "number": "+12025550199"})):
+            known = {f.name for f in wirepy.MESSAGES[name].request}
+            note(name, house.call(name, {k: v for k, v in values.items() if k in known}, uid=asker))
+    return said
+
+
+def rows_of(house, account):
+    """What the store has of an account's logins, codes and counters."""
+    with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % house.dir, uri=True) as db:
+        (row,) = db.execute("SELECT id FROM account WHERE name = ?", (account,)).fetchone()
+        return (db.execute("SELECT count(*) FROM login WHERE account = ?", (row,)).fetchall(),
+                db.execute("SELECT id, version FROM challenge WHERE account = ?", (row,)).fetchall(),
+                db.execute("SELECT id, version, last_used_at FROM phone WHERE account = ?", (row,)).fetchall(),
+                db.execute("SELECT kind, period, count FROM throttle WHERE subject = ?", (row,)).fetchall())
+
+
+def test_threat_40_another_organisations_account_is_nobody(auth, edge):
+    """To a relay of Blue, Red's people are as those who do not exist: told by nothing that
+    it is answered, and nothing is sent to them, charged or written."""
+    users = {"rita": 12051, "rolf": 12052, "rosa": 12053}
+    relay = edge("blue", "--accounts", "@Blue", "--self-service")
+    unknown = {user: transcript(relay, user, uid, "203.0.113.1") for user, uid in users.items()}
+    for user, uid in users.items():
+        auth.account(user, uid=uid, organisation="Red")
+    numbers = [auth.phone("rita"), auth.phone("rolf")]
+    auth.ok("recovery_codes", {"user": "rita"})
+    with sqlite3.connect("%s/db/otpcore.db" % auth.dir) as db:
+        db.execute("UPDATE account SET state = 3 WHERE name = 'rolf'")  # locked
+    sent, before = len(auth.messages()), [rows_of(auth, user) for user in users]
+    foreign = {user: transcript(relay, user, uid, "203.0.113.2") for user, uid in users.items()}
+    assert foreign == unknown
+    assert [rows_of(auth, user) for user in users] == before
+    assert len(auth.messages()) == sent
+    # Elsewhere they are who they are.
+    red = edge("red", "--accounts", "@Red")
+    assert transcript(red, "rita", 12051, "203.0.113.3") != unknown["rita"]
+    login = auth.login("rita")
+    login.send()
+    assert login.verify(auth.code(numbers[0]))[0].verdict == "ok"
 
 
 def test_threat_40_self_service_is_given_by_the_row(auth, open_dir):
@@ -224,22 +318,6 @@ def settings(auth):
     auth.sections = kept
     auth.conf()
     auth.ok("reload")
-
-
-@pytest.fixture
-def edge(auth, open_dir):
-    """edge(name): a relay that no other test has counted anything for."""
-    made = []
-
-    def make(name):
-        made.append(Relay(os.path.join(open_dir, name), [auth], name))
-        made[-1].enroll()
-        made[-1].start_broker()
-        return made[-1]
-
-    yield make
-    for relay in made:
-        relay.close()
 
 
 def test_threat_40_a_relays_messages_are_bounded(auth, edge, settings):

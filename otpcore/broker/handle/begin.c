@@ -376,6 +376,8 @@ static enum pace_whose whose(struct request *r, const struct course *c)
 		return PACE_NONE;
 	if (!c->decoy)
 		return PACE_REAL;
+	if (r->hidden)
+		return PACE_HIDDEN;
 	return request_account(r)->exists ? PACE_BARE : PACE_UNKNOWN;
 }
 

@@ -237,6 +237,8 @@ static enum pace_whose whose(struct request *r, const struct party *p)
 		return PACE_NONE;
 	if (!p->decoy)
 		return PACE_REAL;
+	if (r->hidden)
+		return PACE_HIDDEN;
 	return request_account(r)->exists ? PACE_BARE : PACE_UNKNOWN;
 }
 
