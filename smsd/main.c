@@ -17,7 +17,9 @@
 #endif
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
+#include "otpcore/base/secret.h"
 #include "smsd/child.h"
 #include "smsd/daemon.h"
 #include "smsd/gateway/exec_helper.h"
@@ -62,6 +64,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "config", required_argument, NULL, 'c' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ "check-config", no_argument, NULL, 't' },
+#ifdef MAG_ESCAPE
+		{ "escape", required_argument, NULL, 'E' },
+#endif
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
@@ -79,6 +84,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		case 't':
 			a->check = true;
 			break;
+#ifdef MAG_ESCAPE
+		case 'E':
+			if (escape_arm(optarg))
+				return EXIT_USAGE;
+			break;
+#endif
 		case 'h':
 			fputs(help_text, stdout);
 			return EXIT_DONE;
@@ -203,6 +214,12 @@ static int be_helper(int fd, struct daemon *d, const struct gateway *g)
 	if (g && g->ops->move(g) < 0)
 		return EXIT_REFUSED;
 	shut_windows();
+	escape_before(g ? "calls" : "programs");
+#ifndef MAG_INSTRUMENTED
+	if (daemon_settings(d)->sandbox && sandbox_enter_programs() < 0)
+		return EXIT_REFUSED;
+#endif
+	escape_now();
 	return exec_helper_serve(fd, daemon_take_settings(d), g) < 0 ? EXIT_REFUSED : EXIT_DONE;
 }
 
@@ -362,6 +379,11 @@ static int serve(const struct arguments *a)
 		return EXIT_REFUSED;
 	}
 	raise_limits();
+	/* Before settings with passwords are read; children wipe their copies. */
+	if (mag_secret_lock((size_t)1 << 20, true) == SECRET_ORDINARY)
+		mag_log(MAG_LOG_WARNING,
+			"secrets can be swapped out: nothing may be locked in memory "
+			"(RLIMIT_MEMLOCK)");
 	if ((r = daemon_new(a->config, &d, err)) < 0) {
 		mag_log(MAG_LOG_ERROR, "%s", err);
 		goto out;
@@ -378,8 +400,10 @@ static int serve(const struct arguments *a)
 	shut_windows();
 	if (exec_helper_wanted(daemon_settings(d)) && (r = start_helper(d, NULL)) < 0)
 		goto out;
+	escape_before("smsd");
 	if ((r = enter_sandbox(daemon_settings(d), a->config)) < 0)
 		goto out;
+	escape_now();
 	if ((r = daemon_listen(d, fd, err)) < 0) {
 		mag_log(MAG_LOG_ERROR, "%s", err);
 		goto out;

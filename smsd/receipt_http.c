@@ -19,6 +19,7 @@
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "smsd/child.h"
@@ -383,7 +384,11 @@ int receipt_http_serve(int listen_fd, int fd, struct smsd_settings *s)
 	server.base = new_base();
 	if (!server.base)
 		return MAG_ENOMEM;
-	if ((r = setup_http(fds[0])) < 0 || (r = enter_sandbox(sandbox)) < 0)
+	if ((r = setup_http(fds[0])) < 0)
 		return r;
+	escape_before("receipts");
+	if ((r = enter_sandbox(sandbox)) < 0)
+		return r;
+	escape_now();
 	return event_base_dispatch(server.base) < 0 ? MAG_ESYS : 0;
 }

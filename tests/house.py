@@ -89,6 +89,7 @@ class House:
         self.processes = {}
         self.prefix = []  # of the daemons: a command that runs one elsewhere
         self.offset = None  # of libfaketime, seconds
+        self.followers = []  # houses with the same clock: each reads it in its own folder
         self.numbers = 0
         os.makedirs(self.outbox, exist_ok=True)
         os.makedirs(self.smsd_dir, exist_ok=True)
@@ -150,9 +151,11 @@ class House:
         return os.path.join(self.dir, "faketime")
 
     def _write_offset(self):
-        with open(self._offset_file() + ".new", "w") as f:
-            f.write("%+ds\n" % self.offset)
-        os.rename(self._offset_file() + ".new", self._offset_file())
+        for house in (self, *self.followers):
+            house.offset = self.offset
+            with open(house._offset_file() + ".new", "w") as f:
+                f.write("%+ds\n" % self.offset)
+            os.rename(house._offset_file() + ".new", house._offset_file())
 
     def time_travel(self, seconds):
         """Before start(): the clock of both daemons can be moved (0: now). Later:
@@ -303,16 +306,11 @@ class Neighbour(House):
     def __init__(self, directory, house, name):
         super().__init__(directory)
         self.house, self.offset = house, house.offset
+        house.followers.append(self)
         self.conf(**{**house.sections, "broker": {**house.sections["broker"],
                                                   "socket": self.socket, "host_identity": name}})
 
     def setup(self):
-        pass
-
-    def _offset_file(self):
-        return self.house._offset_file()
-
-    def _write_offset(self):
         pass
 
 

@@ -63,18 +63,13 @@ class Relay(House):
         super().__init__(directory)
         self.auth, self.name = auths[0], name
         self.outbox, self.offset = self.auth.outbox, self.auth.offset
+        self.auth.followers.append(self)
         self.identity = os.path.join(self.dir, "state", "host.pem")
         del self.sections["store"]
         self.conf(broker={"identity": self.identity,
                           "upstream": "tls://" + ",".join("%s:%d" % a.relays_at for a in auths)})
 
     def setup(self):
-        pass
-
-    def _offset_file(self):
-        return self.auth._offset_file()
-
-    def _write_offset(self):
         pass
 
     def invite(self, *args):

@@ -12,6 +12,7 @@
 
 #include "magotp/import/pskc.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/escape.h"
 #include "otpcore/base/text.h"
 
 #define SECRET_FD  3
@@ -149,6 +150,10 @@ int main(int argc, char **argv)
 	struct mag_secret file = { 0 };
 	int r;
 
+#ifdef MAG_ESCAPE
+	if (argc == 3 && escape_arm(argv[2]) == 0)
+		argc = 2;
+#endif
 	if (argc != 2 || (!mag_streq(argv[1], "--plain") && !mag_streq(argv[1], "--key") &&
 				 !mag_streq(argv[1], "--password"))) {
 		fprintf(stderr, "pskc-import is started by: magotpctl token import FILE\n");
@@ -156,8 +161,10 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
 	r = warm_up();
+	escape_before("pskc");
 	if (!r)
 		r = pskc_fence();
+	escape_now();
 	if (!r)
 		r = read_unlock(argv[1], &unlock, &fault);
 	if (!r)

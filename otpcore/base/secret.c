@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/secret_pages.h"
 
 void mag_wipe(void *p, size_t len)
 {
@@ -19,7 +20,8 @@ void mag_secret_free(struct mag_secret *s)
 	if (s == NULL)
 		return;
 	mag_wipe(s->data, s->cap);
-	free(s->data);
+	if (!secret_pages_give(s->data))
+		free(s->data);
 	*s = (struct mag_secret){ 0 };
 }
 
@@ -33,7 +35,9 @@ static int replace(struct mag_secret *s, const void *a, size_t a_len, const void
 		return MAG_ENOMEM;
 	next.len = a_len + b_len;
 	next.cap = next.len + 1;
-	next.data = malloc(next.cap);
+	next.data = secret_pages_take(next.cap);
+	if (next.data == NULL)
+		next.data = malloc(next.cap);
 	if (next.data == NULL)
 		return MAG_ENOMEM;
 	if (a_len > 0)

@@ -33,6 +33,15 @@ bool mag_equal(const void *a, const void *b, size_t len);
 /* Wipe and free; the secret is empty afterwards. Safe on an empty one. */
 void mag_secret_free(struct mag_secret *s);
 
+/* From now on the secrets of this process lie in `size` bytes (1 MiB is plenty; 4 MiB at
+ * most) that are never swapped nor written into a core; what finds no room there, or is
+ * longer than 4096 bytes, lies where all memory does. Once, by the main() of a daemon, in
+ * the process that will serve; `children`: it will fork others that use secrets.
+ * HIDDEN: the kernel cannot read them either by mistake (memfd_secret(2)). ORDINARY: as
+ * little as is needed could not be locked; nothing has changed. */
+enum secret_memory { SECRET_ORDINARY, SECRET_LOCKED, SECRET_HIDDEN };
+enum secret_memory mag_secret_lock(size_t size, bool children);
+
 /* Wipe memory that is not in a secret. */
 void mag_wipe(void *p, size_t len);
 

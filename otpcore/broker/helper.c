@@ -17,6 +17,7 @@
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/secret.h"
 #include "otpcore/broker/parts.h"
@@ -209,9 +210,13 @@ static void live(int fd)
 		signal(signals[i], SIG_IGN);
 	prctl(PR_SET_NAME, "otpcored-passwd");
 	umask(077);
-	if (prctl(PR_SET_DUMPABLE, 0) == 0 && chdir("/") == 0 && close_others(fd) == 0 &&
-		sandbox_helper() == 0)
+	if (prctl(PR_SET_DUMPABLE, 0) || chdir("/") || close_others(fd))
+		_exit(1); /* style: a child, as below */
+	escape_before("password");
+	if (sandbox_helper() == 0) {
+		escape_now();
 		loop(3);
+	}
 	_exit(0); /* style: a child, which must not run what the broker runs at its end */
 }
 

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
+#include "otpcore/base/secret.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/helper.h"
@@ -71,6 +73,7 @@ enum {
 	VERIFY,
 	DEBUG,
 	FAULTS,
+	ESCAPE,
 	HELP,
 	SHOW_VERSION
 };
@@ -84,6 +87,9 @@ static const struct option longs[] = {
 	{ "upstream", required_argument, NULL, UPSTREAM },
 	{ "audit-verify", no_argument, NULL, VERIFY },
 	{ "debug", no_argument, NULL, DEBUG },
+#ifdef MAG_ESCAPE
+	{ "escape", required_argument, NULL, ESCAPE },
+#endif
 #ifdef MAG_FAULT
 	{ "fault", required_argument, NULL, FAULTS },
 #endif
@@ -126,6 +132,12 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 		case DEBUG:
 			a_r->debug = true;
 			break;
+#ifdef MAG_ESCAPE
+		case ESCAPE:
+			if (escape_arm(optarg))
+				return usage();
+			break;
+#endif
 #ifdef MAG_FAULT
 		case FAULTS:
 			if (fault_arm(optarg))
@@ -243,6 +255,17 @@ static int complain_key(int r, const char *source)
 	return r;
 }
 
+#define SECRETS ((size_t)1 << 20)
+
+/* After the last fork: what is locked is this process's. */
+static void lock_secrets(void)
+{
+	if (mag_secret_lock(SECRETS, false) == SECRET_ORDINARY)
+		mag_log(MAG_LOG_WARNING,
+			"secrets can be swapped out: nothing may be locked in memory "
+			"(RLIMIT_MEMLOCK, LimitMEMLOCK)");
+}
+
 static int open_key(struct broker *b)
 {
 	int r = crypto_set_properties(b->settings->crypto);
@@ -300,6 +323,7 @@ static int serve(struct broker *b, const struct arguments *a)
 	r = helper_start(&helper);
 	if (r)
 		return complain(r, "the password helper does not start");
+	lock_secrets();
 	r = know_host(b, a->config);
 	if (r)
 		return complain(r, "cannot learn about this host");
@@ -307,7 +331,9 @@ static int serve(struct broker *b, const struct arguments *a)
 	r = open_all(b, &fd, &made);
 	if (!r) {
 		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
-		r = sandbox_close(b->settings);
+		escape_before("broker");
+		r = sandbox_close(b->settings, b->config);
+		escape_now();
 		if (r)
 			complain(r, "the sandbox does not close");
 		if (!r && tell >= 0)
@@ -334,6 +360,7 @@ static int serve_relay(struct broker *b, const struct arguments *a)
 
 	if (!a->foreground && (r = background(&tell)))
 		return complain(r, "cannot go to the background");
+	lock_secrets();
 	r = know_host(b, a->config);
 	if (r)
 		return complain(r, "cannot learn about this host");
@@ -350,7 +377,9 @@ static int serve_relay(struct broker *b, const struct arguments *a)
 		r = relay_open(b);
 	if (!r) {
 		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
-		r = sandbox_close(b->settings);
+		escape_before("relay");
+		r = sandbox_close(b->settings, b->config);
+		escape_now();
 		if (r)
 			complain(r, "the sandbox does not close");
 		if (!r && tell >= 0)

@@ -21,8 +21,9 @@ int priv_user(const char *user, uid_t *uid_r, gid_t *gid_r);
 
 /* ---- sandbox.c: and less still, once everything is open ---- */
 
-/* 0, also where the kernel or the build has less; MAG_ESYS, MAG_ENOMEM. */
-int sandbox_close(const struct settings *s);
+/* `config`: the file of the settings, "" for the usual one. 0, also where the kernel or the
+ * build has less (said in the log); MAG_ESYS, MAG_ENOMEM, MAG_EINVAL. */
+int sandbox_close(const struct settings *s, const char *config);
 /* Of the password helper: it may write in /etc and start two programs. The same. */
 int sandbox_helper(void);
 

@@ -35,6 +35,7 @@ struct settings {
 	/* [broker] */
 	char socket[108], user[64], verifiers[1024], upstream[256], host_identity[256];
 	char crypto[128]; /* OpenSSL property query, "fips=yes" */
+	bool sandbox;
 	int64_t max_clients, max_clients_per_uid, max_clients_per_host;
 	char listen[128], identity[256];                           /* of auth hosts; of relays */
 	struct settings_address upstreams[UPSTREAMS_MAX], listens; /* of the texts */

@@ -57,6 +57,8 @@ static const struct opt broker_opts[] = {
 		"the name of this host; its host name if empty" },
 	{ "crypto", OPT_TEXT, NULL, 0, 0, NULL, AT(crypto),
 		"which of OpenSSL's algorithms to use, as a property query: fips=yes" },
+	{ "sandbox", OPT_BOOL, "yes", 0, 0, NULL, AT(sandbox),
+		"give up all files, ports and calls that are not needed" },
 	{ 0 },
 };
 

@@ -54,6 +54,10 @@ int pg_fault(const PGresult *result, const char *what);
 /* Would the same, once more, probably go through (a deadlock)? */
 bool pg_again(const PGresult *result);
 
+/* ---- pg_reach.c ---- */
+/* As store_reach(). */
+int pg_reach(const char *url, struct store_reach *reach_r);
+
 /* ---- pg_trip.c ---- */
 /* Sends q->trip. 0 or MAG_ESTORE: the connection is gone. */
 int pg_send(struct pg *q);

@@ -9,6 +9,9 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/secret.h"
 #include "otpcore/store/backend.h"
+#ifdef HAVE_POSTGRESQL
+#include "otpcore/store/pg.h"
+#endif
 #include "otpcore/store/fault.h"
 
 /* schemas[n] leads from schema n to n + 1. */
@@ -50,6 +53,22 @@ static int parse(const char *url, const struct backend_ops **ops_r, const char *
 		" (this program was built without PostgreSQL)");
 #endif
 	return MAG_EINVAL;
+}
+
+int store_reach(const char *url, struct store_reach *reach_r)
+{
+	const struct backend_ops *ops = NULL;
+	char err[STORE_ERROR_MAX];
+	const char *where;
+
+	if (parse(url, &ops, &where, err) != 0)
+		return MAG_EINVAL;
+#ifdef HAVE_POSTGRESQL
+	if (ops == &backend_postgresql)
+		return pg_reach(url, reach_r);
+#endif
+	memset(reach_r, 0, sizeof *reach_r);
+	return 0;
 }
 
 static int open_backend(const struct backend_ops *ops, const char *where, struct store **store_r,

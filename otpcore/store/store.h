@@ -53,6 +53,18 @@ int store_open(const char *url, struct store **store_r, char err[STORE_ERROR_MAX
 int store_create(const char *url, char err[STORE_ERROR_MAX]);
 void store_close(struct store **store);
 
+/* What the store of a URL wants of the world beside its own file: for the sandbox. */
+#define STORE_REACH_MAX 16
+struct store_reach {
+	bool network;  /* a server that is not of this host's sockets */
+	bool any_port; /* which, is not known */
+	uint16_t ports[STORE_REACH_MAX];
+	char files[STORE_REACH_MAX][256]; /* keys and certificates */
+	size_t n_ports, n_files;
+};
+/* 0 or MAG_EINVAL. */
+int store_reach(const char *url, struct store_reach *reach_r);
+
 /* "sqlite"; the schema the open store has. */
 const char *store_kind(const struct store *s);
 int store_schema(const struct store *s);

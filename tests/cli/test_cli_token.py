@@ -14,7 +14,9 @@ import urllib.parse
 
 import pexpect
 import pytest
+import escapes
 from desk import finish
+from house import build_dir
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HEADER = "serial,type,secret,digits,counter|step,algorithm\n"
@@ -317,6 +319,16 @@ def test_threat_36_a_file_is_64_MiB_at_most(desk):
     p = desk.ctl("token", "import", path, code=1)
     assert "64 MiB" in p.stderr
     assert stock(desk) == []
+
+
+@pytest.mark.skipif(bool(escapes.lacking(build_dir())), reason=escapes.lacking(build_dir()))
+def test_threat_36_a_parser_that_was_taken_over_does_not_get_out(desk):
+    """The escape suite, behind the fence of the real program."""
+    with escapes.Outside() as outside:
+        subprocess.run([desk.program("pskc-import-escape"), "--plain", outside.spec("pskc")],
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        escapes.check(outside.ended(), escapes.PSKC)
+        assert outside.untouched()
 
 
 def test_threat_36_the_parser_can_open_start_and_keep_nothing(desk):

@@ -1,10 +1,11 @@
 /* The sandbox as an intruder would meet it: each try in a child that has
- * closed it. Exit status: 0 the try worked, 1 it was refused, 2 no sandbox. */
+ * closed it. 0: the try worked; 1: it was refused, or ended the child; 2: no sandbox. */
 #include "broker_room.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,16 +17,23 @@ static long landlock_abi(void)
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
+static int ended(int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return 1;
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
 static int in_sandbox(const struct settings *s, bool (*try)(const char *path), const char *path)
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(sandbox_close(s) ? 2 : try(path) ? 0 : 1);
+		_exit(sandbox_close(s, "") ? 2 : try(path) ? 0 : 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return ended(status);
 }
 
 static bool write_file(const char *path)
@@ -116,13 +124,118 @@ static void test_sandbox_nothing_is_started(void **state)
 	room_open(&m, "");
 	/* /bin/true would exit 0: "it worked". */
 	assert_int_equal(in_sandbox(m.broker.settings, run, "/bin/true"), 1);
-#ifdef HAVE_SECCOMP
+#if defined HAVE_SECCOMP && !defined MAG_INSTRUMENTED
 	assert_int_equal(in_sandbox(m.broker.settings, become_user, NULL), 1);
 #else
 	(void)become_user;
 #endif
 	room_close(&m);
 }
+
+/* A server on a port of the loopback's. */
+static int serve_port(char port_r[8])
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof sa;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	snprintf(port_r, 8, "%u", ntohs(sa.sin_port));
+	return fd;
+}
+
+static bool connect_port(const char *port)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_addr = { htonl(INADDR_LOOPBACK) },
+		.sin_port = htons((in_port_t)atoi(port)) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0;
+}
+
+static void threat_25_only_the_port_of_the_store_is_in_reach(void **state)
+{
+	char theirs[8], other[8];
+	int a = serve_port(theirs), b = serve_port(other);
+	struct settings *s;
+	struct room m;
+
+	(void)state;
+	if (landlock_abi() < 4)
+		skip();
+	room_open(&m, "");
+	s = m.broker.settings;
+	assert_int_equal(in_sandbox(s, connect_port, theirs), 1);
+#ifdef HAVE_POSTGRESQL
+	snprintf(s->url, sizeof s->url, "postgresql://127.0.0.1:%s/magotp", theirs);
+	assert_int_equal(in_sandbox(s, connect_port, theirs), 0);
+	assert_int_equal(in_sandbox(s, connect_port, other), 1);
+	assert_int_equal(in_sandbox(s, bind_port, NULL), 1);
+	snprintf(
+		s->url, sizeof s->url, "postgresql:///magotp?host=/run/postgresql&port=%s", theirs);
+	assert_int_equal(in_sandbox(s, connect_port, theirs), 1);
+#endif
+	s->n_upstreams = 1;
+	s->upstreams[0].port = (uint16_t)atoi(other);
+	assert_int_equal(in_sandbox(s, connect_port, other), 0);
+	assert_int_equal(in_sandbox(s, connect_port, theirs), 1);
+	s->n_upstreams = 0;
+	close(a);
+	close(b);
+	room_close(&m);
+}
+
+static void test_sandbox_can_be_left_off(void **state)
+{
+	char other[128];
+	struct room m;
+
+	(void)state;
+	room_open(&m, "[broker]\nsandbox = no\n");
+	snprintf(other, sizeof other, "%s-beside", m.dir);
+	assert_int_equal(in_sandbox(m.broker.settings, write_file, other), 0);
+	unlink(other);
+	room_close(&m);
+}
+
+#ifdef HAVE_POSTGRESQL
+static void test_reach_of_a_server(void **state)
+{
+	static const struct {
+		const char *url;
+		bool network, any;
+		uint16_t first, second;
+		const char *file;
+	} cases[] = {
+		{ "sqlite:/a/b", false, false, 0, 0, "" },
+		{ "postgresql:///magotp", false, false, 5432, 0, "" },
+		{ "postgresql:///magotp?host=/run/pg", false, false, 5432, 0, "" },
+		{ "postgresql:///magotp?host=@pg", false, false, 5432, 0, "" },
+		{ "postgresql://db.example/magotp", true, false, 5432, 0, "" },
+		{ "postgresql://a:1,b:2/magotp", true, false, 1, 2, "" },
+		{ "postgresql:///m?hostaddr=::1&port=9", true, false, 9, 0, "" },
+		{ "postgresql:///m?service=x", true, true, 5432, 0, "" },
+		{ "postgresql://a/m?sslrootcert=/k/ca.pem", true, false, 5432, 0, "/k/ca.pem" },
+	};
+	struct store_reach reach;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(store_reach(cases[i].url, &reach), 0);
+		assert_int_equal(reach.network, cases[i].network);
+		assert_int_equal(reach.any_port, cases[i].any);
+		assert_int_equal(reach.ports[0], cases[i].first);
+		assert_int_equal(reach.ports[1], cases[i].second);
+		assert_string_equal(reach.files[0], cases[i].file);
+	}
+	assert_int_equal(store_reach("postgresql://a/m?nonsense=1", &reach), MAG_EINVAL);
+	assert_int_equal(store_reach("nonsense", &reach), MAG_EINVAL);
+}
+#endif
 
 static int in_helper(bool (*try)(const char *path), const char *path)
 {
@@ -132,8 +245,7 @@ static int in_helper(bool (*try)(const char *path), const char *path)
 	if (pid == 0)
 		_exit(sandbox_helper() ? 2 : try(path) ? 0 : 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
+	return ended(status);
 }
 
 static bool open_network(const char *path)
@@ -164,7 +276,7 @@ static void threat_42_the_helper_writes_in_etc_and_starts_two_programs(void **st
 		assert_int_equal(in_helper(make_directory, "/etc/magotp-sandbox"), 1);
 		assert_int_equal(in_helper(run, "/bin/true"), 1);
 	}
-#ifdef HAVE_SECCOMP
+#if defined HAVE_SECCOMP && !defined MAG_INSTRUMENTED
 	assert_int_equal(in_helper(open_network, NULL), 1);
 	assert_int_equal(in_helper(open_local, NULL), 0);
 #else
@@ -179,6 +291,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sandbox_only_the_store_is_written),
 		cmocka_unit_test(test_sandbox_nothing_is_started),
+		cmocka_unit_test(test_sandbox_can_be_left_off),
+		cmocka_unit_test(threat_25_only_the_port_of_the_store_is_in_reach),
+#ifdef HAVE_POSTGRESQL
+		cmocka_unit_test(test_reach_of_a_server),
+#endif
 		cmocka_unit_test(threat_42_the_helper_writes_in_etc_and_starts_two_programs),
 	};
 

@@ -4,8 +4,13 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "otpcore/base/err.h"
@@ -197,6 +202,126 @@ static void test_random_fills_all_of_it(void **state)
 	assert_int_equal(mag_random(NULL, 0), 0);
 }
 
+/* What /proc/self/smaps says of the mapping that `p` lies in. */
+static void flags_of(const void *p, char flags_r[256], long *locked_r)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long from, to;
+	bool here = false;
+	char line[256];
+
+	assert_non_null(f);
+	*flags_r = '\0';
+	*locked_r = -1;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = (unsigned long)p >= from && (unsigned long)p < to;
+		if (here && strncmp(line, "VmFlags:", 8) == 0)
+			snprintf(flags_r, 256, "%s", line);
+		if (here)
+			sscanf(line, "Locked: %ld", locked_r);
+	}
+	fclose(f);
+}
+
+/* In a child: a process locks once. What is wrong there, 0. */
+static int in_locked_memory(bool children)
+{
+	struct mag_secret many[300] = { { 0 } }, large = { 0 };
+	enum secret_memory kind = mag_secret_lock(1 << 20, children);
+	char flags[256], text[100];
+	long locked;
+
+	if (kind == SECRET_ORDINARY)
+		return 77;
+	if ((kind == SECRET_HIDDEN && children) || mag_secret_lock(1 << 20, children))
+		return 1;
+	for (int i = 0; i < 300; i++) {
+		snprintf(text, sizeof(text), "%0*d", 1 + i % 90, i);
+		if (mag_secret_set_text(&many[i], text))
+			return 2;
+	}
+	for (int i = 0; i < 300; i++) {
+		snprintf(text, sizeof(text), "%0*d", 1 + i % 90, i);
+		if (strcmp(mag_secret_text(&many[i]), text) != 0)
+			return 3;
+		flags_of(many[i].data, flags, &locked);
+		/* lo: locked, dd: not in core files, dc: not in children */
+		if (i % 50 == 0 &&
+			(strstr(flags, " dd") == NULL || strstr(flags, " lo") == NULL ||
+				(strstr(flags, " dc") != NULL) != (kind == SECRET_HIDDEN)))
+			return 4;
+	}
+	for (int i = 0; i < 300; i++)
+		mag_secret_free(&many[i]);
+	/* All of them go round; what is too long lies elsewhere, and is wiped as well. */
+	for (int i = 0; i < 100000; i++) {
+		if (mag_secret_set(&many[0], flags, 200))
+			return 5;
+		mag_secret_free(&many[0]);
+	}
+	if (mag_secret_set(&large, malloc(5000), 5000))
+		return 6;
+	flags_of(large.data, flags, &locked);
+	if (strstr(flags, " lo") != NULL)
+		return 7;
+	freed = freed_dirty = 0;
+	mag_secret_free(&large);
+	return freed == 1 && freed_dirty == 0 ? 0 : 8;
+}
+
+static int child_of(bool children)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(in_locked_memory(children));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void threat_20_secrets_are_locked_and_in_no_core(void **state)
+{
+	int hidden = child_of(false), locked = child_of(true);
+
+	(void)state;
+	if (hidden == 77 || locked == 77)
+		skip();
+	assert_int_equal(hidden, 0);
+	assert_int_equal(locked, 0);
+}
+
+static void threat_20_less_than_is_wanted_is_locked_where_little_may_be(void **state)
+{
+	const struct rlimit little = { 65536, 65536 }, none = { 0, 0 };
+	int status = 0;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		/* Root's rights would lift the limit. */
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534))
+			_exit(1);
+		setrlimit(RLIMIT_MEMLOCK, &little);
+		if (mag_secret_lock(1 << 20, true) != SECRET_LOCKED)
+			_exit(2);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	pid = fork();
+	if (pid == 0) {
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534))
+			_exit(1);
+		setrlimit(RLIMIT_MEMLOCK, &none);
+		_exit(mag_secret_lock(1 << 20, true) == SECRET_ORDINARY ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +333,8 @@ int main(void)
 		cmocka_unit_test_setup(test_equal, reset),
 		cmocka_unit_test(test_wipe),
 		cmocka_unit_test(test_random_fills_all_of_it),
+		cmocka_unit_test(threat_20_secrets_are_locked_and_in_no_core),
+		cmocka_unit_test(threat_20_less_than_is_wanted_is_locked_where_little_may_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
