@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "tests/unit/wire_random.h"
 
@@ -27,5 +29,26 @@
 			fuzz_failed(__FILE__, __LINE__, #condition);                               \
 	} while (0)
 _Noreturn void fuzz_failed(const char *file, int line, const char *what);
+
+/* The input as a string, to be freed; what stands behind a NUL is not seen. */
+static inline char *fuzz_string(const uint8_t *data, size_t len)
+{
+	char *s = malloc(len + 1);
+
+	FUZZ_CHECK(s != NULL);
+	if (len > 0)
+		memcpy(s, data, len);
+	s[len] = '\0';
+	return s;
+}
+
+/* One of these, as it is. Returns its length. */
+static inline size_t fuzz_choose(struct dice *d, const char *const *texts, size_t n, uint8_t *out)
+{
+	const char *s = texts[dice_below(d, n)];
+
+	memcpy(out, s, strlen(s));
+	return strlen(s);
+}
 
 #endif

@@ -10,18 +10,6 @@
 #include "otpcore/settings/settings.h"
 #include "tests/fuzz/fuzz.h"
 
-/* The input as a string; what stands behind a NUL is not seen. */
-static char *string_of(const uint8_t *data, size_t len)
-{
-	char *s = malloc(len + 1);
-
-	FUZZ_CHECK(s != NULL);
-	if (len > 0)
-		memcpy(s, data, len);
-	s[len] = '\0';
-	return s;
-}
-
 /* ---- options ---- */
 
 static int check_value(const struct opt_value *v, void *arg)
@@ -38,7 +26,7 @@ static struct opt_tree *load(const uint8_t *data, size_t len)
 {
 	char err[OPT_ERROR_MAX] = "";
 	struct opt_tree *tree = NULL;
-	char *text = string_of(data, len);
+	char *text = fuzz_string(data, len);
 
 	if (opt_load_text("input", text, &settings_schema, &tree, err) < 0) {
 		FUZZ_CHECK(tree == NULL);
@@ -151,7 +139,7 @@ static void check_codes(const uint8_t *data, size_t len, const char *s)
 void fuzz_text(const uint8_t *data, size_t len)
 {
 	static const char *const words[] = { "phone", "token", "service", NULL };
-	char *s = string_of(data, len);
+	char *s = fuzz_string(data, len);
 	char clean[64];
 
 	FUZZ_CHECK(mag_utf8_valid((const char *)data, len) == utf8_by_decoding(data, len));
@@ -191,7 +179,7 @@ size_t seed_text(struct dice *d, uint8_t *out)
 
 void fuzz_licence_key(const uint8_t *data, size_t len)
 {
-	char *s = string_of(data, len);
+	char *s = fuzz_string(data, len);
 	char key[KEY_TEXT_LEN + 1] = "", again[KEY_TEXT_LEN + 1] = "";
 	unsigned group = 99;
 	enum verdict v = key_parse(s, key, &group);
@@ -224,7 +212,7 @@ void fuzz_number(const uint8_t *data, size_t len)
 
 	if (len == 0)
 		return;
-	s = string_of(data + 1, len - 1);
+	s = fuzz_string(data + 1, len - 1);
 	memset(&number, 'x', sizeof number);
 	if (number_parse(s, countries[data[0] % 6], "+1684=AS +1202=US", &number) == VERDICT_OK) {
 		size_t n = strnlen(number.e164, sizeof number.e164);

@@ -1,10 +1,15 @@
-/* The fuzz targets without a fuzzer: seeds and mutations of them, the same on
- * every run. fuzz_replay [-n INPUTS] [TARGET... | TARGET FILE...] */
+/* The fuzz targets without a fuzzer: what fuzzers found worth keeping (tests/fuzz/corpus),
+ * then seeds and mutations of them, the same on every run.
+ * fuzz_replay [-n INPUTS] [TARGET... | TARGET FILE...]
+ * fuzz_replay -w DIR      writes seeds into DIR/TARGET/, for a fuzzer to begin with */
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
+
+#define SEEDS 200
 
 static const struct target {
 	const char *name;
@@ -75,23 +80,7 @@ static void mutate(struct dice *d)
 	}
 }
 
-static void replay(const struct target *t, unsigned long n)
-{
-	struct dice d = { 88172645463325252u };
-
-	running = t->name;
-	for (round_number = 0; round_number < n; round_number++) {
-		size_t changes = dice_below(&d, 6);
-
-		input_len = t->seed(&d, input);
-		while (changes-- > 0)
-			mutate(&d);
-		t->run(input, input_len);
-	}
-	printf("%s: %lu inputs\n", t->name, n);
-}
-
-static void replay_file(const struct target *t, const char *path)
+static size_t replay_file(const struct target *t, const char *path)
 {
 	FILE *f = fopen(path, "rb");
 
@@ -103,7 +92,59 @@ static void replay_file(const struct target *t, const char *path)
 	input_len = fread(input, 1, sizeof input, f);
 	fclose(f);
 	t->run(input, input_len);
-	printf("%s: %s\n", t->name, path);
+	return 1;
+}
+
+static size_t replay_corpus(const struct target *t)
+{
+	const char *top = getenv("srcdir");
+	char pattern[512];
+	glob_t files = { 0 };
+	size_t n = 0;
+
+	snprintf(pattern, sizeof pattern, "%s/tests/fuzz/corpus/%s/*", top ? top : ".", t->name);
+	if (glob(pattern, 0, NULL, &files) == 0)
+		for (size_t i = 0; i < files.gl_pathc; i++)
+			n += replay_file(t, files.gl_pathv[i]);
+	globfree(&files);
+	return n;
+}
+
+static void replay(const struct target *t, unsigned long n)
+{
+	size_t kept = replay_corpus(t);
+	struct dice d = { 88172645463325252u };
+
+	running = t->name;
+	for (round_number = 0; round_number < n; round_number++) {
+		size_t changes = dice_below(&d, 6);
+
+		input_len = t->seed(&d, input);
+		while (changes-- > 0)
+			mutate(&d);
+		t->run(input, input_len);
+	}
+	printf("%s: %zu kept, %lu made\n", t->name, kept, n);
+}
+
+static int write_seeds(const char *dir)
+{
+	struct dice d = { 88172645463325252u };
+	char path[512];
+
+	for (size_t k = 0; k < sizeof targets / sizeof *targets; k++)
+		for (unsigned i = 0; i < SEEDS; i++) {
+			FILE *f;
+
+			snprintf(path, sizeof path, "%s/%s/%03u", dir, targets[k].name, i);
+			f = fopen(path, "wb");
+			input_len = targets[k].seed(&d, input);
+			if (f == NULL || fwrite(input, 1, input_len, f) != input_len || fclose(f)) {
+				perror(path);
+				return 2;
+			}
+		}
+	return 0;
 }
 
 static const struct target *find(const char *name)
@@ -116,10 +157,12 @@ static const struct target *find(const char *name)
 
 int main(int argc, char **argv)
 {
-	unsigned long n = 30000;
+	unsigned long n = 10000;
 	const struct target *t = NULL;
 	int i = 1;
 
+	if (argc == 3 && strcmp(argv[1], "-w") == 0)
+		return write_seeds(argv[2]);
 	if (argc > 2 && strcmp(argv[1], "-n") == 0) {
 		n = strtoul(argv[2], NULL, 10);
 		i = 3;
@@ -133,7 +176,7 @@ int main(int argc, char **argv)
 		if (named != NULL && (i + 1 == argc || find(argv[i + 1]) != NULL))
 			replay(named, n);
 		else if (named == NULL && t != NULL)
-			replay_file(t, argv[i]);
+			printf("%s: %zu\n", argv[i], replay_file(t, argv[i]));
 		else if (named == NULL) {
 			fprintf(stderr, "fuzz_replay: no target %s\n", argv[i]);
 			return 2;

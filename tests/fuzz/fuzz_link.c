@@ -1,0 +1,142 @@
+/* Frames between a relay and an auth host, and the lines of the audit log, which an
+ * attacker may have edited. */
+#include <stdio.h>
+
+#include <event2/buffer.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/link.h"
+#include "otpcore/engine/audit_chain.h"
+#include "tests/fuzz/fuzz.h"
+
+/* The first byte says in what pieces the rest arrives; frames are the same, whatever
+ * they are. */
+static size_t read_link(const uint8_t *data, size_t len, size_t piece, int *end_r)
+{
+	struct evbuffer *in = evbuffer_new();
+	struct link_frame f;
+	size_t bytes = 0, at = 0;
+	int r = 0;
+
+	FUZZ_CHECK(in != NULL);
+	while (r >= 0 && at < len) {
+		size_t n = piece < len - at ? piece : len - at;
+
+		FUZZ_CHECK(evbuffer_add(in, data + at, n) == 0);
+		at += n;
+		while ((r = link_next(in, &f)) == 1) {
+			FUZZ_CHECK(f.kind >= LINK_CALL && f.kind <= LINK_PONG);
+			FUZZ_CHECK(f.len <= LINK_BODY_MAX);
+			FUZZ_CHECK(f.len == 0 || memcmp(f.body, data + bytes + 13, f.len) == 0);
+			bytes += 13 + f.len;
+			link_done(in, &f);
+			FUZZ_CHECK(evbuffer_get_length(in) == at - bytes);
+		}
+	}
+	evbuffer_free(in);
+	*end_r = r;
+	return bytes;
+}
+
+void fuzz_link_frame(const uint8_t *data, size_t len)
+{
+	int whole = 0, pieces = 0;
+
+	if (len == 0)
+		return;
+	FUZZ_CHECK(read_link(data + 1, len - 1, len, &whole) ==
+		   read_link(data + 1, len - 1, 1 + data[0] % 97, &pieces));
+	FUZZ_CHECK(whole == pieces && (whole == 0 || whole == MAG_EPROTO));
+}
+
+size_t seed_link_frame(struct dice *d, uint8_t *out)
+{
+	size_t n = 1;
+
+	out[0] = (uint8_t)dice_roll(d);
+	for (size_t i = 0, frames = dice_below(d, 4); i < frames; i++) {
+		size_t body = dice_below(d, 40), len = 9 + body;
+
+		out[n] = out[n + 1] = 0;
+		out[n + 2] = (uint8_t)(len >> 8);
+		out[n + 3] = (uint8_t)len;
+		out[n + 4] = (uint8_t)(1 + dice_below(d, 5));
+		for (size_t k = 5; k < 4 + len; k++)
+			out[n + k] = (uint8_t)dice_roll(d);
+		n += 4 + len;
+	}
+	return n;
+}
+
+/* ---- the audit log ---- */
+
+#define RECORDS 6
+
+/* A log of a few records as the broker writes it. */
+static const char *log_text(void)
+{
+	static char text[RECORDS * 256];
+	static const char *const said[] = { "start version=0.1", "verdict user=alice service=sshd",
+		"send user=alice masked=0134", "verdict user=alice service=sshd verdict=ok",
+		"revoke user=bob", "stop" };
+	struct audit_chain c = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; !*text && i < RECORDS; i++) {
+		struct mag_buf b;
+
+		mag_buf_init(&b, text + n, sizeof text - n);
+		FUZZ_CHECK(audit_chain_append(&c, 1900000000 + (int64_t)i, said[i], &b) == 0);
+		n += b.len;
+	}
+	return text;
+}
+
+/* Only a record that follows moves the chain on, and then to what it says itself. */
+void fuzz_audit(const uint8_t *data, size_t len)
+{
+	char *text = fuzz_string(data, len), *p = text, *line;
+	unsigned char signature[AUDIT_HASH_LEN];
+	struct audit_chain c = { 0 };
+	char host[65];
+
+	while ((line = strsep(&p, "\n")) != NULL) {
+		struct audit_chain before = c;
+		struct audit_record record = { 0 };
+		enum audit_fault fault = audit_chain_follow(&c, line, &record);
+
+		if (fault == AUDIT_SOUND) {
+			FUZZ_CHECK(c.n == before.n + 1 && record.n == c.n);
+			FUZZ_CHECK(memcmp(c.hash, record.hash, AUDIT_HASH_LEN) == 0);
+		} else {
+			FUZZ_CHECK(memcmp(&c, &before, sizeof c) == 0);
+		}
+		if (fault != AUDIT_UNREADABLE) {
+			FUZZ_CHECK(record.text >= line && record.text <= line + strlen(line));
+			FUZZ_CHECK(memchr(record.time, 0, sizeof record.time) != NULL);
+			if (audit_head_parse(record.text, host, signature))
+				FUZZ_CHECK(memchr(host, 0, sizeof host) != NULL);
+		}
+	}
+	free(text);
+}
+
+size_t seed_audit(struct dice *d, uint8_t *out)
+{
+	static const unsigned char signature[AUDIT_HASH_LEN] = "signature";
+	const char *text = log_text();
+	size_t n = strlen(text);
+	char head[256];
+	struct mag_buf b = MAG_BUF(head), line;
+	struct audit_chain c = { 0 };
+
+	if (dice_below(d, 2)) {
+		audit_head_text("web1", signature, &b);
+		mag_buf_init(&line, (char *)out, 1024);
+		FUZZ_CHECK(audit_chain_append(&c, 1900000000, head, &line) == 0);
+		return line.len;
+	}
+	memcpy(out, text, n);
+	return n;
+}

@@ -1,0 +1,402 @@
+/* The whole conversation of a login: the flow, and the client beneath it over a real
+ * socket pair, against a broker that says what the input says. The input is a script, of
+ *
+ *   u8 what, u16 length, bytes
+ *
+ * records: what comes back for the next request, and what the person types next. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/base/verdict.h"
+#include "otpcore/login/flow.h"
+#include "tests/fuzz/fuzz.h"
+
+enum says {
+	SAYS_REPLY,   /* a frame; its version and number are made right */
+	SAYS_FRAME,   /* a frame as it is */
+	SAYS_HANG_UP, /* the connection ends before an answer */
+	SAYS_REFUSES, /* nobody listens */
+	SAYS_TYPED,   /* the person types this ... */
+	SAYS_LEAVES,  /* ... or hangs up */
+	SAYS_N,
+};
+
+struct record {
+	enum says what;
+	const uint8_t *data;
+	size_t len;
+};
+
+static struct {
+	const uint8_t *data;
+	size_t len, at_broker, at_person; /* each reads its own records, in order */
+	int here;                         /* the broker's end */
+	unsigned prompts;
+
+	/* What the broker really said, for the checks at the end. */
+	struct mag_secret txn; /* of its last answer to begin */
+	uint16_t last;         /* the message that was answered last; 0: with an error */
+	unsigned verdict, decision;
+	bool own; /* the request carried the broker's own ticket */
+	bool skip;
+} script;
+
+static bool is_broker(enum says what)
+{
+	return what < SAYS_TYPED;
+}
+
+/* The next record for the broker or the person; false at the end. */
+static bool next(size_t *at, bool broker, struct record *r_r)
+{
+	while (script.len - *at >= 3) {
+		const uint8_t *p = script.data + *at;
+		size_t len = (size_t)(p[1] << 8 | p[2]), left = script.len - *at - 3;
+		struct record r = { (enum says)(p[0] % SAYS_N), p + 3, len < left ? len : left };
+
+		*at += 3 + r.len;
+		if (is_broker(r.what) != broker)
+			continue;
+		*r_r = r;
+		return true;
+	}
+	return false;
+}
+
+/* ---- the broker ---- */
+
+static const struct mag_secret *ticket_of(const struct wire_message *m, const void *request)
+{
+	const struct wire_field *f = m->request->n_fields ? &m->request->fields[0] : NULL;
+
+	return f && f->type == WIRE_SEALED && mag_streq(f->name, "txn")
+		       ? (const void *)((const char *)request + f->offset)
+		       : NULL;
+}
+
+/* Remember what this frame says, as the wire's own reader understands it. */
+static void note_reply(
+	const struct wire_message *m, const void *request, const uint8_t *frame, size_t len)
+{
+	const struct mag_secret *ticket = ticket_of(m, request);
+	struct wire_result result = { 0 };
+	void *reply = calloc(1, m->reply->size);
+
+	script.last = 0;
+	FUZZ_CHECK(reply != NULL);
+	if (wire_decode_reply(frame, len, m->id, &result, reply) == 0 && result.error == 0) {
+		script.last = m->id;
+		script.verdict = result.verdict;
+		script.own = ticket && ticket->len == script.txn.len &&
+			     (ticket->len == 0 ||
+				     memcmp(ticket->data, script.txn.data, ticket->len) == 0);
+		if (m->id == WIRE_MSG_BEGIN) {
+			struct wire_begin_rep *a = reply;
+
+			script.decision = a->decision;
+			script.skip = a->skip;
+			FUZZ_CHECK(mag_secret_set(&script.txn, a->txn.data, a->txn.len) == 0);
+		}
+	}
+	wire_free(m->reply, &reply);
+}
+
+static void check_request(const struct wire_message *m, const void *request)
+{
+	if (m->id == WIRE_MSG_BEGIN)
+		FUZZ_CHECK(mag_streq(((const struct wire_begin_req *)request)->user, "alice"));
+}
+
+static void answer(const struct record *r)
+{
+	static uint8_t in[WIRE_FRAME_MAX], out[WIRE_FRAME_MAX];
+	ssize_t got = recv(script.here, in, sizeof in, MSG_DONTWAIT);
+	size_t len = r->len < sizeof out ? r->len : sizeof out;
+	const struct wire_message *m = NULL;
+	void *request = NULL;
+
+	/* The client sends nothing that the broker could not read. */
+	FUZZ_CHECK(got > 0 && wire_decode_request(in, (size_t)got, &m, &request) == 0);
+	check_request(m, request);
+	if (len > 0)
+		memcpy(out, r->data, len);
+	if (r->what == SAYS_REPLY && len >= 4) {
+		out[0] = 0;
+		out[1] = WIRE_VERSION;
+		out[2] = (uint8_t)(m->id >> 8);
+		out[3] = (uint8_t)m->id;
+	}
+	note_reply(m, request, out, len);
+	wire_free(m->request, &request);
+	if (len > 0)
+		FUZZ_CHECK(send(script.here, out, len, MSG_NOSIGNAL) == (ssize_t)len);
+}
+
+/* In place of the calls of the client (the linker's --wrap): its socket is one end of a
+ * pair, and as soon as it has sent its request, the answer lies there. */
+int __real_connect(int fd, const struct sockaddr *address, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len);
+ssize_t __real_send(int fd, const void *data, size_t len, int flags);
+ssize_t __wrap_send(int fd, const void *data, size_t len, int flags);
+int __real_poll(struct pollfd *fds, unsigned long n, int timeout);
+int __wrap_poll(struct pollfd *fds, unsigned long n, int timeout);
+
+static bool scripted(const struct sockaddr *address)
+{
+	return script.data && address->sa_family == AF_UNIX && mag_streq(address->sa_data, "/fuzz");
+}
+
+static struct record current;
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len)
+{
+	int pair[2];
+
+	if (!scripted(address))
+		return __real_connect(fd, address, len);
+	if (script.here >= 0)
+		close(script.here);
+	script.here = -1;
+	if (!next(&script.at_broker, true, &current)) {
+		errno = EACCES; /* the script is over; nothing worth waiting for */
+		return -1;
+	}
+	if (current.what == SAYS_REFUSES) {
+		errno = ECONNREFUSED;
+		return -1;
+	}
+	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	FUZZ_CHECK(dup3(pair[0], fd, O_CLOEXEC) == fd);
+	close(pair[0]);
+	script.here = pair[1];
+	return 0;
+}
+
+ssize_t __wrap_send(int fd, const void *data, size_t len, int flags)
+{
+	ssize_t n = __real_send(fd, data, len, flags);
+
+	if (!script.data || fd == script.here)
+		return n;
+	if (current.what != SAYS_HANG_UP)
+		answer(&current);
+	if (current.what == SAYS_HANG_UP || current.len == 0) {
+		script.last = 0;
+		close(script.here);
+		script.here = -1;
+	}
+	return n;
+}
+
+/* The pauses before another try need not be waited for. */
+int __wrap_poll(struct pollfd *fds, unsigned long n, int timeout)
+{
+	return n == 0 ? 0 : __real_poll(fds, n, timeout);
+}
+
+/* ---- the person ---- */
+
+static int ask(void *arg, const char *prompt, bool echo, struct mag_secret *answer_r)
+{
+	struct record r;
+
+	(void)arg;
+	(void)echo;
+	FUZZ_CHECK(strlen(prompt) <= 511 && mag_utf8_valid(prompt, strlen(prompt)));
+	FUZZ_CHECK(++script.prompts <= 20);
+	if (!next(&script.at_person, false, &r) || r.what == SAYS_LEAVES)
+		return MAG_ECONV;
+	return mag_secret_set(answer_r, r.data, strnlen((const char *)r.data, r.len));
+}
+
+static int tell(void *arg, const char *message, bool error)
+{
+	(void)arg;
+	(void)error;
+	FUZZ_CHECK(strlen(message) <= 511 && mag_utf8_valid(message, strlen(message)));
+	return 0;
+}
+
+/* ---- the login ---- */
+
+/* In only on the broker's word, and only its last one, about the login that is its own. */
+static void check_end(const struct flow_result *out)
+{
+	static const uint16_t judges[] = { WIRE_MSG_VERIFY, WIRE_MSG_RESYNC, WIRE_MSG_ENROLL_VERIFY,
+		WIRE_MSG_ENROLL_TOKEN, WIRE_MSG_ENROLL_MOBILE };
+	bool judged = false;
+
+	for (size_t i = 0; i < sizeof judges / sizeof *judges; i++)
+		judged |= script.last == judges[i];
+	switch (out->end) {
+	case FLOW_OK:
+		FUZZ_CHECK((script.last == WIRE_MSG_BEGIN && script.decision == DECISION_PASS) ||
+			   (judged && script.verdict == VERDICT_OK && script.own));
+		break;
+	case FLOW_EXEMPT:
+		FUZZ_CHECK(script.last == WIRE_MSG_BEGIN && script.decision == DECISION_EXEMPT);
+		break;
+	case FLOW_SKIPPED:
+		FUZZ_CHECK(script.last == WIRE_MSG_SKIP && script.verdict == VERDICT_OK &&
+			   script.own && script.skip);
+		break;
+	default:
+		FUZZ_CHECK(out->strength[0] == '\0' && out->level == 0);
+	}
+	FUZZ_CHECK(memchr(out->detail, 0, sizeof out->detail) != NULL);
+	FUZZ_CHECK(mag_utf8_valid(out->detail, strlen(out->detail)));
+}
+
+/* The first byte: how the password was proven, whether typing is seen. */
+void fuzz_login(const uint8_t *data, size_t len)
+{
+	const struct client client = {
+		.socket = "/fuzz", .timeout_ms = 1000, .server_uid = (uint32_t)getuid()
+	};
+	const struct flow_io io = { .ask = ask, .tell = tell };
+	struct flow_params p = { .user = "alice", .service = "sshd", .rhost = "192.0.2.1" };
+	struct mag_secret combined = { 0 };
+	struct flow_result out;
+
+	if (len == 0)
+		return;
+	memset(&script, 0, sizeof script);
+	script.data = data + 1;
+	script.len = len - 1;
+	script.here = -1;
+	p.proof = data[0] & 3;
+	p.echo = data[0] & 4;
+	FUZZ_CHECK(mag_secret_set_text(&combined, data[0] & 16 ? "sms" : "483920") == 0);
+	if (data[0] & 8)
+		p.combined = &combined;
+	FUZZ_CHECK(flow_run(&client, &io, &p, &out) == 0);
+	check_end(&out);
+	flow_result_clear(&out);
+	if (script.here >= 0)
+		close(script.here);
+	mag_secret_free(&script.txn);
+	mag_secret_free(&combined);
+	memset(&script, 0, sizeof script);
+}
+
+/* ---- scripts ---- */
+
+static size_t put_record(uint8_t *out, enum says what, const void *data, size_t len)
+{
+	out[0] = (uint8_t)what;
+	out[1] = (uint8_t)(len >> 8);
+	out[2] = (uint8_t)len;
+	if (len > 0)
+		memcpy(out + 3, data, len);
+	return 3 + len;
+}
+
+static size_t put_typed(uint8_t *out, const char *text)
+{
+	return put_record(out, SAYS_TYPED, text, strlen(text));
+}
+
+static size_t put_reply(uint8_t *out, uint16_t id, unsigned verdict, const void *reply)
+{
+	static uint8_t frame[WIRE_FRAME_MAX];
+	const struct wire_result result = { .verdict = verdict, .seconds = verdict % 3 };
+	size_t len = 0;
+
+	FUZZ_CHECK(wire_encode_reply(id, &result, reply, frame, &len) == 0);
+	return put_record(out, SAYS_REPLY, frame, len);
+}
+
+static void add_factor(struct wire_begin_rep *a, const char *kind, const char *channel)
+{
+	static const char *const states[] = { "active", "active", "locked", "suspended" };
+	struct wire_factor *x = &a->factors[a->n_factors++];
+
+	x->ref = (uint32_t)a->n_factors;
+	strcpy(x->kind, kind);
+	strcpy(x->channel, channel);
+	strcpy(x->channels, *channel ? "sms voice" : "");
+	strcpy(x->masked, "0134");
+	strcpy(x->state, *channel ? "active" : states[a->takes % 4]);
+	x->is_default = a->n_factors == 1;
+}
+
+static size_t put_begin(struct dice *d, uint8_t *out)
+{
+	static const char *const modes[] = { "separate", "short", "separate", "combined", "none" };
+	static const char *const languages[] = { "en", "de", "fr", "ja", "es", "xx" };
+	static struct wire_begin_rep a;
+	size_t n;
+
+	memset(&a, 0, sizeof a);
+	a.decision = dice_below(d, 3) ? DECISION_ASK : (uint32_t)dice_below(d, 8);
+	if (dice_below(d, 4) == 0)
+		a.decision = DECISION_ENROLL;
+	strcpy(a.mode, modes[dice_below(d, 5)]);
+	strcpy(a.require, "phone-otp");
+	strcpy(a.host, "web1");
+	strcpy(a.separator, "comma");
+	strcpy(a.language, languages[dice_below(d, 6)]);
+	a.code_digits = 6;
+	a.code_validity = 120;
+	a.skip = (uint32_t)dice_below(d, 2);
+	a.autosend = (uint32_t)dice_below(d, 2);
+	a.takes = (uint32_t)dice_below(d, 8);
+	if (dice_below(d, 2))
+		add_factor(&a, "phone", "sms");
+	if (dice_below(d, 2))
+		add_factor(&a, "phone", "voice");
+	if (dice_below(d, 3) == 0)
+		add_factor(&a, "token", "");
+	if (dice_below(d, 4) == 0)
+		add_factor(&a, "mobile", "");
+	FUZZ_CHECK(mag_secret_set_text(&a.txn, "ticket") == 0);
+	n = put_reply(out, WIRE_MSG_BEGIN, VERDICT_OK, &a);
+	wire_clear(&wire_begin_rep, &a);
+	return n;
+}
+
+/* What the next answers are made of does not depend on the question: a reply is taken
+ * for whatever was asked, and mostly fits where the fields are the same. */
+static size_t put_step(struct dice *d, uint8_t *out)
+{
+	static const uint16_t ids[] = { WIRE_MSG_SEND, WIRE_MSG_VERIFY, WIRE_MSG_VERIFY,
+		WIRE_MSG_FATE, WIRE_MSG_RESYNC, WIRE_MSG_SKIP, WIRE_MSG_ENROLL_KEY,
+		WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN,
+		WIRE_MSG_ENROLL_MOBILE };
+	const struct wire_message *m = wire_message_by_id(ids[dice_below(d, 11)]);
+	void *reply = calloc(1, m->reply->size);
+	unsigned verdict = dice_below(d, 2) ? VERDICT_OK : (unsigned)dice_below(d, 48);
+	size_t n;
+
+	FUZZ_CHECK(reply != NULL);
+	random_struct(d, m->reply, reply, dice_below(d, 2) ? FILL_RANDOM : FILL_EMPTY);
+	n = put_reply(out, m->id, verdict, reply);
+	wire_free(m->reply, &reply);
+	return n;
+}
+
+size_t seed_login(struct dice *d, uint8_t *out)
+{
+	static const char *const typed[] = { "1", "2", "", "483920", "111111", "r", "v", "t", "m",
+		"s", "n", "q", "A100", "+1 202 555 0134", "KVXA-2222-2222-2222-2222-2222", "9",
+		"abcd-efgh-ijkl" };
+	size_t n = 1;
+
+	out[0] = (uint8_t)dice_roll(d);
+	n += put_begin(d, out + n);
+	for (size_t i = 0, steps = 1 + dice_below(d, 8); i < steps; i++) {
+		n += put_typed(out + n, typed[dice_below(d, sizeof typed / sizeof *typed)]);
+		n += put_step(d, out + n);
+		if (dice_below(d, 12) == 0)
+			n += put_record(out + n, SAYS_HANG_UP, NULL, 0);
+		if (dice_below(d, 20) == 0)
+			n += put_record(out + n, SAYS_REFUSES, NULL, 0);
+	}
+	return n;
+}
