@@ -110,6 +110,20 @@ struct spent_code {
 };
 #define SPENT_CODES 4 /* that one request can spend and tell of */
 
+/* Throttle subjects, by where a request comes from. */
+struct party_sources {
+	int64_t source;     /* address, verifier; no ticket: nothing that is charged */
+	int64_t at_account; /* the same at one account; a relay is one, whatever it says */
+	int64_t relay;
+};
+
+/* Of a ticket, made when first asked for (party.c). */
+struct origin {
+	bool known;
+	struct blob chain;
+	struct party_sources sources;
+};
+
 struct request {
 	struct broker *broker;
 	const struct handler *handler;
@@ -130,6 +144,7 @@ struct request {
 	int64_t look;                  /* the relay must say when this process began; 0 */
 	struct wire_ticket ticket;     /* if the message carries a txn that opened; else zero */
 	bool has_ticket;
+	struct origin origin; /* of the ticket; party.c */
 	int64_t now;
 	struct store_tick *tick;
 	size_t index; /* in the tick */
@@ -222,6 +237,9 @@ struct aggregate *parent_of(struct request *r, const struct aggregate *a);
 /* Phones, tokens, recovery codes and counters of a login are this one's: the
  * parent, or request_account(). Names, uids, roles, states are never. */
 struct aggregate *request_credentials(struct request *r);
+/* The last logins of the account that is named; for messages that want them. */
+int request_want_history(struct request *r);
+const struct history *request_history(struct request *r);
 
 /* ---- grant.c: how strong is the peer's own session (P6)? ----
  * Strength of the session row of its audit session, if sound; of the grant

@@ -75,6 +75,21 @@ struct aggregate *request_account(struct request *r)
 					   : (struct aggregate *)&nobody;
 }
 
+int request_want_history(struct request *r)
+{
+	const char *name = account_of(r);
+
+	return name && *name ? store_want_history(r->tick, name) : 0;
+}
+
+const struct history *request_history(struct request *r)
+{
+	static const struct history none;
+	const char *name = account_of(r);
+
+	return name && *name ? store_history(r->tick, name) : &none;
+}
+
 struct aggregate *parent_of(struct request *r, const struct aggregate *a)
 {
 	struct aggregate *parent = store_parent(r->tick, a);

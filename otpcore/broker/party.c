@@ -109,23 +109,38 @@ static bool sends(const struct request *r)
 	       (r->message->id == WIRE_MSG_SEND || r->message->id == WIRE_MSG_ENROLL_PHONE);
 }
 
+/* Once a request: keyed hashes, asked for in each phase of the tick. */
+static int origin(struct request *r)
+{
+	struct origin *o = &r->origin;
+	int res = 0;
+
+	if (o->known)
+		return 0;
+	res = party_chain(r->broker, &r->ticket, &o->chain);
+	if (!res)
+		res = party_sources(r, whose(&r->ticket), &o->sources);
+	o->known = res == 0;
+	return res;
+}
+
 int party_want(struct request *r)
 {
-	struct party_sources s;
+	const struct party_sources *s = &r->origin.sources;
 	int64_t hour = throttle_hour(r->now);
 	int res;
 
 	if (!r->has_ticket)
 		return 0; /* the gate refuses it */
-	res = party_sources(r, whose(&r->ticket), &s);
+	res = origin(r);
 	if (!res)
-		res = store_want_throttle(r->tick, THROTTLE_SOURCE, s.source, hour);
-	if (!res && s.relay)
-		res = store_want_throttle(r->tick, THROTTLE_RELAY, s.relay, hour);
+		res = store_want_throttle(r->tick, THROTTLE_SOURCE, s->source, hour);
+	if (!res && s->relay)
+		res = store_want_throttle(r->tick, THROTTLE_RELAY, s->relay, hour);
 	if (!res)
-		res = store_want_throttle(r->tick, THROTTLE_STREAK, s.at_account, 0);
+		res = store_want_throttle(r->tick, THROTTLE_STREAK, s->at_account, 0);
 	for (int64_t i = 0; !res && i < SOURCE_PERIODS; i++)
-		res = store_want_throttle(r->tick, THROTTLE_ACCOUNT_SOURCE, s.at_account,
+		res = store_want_throttle(r->tick, THROTTLE_ACCOUNT_SOURCE, s->at_account,
 			party_source_period(r->now) - i);
 	return res || !sends(r) ? res : send_want(r, whose(&r->ticket));
 }
@@ -133,19 +148,17 @@ int party_want(struct request *r)
 int party_make(struct request *r, struct party *p_r)
 {
 	struct party p = { .r = r, .decoy = r->ticket.account == 0 };
-	struct party_sources s;
 	int res;
 
 	if (!r->has_ticket)
 		return MAG_ESTALE;
-	res = party_chain(r->broker, &r->ticket, &p.chain);
-	if (!res)
-		res = party_sources(r, whose(&r->ticket), &s);
+	res = origin(r);
 	if (res)
 		return res;
-	p.source = s.source;
-	p.account_source = s.at_account;
-	p.relay = s.relay;
+	p.chain = r->origin.chain;
+	p.source = r->origin.sources.source;
+	p.account_source = r->origin.sources.at_account;
+	p.relay = r->origin.sources.relay;
 	if (p.decoy) {
 		struct decoy *d = decoy_of(r, p.chain.data, r->ticket.user);
 

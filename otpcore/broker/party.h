@@ -20,12 +20,6 @@ struct party {
 	int64_t relay; /* all that comes through it; 0: it came through none */
 };
 
-/* Throttle subjects, by where a request comes from. */
-struct party_sources {
-	int64_t source;     /* address, verifier; no ticket: nothing that is charged */
-	int64_t at_account; /* the same at one account; a relay is one, whatever it says */
-	int64_t relay;
-};
 int party_sources(struct request *r, const char *account, struct party_sources *s_r);
 
 /* Reads of messages that carry a txn and charge. */

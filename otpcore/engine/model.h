@@ -379,10 +379,13 @@ struct aggregate {
 	struct challenge challenges[CHALLENGES_MAX]; /* not older than a day */
 	struct throttle throttles[THROTTLES_MAX];    /* of the account, its phones and chains:
 							those of the last 30 days */
-	struct login previous; /* latest that was opened or, without sessions, verified;
-				  row.id 0: none */
+};
+
+/* An account's last logins, for reading; row.id 0: none. */
+struct history {
+	struct login previous; /* latest that was opened or, without sessions, verified */
 	struct login before;   /* the one before that */
-	struct login latest;   /* latest of any kind (explain --last) */
+	struct login latest;   /* of any kind (explain --last) */
 };
 
 #endif

@@ -29,6 +29,26 @@ static int load_tree(const char *file, struct opt_tree **tree_r, char err[OPT_ER
 	return opt_load(absent ? "/dev/null" : file, dropins, &settings_schema, tree_r, err);
 }
 
+/* Resolved here and not with each login. Every value has been decoded once. */
+static int add_service(const char *name, void *arg)
+{
+	struct settings *s = arg;
+	const struct opt_section *section = settings_section("service");
+	struct settings_named *all =
+		reallocarray(s->services, s->n_services + 1, sizeof(*s->services));
+	char err[OPT_ERROR_MAX];
+
+	if (all == NULL)
+		return MAG_ENOMEM;
+	s->services = all;
+	all = &all[s->n_services++];
+	*all = (struct settings_named){ .name = name };
+	(void)opt_fill(s->tree, section, "*", &all->settings, err);
+	if (!mag_streq(name, "*"))
+		(void)opt_overlay(s->tree, section, name, &all->settings, err);
+	return 0;
+}
+
 int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MAX])
 {
 	struct settings *s = calloc(1, sizeof(*s));
@@ -43,6 +63,10 @@ int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MA
 			r = opt_fill(s->tree, o, "", s, err);
 	if (r == 0)
 		r = settings_check(s, err);
+	if (r == 0)
+		r = add_service("*", s);
+	if (r == 0)
+		r = opt_each_instance(s->tree, "service", add_service, s);
 	if (r < 0)
 		goto out;
 	*s_r = s;
@@ -58,20 +82,18 @@ void settings_free(struct settings **s)
 		return;
 	opt_tree_free(&(*s)->tree);
 	free((*s)->verifier);
+	free((*s)->services);
 	free(*s);
 	*s = NULL;
 }
 
 void settings_service(const struct settings *s, const char *service, struct service_settings *r)
 {
-	const struct opt_section *section = settings_section("service");
-	char err[OPT_ERROR_MAX];
+	size_t i = s->n_services;
 
-	/* Every value was decoded by settings_load once. */
-	*r = (struct service_settings){ 0 };
-	(void)opt_fill(s->tree, section, "*", r, err);
-	if (service != NULL && *service != '\0' && strcmp(service, "*") != 0)
-		(void)opt_overlay(s->tree, section, service, r, err);
+	while (--i > 0 && !mag_streq(s->services[i].name, service))
+		;
+	*r = s->services[i].settings;
 }
 
 void settings_application(

@@ -72,6 +72,8 @@ struct settings {
 	struct opt_tree *tree;              /* where each value stands */
 	struct settings_verifier *verifier; /* see settings_verifier() */
 	size_t n_verifiers;
+	struct settings_named *services; /* see settings_service(); the first is "*" */
+	size_t n_services;
 };
 
 /* [service NAME] over [service *] over the defaults. */
@@ -81,6 +83,12 @@ struct service_settings {
 	int mode, unenrolled, publickey_alone /* 0 deny 1 allow */, su_target, separator;
 	bool skip, email_login, observe;
 	char exempt_users[1024], exempt_groups[1024], exempt_networks[1024], application[64];
+};
+
+/* One that has a section. */
+struct settings_named {
+	const char *name; /* borrowed from the tree */
+	struct service_settings settings;
 };
 
 /* [application NAME]: its terms (O2). */

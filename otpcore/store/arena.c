@@ -46,7 +46,7 @@ static void give_block(struct arena *a, struct arena_block *b)
 	p->n++;
 }
 
-void *arena_get(struct arena *a, size_t size)
+void *arena_room(struct arena *a, size_t size)
 {
 	struct arena_block *b = a->block;
 	void *p = NULL;
@@ -60,7 +60,14 @@ void *arena_get(struct arena *a, size_t size)
 	}
 	p = b->data + b->used;
 	b->used += size;
-	return memset(p, 0, size);
+	return p;
+}
+
+void *arena_get(struct arena *a, size_t size)
+{
+	void *p = arena_room(a, size);
+
+	return p != NULL ? memset(p, 0, size) : NULL;
 }
 
 void arena_free(struct arena *a)

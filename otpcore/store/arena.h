@@ -19,6 +19,8 @@ void arena_pool_free(struct arena_pool *p);
 
 /* Zeroed, aligned for any type; NULL: no memory. */
 void *arena_get(struct arena *a, size_t size);
+/* The same, not zeroed. */
+void *arena_room(struct arena *a, size_t size);
 void arena_free(struct arena *a);
 /* Forget what is in it, keep the memory for the next use. */
 void arena_reset(struct arena *a);

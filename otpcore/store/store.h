@@ -123,6 +123,8 @@ int store_want_terms(struct store_tick *t, const char *account, const char *appl
 int store_want_login(struct store_tick *t, int64_t id);
 int store_want_session(struct store_tick *t, const char *boot, const char *host, int64_t sid);
 int store_want_sessions_of(struct store_tick *t, const char *account);
+/* Its last logins. */
+int store_want_history(struct store_tick *t, const char *account);
 int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 int store_want_token(struct store_tick *t, const char *serial);
 int store_want_throttle(
@@ -132,8 +134,7 @@ int store_want_throttle(
  * in the database has row.id 0 (aggregate: exists false; throttle: count 0),
  * and may be filled and marked new (account: set exists too). Pointers stay
  * valid until the tick is freed. A row marked ROW_DELETED keeps its place in the
- * aggregate, with that fate, until then. aggregate.previous leaves out logins
- * that this tick wants (the own one); previous and latest are for reading only.
+ * aggregate, with that fate, until then.
  * An unknown uid, or one that several accounts have, finds no account. A token
  * wanted by its serial and loaded with its account is one row; one that is staged
  * is not there (and its serial can't be used for a new row). */
@@ -163,6 +164,8 @@ struct session *store_session(
 	struct store_tick *t, const char *boot, const char *host, int64_t sid);
 /* Live sessions of an account. */
 struct session *store_sessions_of(struct store_tick *t, const char *account, size_t *n_r);
+/* For reading; previous and before leave out logins that this tick wants (the own one). */
+const struct history *store_history(struct store_tick *t, const char *account);
 /* Also that of account.enrol_key, which is read with its account. */
 struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN]);
 struct token *store_token(struct store_tick *t, const char *serial);

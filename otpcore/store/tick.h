@@ -18,6 +18,7 @@ enum want_kind {
 	WANT_LOGIN,
 	WANT_SESSION,
 	WANT_SESSIONS_OF,
+	WANT_HISTORY,
 	WANT_LICENCE,
 	WANT_TOKEN,
 	WANT_THROTTLE,
@@ -60,7 +61,7 @@ struct want {
 	struct want *home; /* nodes: the want whose rows hold it */
 };
 
-#define INDEX_BUCKETS 1024
+#define INDEX_BUCKETS 256
 struct want_index {
 	struct arena arena; /* of the nodes; wants live in the tick's */
 	struct want *buckets[INDEX_BUCKETS];
@@ -146,7 +147,9 @@ struct store_tick {
 };
 
 /* ---- want.c, want_read.c ---- */
-size_t want_row_size(enum want_kind kind);
+/* As if nothing were there. Of an aggregate, only what says how many rows it has:
+ * rows are whole when they are loaded or added. */
+void want_clear_row(struct want *w);
 /* Calls that read what is not loaded. 0 or MAG_ENOMEM. */
 int want_read_calls(struct store_tick *t);
 /* After the reads: errors of the calls, aliases, the second index. 0, MAG_ENOMEM,

@@ -1,4 +1,5 @@
 /* What a tick reads: declared by store_want_*, handed out from decide on. */
+#include <stddef.h>
 #include <string.h>
 
 #include "otpcore/base/err.h"
@@ -10,6 +11,7 @@ static const size_t row_bytes[] = {
 	[WANT_LOGIN] = sizeof(struct login),
 	[WANT_SESSION] = sizeof(struct session),
 	[WANT_SESSIONS_OF] = 0,
+	[WANT_HISTORY] = sizeof(struct history),
 	[WANT_LICENCE] = sizeof(struct licence),
 	[WANT_TOKEN] = sizeof(struct token),
 	[WANT_THROTTLE] = sizeof(struct throttle),
@@ -23,9 +25,15 @@ static const size_t row_bytes[] = {
 	[WANT_CERTIFICATE] = sizeof(struct certificate),
 };
 
-size_t want_row_size(enum want_kind kind)
+void want_clear_row(struct want *w)
 {
-	return row_bytes[kind];
+	bool account = w->key.kind == WANT_ACCOUNT || w->key.kind == WANT_ACCOUNT_UID;
+	size_t size = row_bytes[w->key.kind];
+
+	if (w->key.kind == WANT_SESSIONS_OF)
+		size = w->cap * sizeof(struct session);
+	if (size > 0)
+		memset(w->row, 0, account ? offsetof(struct aggregate, subscriptions) : size);
 }
 
 /* ---- declaring ---- */
@@ -52,10 +60,11 @@ static int want(struct store_tick *t, struct want_key k)
 	w->key.text2 = keep(t, k.text2, strlen(k.text2) + 1);
 	if (k.hash != NULL)
 		w->key.hash = keep(t, k.hash, HASH_LEN);
-	w->row = arena_get(&t->arena, row_bytes[k.kind]);
+	w->row = arena_room(&t->arena, row_bytes[k.kind]);
 	if (w->key.text == NULL || w->key.text2 == NULL || w->row == NULL ||
 		(k.hash != NULL && w->key.hash == NULL))
 		return MAG_ENOMEM;
+	want_clear_row(w);
 	want_insert(&t->by_key, w);
 	*t->wants_end = w;
 	t->wants_end = &w->next;
@@ -175,6 +184,11 @@ int store_want_session(struct store_tick *t, const char *boot, const char *host,
 int store_want_sessions_of(struct store_tick *t, const char *account)
 {
 	return want(t, (struct want_key){ WANT_SESSIONS_OF, account, "", { 0 }, NULL });
+}
+
+int store_want_history(struct store_tick *t, const char *account)
+{
+	return want(t, (struct want_key){ WANT_HISTORY, account, "", { 0 }, NULL });
 }
 
 int store_want_licence(struct store_tick *t, const unsigned char hash[HASH_LEN])
@@ -312,6 +326,11 @@ struct session *store_sessions_of(struct store_tick *t, const char *account, siz
 
 	*n_r = w != NULL ? w->n : 0;
 	return w != NULL ? w->row : NULL;
+}
+
+const struct history *store_history(struct store_tick *t, const char *account)
+{
+	return hand_row(t, (struct want_key){ WANT_HISTORY, account, "", { 0 }, NULL });
 }
 
 struct licence *store_licence(struct store_tick *t, const unsigned char hash[HASH_LEN])

@@ -53,10 +53,8 @@ static int add_part(struct want *w, const struct want_part *part)
 
 static void forget_rows(struct want *w)
 {
-	if (w->used && w->key.kind == WANT_SESSIONS_OF)
-		memset(w->row, 0, w->cap * sizeof(struct session));
-	else if (w->used)
-		memset(w->row, 0, want_row_size(w->key.kind));
+	if (w->used)
+		want_clear_row(w);
 	w->used = true;
 	if (w->key.kind == WANT_THROTTLE)
 		*(struct throttle *)w->row = (struct throttle){

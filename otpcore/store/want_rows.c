@@ -71,20 +71,32 @@ static int on_challenge(const struct store_cells *c, void *arg)
 	return row_load(TABLE_CHALLENGE, c, &a->challenges[a->n_challenges++]);
 }
 
+/* Only a chain's comes more than once. */
+static bool known_counter(const struct aggregate *a, const struct throttle *row)
+{
+	for (size_t i = 0; row->kind == THROTTLE_CHAIN && i < a->n_throttles; i++)
+		if (a->throttles[i].kind == row->kind && a->throttles[i].subject == row->subject &&
+			a->throttles[i].period == row->period)
+			return true;
+	return false;
+}
+
 static int on_counter(const struct store_cells *c, void *arg)
 {
 	struct aggregate *a = ((struct want *)arg)->row;
 
 	if (a->n_throttles == THROTTLES_MAX)
 		return MAG_ESTORE;
-	return load_throttle(c, &a->throttles[a->n_throttles++]);
+	load_throttle(c, &a->throttles[a->n_throttles]);
+	a->n_throttles += !known_counter(a, &a->throttles[a->n_throttles]);
+	return 0;
 }
 
 static int on_latest(const struct store_cells *c, void *arg)
 {
-	struct aggregate *a = ((struct want *)arg)->row;
+	struct history *h = ((struct want *)arg)->row;
 
-	return row_load(TABLE_LOGIN, c, &a->latest);
+	return row_load(TABLE_LOGIN, c, &h->latest);
 }
 
 static int on_login(const struct store_cells *c, void *arg)
@@ -182,12 +194,12 @@ static int on_terms(const struct store_cells *c, void *arg)
 static int on_previous(const struct store_cells *c, void *arg)
 {
 	struct want *w = arg;
-	struct aggregate *a = w->row;
+	struct history *h = w->row;
 	struct want_key own = { WANT_LOGIN, "", "", { c->ops->cell_int(c->statement, 0) }, NULL };
 
-	if (a->before.row.id != 0 || want_find(&w->tick->by_key, &own) != NULL)
+	if (h->before.row.id != 0 || want_find(&w->tick->by_key, &own) != NULL)
 		return 0;
-	return row_load(TABLE_LOGIN, c, a->previous.row.id != 0 ? &a->before : &a->previous);
+	return row_load(TABLE_LOGIN, c, h->previous.row.id != 0 ? &h->before : &h->previous);
 }
 
 static int on_session_of(const struct store_cells *c, void *arg)
@@ -218,8 +230,6 @@ const struct want_part want_parts[] = {
 	{ WANT_ACCOUNT, QUERY_RECOVERIES, "tn", on_recovery },
 	{ WANT_ACCOUNT, QUERY_CHALLENGES, "td", on_challenge },
 	{ WANT_ACCOUNT, QUERY_THROTTLES, "twhd", on_counter },
-	{ WANT_ACCOUNT, QUERY_LATEST, "t", on_latest },
-	{ WANT_ACCOUNT, QUERY_PREVIOUS, "t", on_previous },
 	{ WANT_ACCOUNT_UID, QUERY_ACCOUNT_UID, "0", on_account },
 	{ WANT_ACCOUNT_UID, QUERY_SUBSCRIPTIONS_UID, "0", on_subscription },
 	{ WANT_ACCOUNT_UID, QUERY_PHONES_UID, "0", on_phone },
@@ -227,11 +237,11 @@ const struct want_part want_parts[] = {
 	{ WANT_ACCOUNT_UID, QUERY_RECOVERIES_UID, "0n", on_recovery },
 	{ WANT_ACCOUNT_UID, QUERY_CHALLENGES_UID, "0d", on_challenge },
 	{ WANT_ACCOUNT_UID, QUERY_THROTTLES_UID, "0whd", on_counter },
-	{ WANT_ACCOUNT_UID, QUERY_LATEST_UID, "0", on_latest },
-	{ WANT_ACCOUNT_UID, QUERY_PREVIOUS_UID, "0", on_previous },
 	{ WANT_LOGIN, QUERY_LOGIN, "0", on_login },
 	{ WANT_SESSION, QUERY_SESSION, "tT0", on_session },
 	{ WANT_SESSIONS_OF, QUERY_SESSIONS_OF, "tn", on_session_of },
+	{ WANT_HISTORY, QUERY_LATEST, "t", on_latest },
+	{ WANT_HISTORY, QUERY_PREVIOUS, "t", on_previous },
 	{ WANT_LICENCE, QUERY_LICENCE, "b", on_licence },
 	{ WANT_TOKEN, QUERY_TOKEN, "t", on_serial },
 	{ WANT_THROTTLE, QUERY_THROTTLE, "012", on_throttle },

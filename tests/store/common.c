@@ -361,3 +361,21 @@ struct aggregate *load(struct fixture *f, const char *name)
 	assert_int_equal(s.r, 0);
 	return l.copy;
 }
+
+static void decide_history(struct store_tick *t, struct script *s)
+{
+	*(struct history *)s->arg = *store_history(t, "alice");
+}
+
+/* Alice's. */
+struct history load_history(struct fixture *f)
+{
+	struct history h = { 0 };
+	struct script s = { .decide = decide_history, .arg = &h };
+	struct store_tick *t = begin(f, 1);
+
+	assert_int_equal(store_want_history(t, "alice"), 0);
+	run(t, &s);
+	assert_int_equal(s.r, 0);
+	return h;
+}

@@ -61,6 +61,7 @@ void make_token(struct fixture *f, const char *serial, const char *account, int6
 /* What the store has now. */
 int64_t counter(struct fixture *f, enum throttle_kind kind, int64_t subject, int64_t period);
 struct aggregate *load(struct fixture *f, const char *name); /* free() it */
+struct history load_history(struct fixture *f);              /* Alice's */
 
 /* Fill a new row with what its table takes. */
 void fill_account(struct account *a, const char *name);

@@ -189,6 +189,7 @@ static void test_a_store_of_schema_1_is_migrated_with_all_it_holds(void **state)
 	struct script s = { .decide = decide_session_of_1 };
 	struct store_tick *t = NULL;
 	struct aggregate *a = NULL;
+	struct history h;
 
 	make_schema_1(f);
 	for (int i = 0; i < 2; i++) { /* once */
@@ -199,10 +200,11 @@ static void test_a_store_of_schema_1_is_migrated_with_all_it_holds(void **state)
 		assert_int_equal(a->n_subscriptions, 1);
 		assert_int_equal(a->n_phones, 1);
 		assert_string_equal(a->phones[0].label, "mine");
-		assert_int_equal(a->latest.row.id, 51);
-		assert_int_equal(a->latest.phone, 31);
-		assert_int_equal(a->latest.token, 0);
-		assert_int_equal(a->latest.opened_at, 1794999992);
+		h = load_history(f);
+		assert_int_equal(h.latest.row.id, 51);
+		assert_int_equal(h.latest.phone, 31);
+		assert_int_equal(h.latest.token, 0);
+		assert_int_equal(h.latest.opened_at, 1794999992);
 		assert_int_equal(a->n_tokens + a->n_recoveries, 0);
 		assert_int_equal(counter(f, THROTTLE_ACCOUNT, 11, 20775), 4);
 		assert_int_equal(counter(f, THROTTLE_DECOY, 0, 0), 6);

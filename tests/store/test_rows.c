@@ -222,6 +222,7 @@ static void want_all(struct store_tick *t)
 	struct licence l = full_licence();
 
 	store_want_account(t, a.name);
+	store_want_history(t, a.name);
 	store_want_token(t, full_token().serial);
 	store_want_login(t, 51);
 	store_want_session(t, s.boot, s.host, s.sid);
@@ -298,7 +299,7 @@ static void decide_compare(struct store_tick *t, struct script *s)
 	SAME(struct recovery, &a->recoveries[0], full_recovery());
 	assert_int_equal(a->n_challenges, 1);
 	SAME(struct challenge, &a->challenges[0], full_challenge());
-	SAME(struct login, &a->latest, full_login());
+	SAME(struct login, &store_history(t, account.name)->latest, full_login());
 	SAME(struct login, store_login(t, 51), full_login());
 	SAME(struct session, store_session(t, session.boot, session.host, session.sid), session);
 	SAME(struct licence, store_licence(t, licence.hash.data), licence);

@@ -238,6 +238,37 @@ static void test_two_requests_on_one_row_are_decided_in_order(void **state)
 	free(a);
 }
 
+/* A code that is sent again: two challenges name one chain, and its counter counts once. */
+static void decide_resend(struct store_tick *t, struct script *s)
+{
+	struct aggregate *a = store_account(t, "alice");
+	struct challenge *c = store_add_challenge(t, a);
+
+	fill_challenge(c, &a->account, &a->phones[0]);
+	c->chain_id = *(int64_t *)s->arg;
+	store_mark_challenge(t, 0, c, ROW_NEW);
+	store_charge(t, 0, THROTTLE_CHAIN, c->chain_id, 0, 1);
+}
+
+static void test_a_chain_of_two_codes_has_one_counter(void **state)
+{
+	struct fixture *f = *state;
+	int64_t chain = make_challenge(f, "alice");
+	struct script s = { .decide = decide_resend, .arg = &chain };
+	struct store_tick *t = begin(f, 1);
+	struct aggregate *a = NULL;
+
+	assert_int_equal(store_want_account(t, "alice"), 0);
+	run(t, &s);
+	assert_int_equal(s.r, 0);
+	a = load(f, "alice");
+	assert_int_equal(a->n_challenges, 2);
+	assert_int_equal(a->n_throttles, 1);
+	assert_int_equal(a->throttles[0].subject, chain);
+	assert_int_equal(a->throttles[0].count, 1);
+	free(a);
+}
+
 /* ---- settle ---- */
 
 static int64_t claimed; /* the version of that row */
@@ -279,8 +310,9 @@ static void decide_look_login(struct store_tick *t, struct script *s)
 	assert_true(l->row.version > 0);
 	assert_int_equal(l->verdict, 9);
 	assert_memory_equal(l->answer.data, "yes", 3);
-	assert_int_equal(a->latest.row.id, 77);
-	assert_int_equal(a->previous.row.id, 0); /* the own login is not the previous one */
+	assert_int_equal(store_history(t, "alice")->latest.row.id, 77);
+	assert_int_equal(store_history(t, "alice")->previous.row.id,
+		0); /* the own login is not the previous one */
 	assert_int_equal(a->challenges[0].used_at, NOW);
 	assert_int_not_equal(a->challenges[0].row.version, claimed);
 }
@@ -291,7 +323,6 @@ static void test_rows_marked_in_settle_are_committed(void **state)
 	int64_t before = 0;
 	struct script s = { .decide = decide_login, .settle = settle_login, .arg = &before };
 	struct store_tick *t = NULL;
-	struct aggregate *a = NULL;
 
 	make_challenge(f, "alice");
 	t = begin(f, 1);
@@ -304,12 +335,11 @@ static void test_rows_marked_in_settle_are_committed(void **state)
 	s = (struct script){ .decide = decide_look_login };
 	t = begin(f, 1);
 	store_want_account(t, "alice");
+	store_want_history(t, "alice");
 	store_want_login(t, 77);
 	run(t, &s);
 	assert_int_equal(s.r, 0);
-	a = load(f, "alice");
-	assert_int_equal(a->previous.row.id, 77); /* to others it is */
-	free(a);
+	assert_int_equal(load_history(f).previous.row.id, 77); /* to others it is */
 }
 
 /* ---- deleted and new in one place ---- */
@@ -559,6 +589,7 @@ int main(void)
 		BOTH(test_a_uid_two_accounts_have_finds_none),
 		BOTH(test_a_session_found_two_ways_is_one_row),
 		BOTH(test_two_requests_on_one_row_are_decided_in_order),
+		BOTH(test_a_chain_of_two_codes_has_one_counter),
 		BOTH(test_rows_marked_in_settle_are_committed),
 		BOTH(test_a_new_phone_takes_a_deleted_ones_place),
 		BOTH(test_a_taken_key_is_a_lost_race),

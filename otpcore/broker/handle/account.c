@@ -180,6 +180,13 @@ static bool person(struct request *r, uint32_t uid)
 					   !store_account_uid(r->tick, uid)->exists);
 }
 
+static int show_want(struct request *r)
+{
+	int res = admin_want(r);
+
+	return res ? res : request_want_history(r);
+}
+
 static int add_want(struct request *r)
 {
 	const struct wire_account_add_req *q = r->body;
@@ -325,7 +332,7 @@ const struct handler handle_account[] = {
 	{ WIRE_MSG_PING, NULL, ping_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_ADD, add_want, add_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_SET, admin_want, set_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_ACCOUNT_SHOW, admin_want, account_show_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_ACCOUNT_SHOW, show_want, account_show_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_ACCOUNT_LIST, admin_want, account_list_decide, NULL, NULL, account_list_after },
 	{ WIRE_MSG_ACCOUNT_DELETE, admin_want, delete_decide, NULL, NULL, delete_after },
 	{ 0, NULL, NULL, NULL, NULL, NULL },

@@ -87,6 +87,7 @@ void account_show_decide(struct request *r)
 	struct wire_account_show_rep *p = r->reply;
 	struct aggregate *a = request_account(r);
 	struct wire_account *w = &p->accounts[0];
+	const struct login *last = &request_history(r)->previous;
 	struct factors f = { 0 };
 	int64_t level = 1;
 
@@ -100,7 +101,7 @@ void account_show_decide(struct request *r)
 	for (size_t i = 0; i < a->n_subscriptions; i++)
 		if (a->subscriptions[i].expires_at > w->expires)
 			w->expires = a->subscriptions[i].expires_at;
-	w->last_login = a->previous.row.id ? a->previous.verified_at : 0;
+	w->last_login = last->row.id ? last->verified_at : 0;
 	fill_factors(w, a->account.state, &f);
 	p->n_accounts = 1;
 	request_verdict(r, VERDICT_OK);

@@ -190,9 +190,9 @@ static void fill_sends(struct request *r, struct explaining *x)
 	x->p->sends_left = phone_left(limit, sent);
 }
 
-static void fill_last(struct explaining *x)
+static void fill_last(struct request *r, struct explaining *x)
 {
-	const struct login *l = &x->own->latest;
+	const struct login *l = &request_history(r)->latest;
 
 	if (!l->row.id)
 		return;
@@ -253,13 +253,13 @@ static void explain_decide(struct request *r)
 		return;
 	}
 	if (x.q->last)
-		fill_last(&x);
+		fill_last(r, &x);
 	else
 		explain_policy(r, &x);
 	request_verdict(r, VERDICT_OK);
 }
 
 const struct handler handle_explain[] = {
-	{ WIRE_MSG_EXPLAIN, NULL, explain_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_EXPLAIN, request_want_history, explain_decide, NULL, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },
 };

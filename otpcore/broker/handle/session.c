@@ -86,6 +86,13 @@ static int session_phase_want(struct request *r)
 	return res;
 }
 
+static int open_want(struct request *r)
+{
+	int res = session_phase_want(r);
+
+	return res ? res : request_want_history(r);
+}
+
 static int account_want(struct request *r)
 {
 	const struct wire_account_req *q = r->body;
@@ -263,7 +270,7 @@ static struct login *login_row(struct request *r, const struct aggregate *a, boo
 static void open_fill(struct request *r, struct aggregate *a, const struct login *l)
 {
 	struct wire_open_rep *rep = r->reply;
-	const struct login *before = &a->previous;
+	const struct login *before = &request_history(r)->previous;
 
 	rep->level = 1;
 	mag_copy(rep->strength, sizeof rep->strength,
@@ -405,7 +412,7 @@ static void close_decide(struct request *r)
 
 const struct handler handle_session[] = {
 	{ WIRE_MSG_ACCOUNT, account_want, account_decide, NULL, NULL, observe_after },
-	{ WIRE_MSG_OPEN, session_phase_want, open_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_OPEN, open_want, open_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_CLOSE, session_phase_want, close_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_STRENGTH, session_phase_want, strength_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_STATUS, status_want, status_decide, NULL, NULL, NULL },

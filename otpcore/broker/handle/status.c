@@ -17,7 +17,9 @@ int status_want(struct request *r)
 	const struct wire_status_req *q = r->body;
 	int res = session_want(r);
 
-	return res ? res : certificates_want(r, q->user);
+	if (!res)
+		res = certificates_want(r, q->user);
+	return res ? res : request_want_history(r);
 }
 
 static void fill_factor(const struct request *r, struct aggregate *a, const struct phone *p,
@@ -149,13 +151,13 @@ static int fill_service(const char *name, void *arg)
 }
 
 static void fill_previous(
-	const struct aggregate *a, const struct session *s, struct wire_status_rep *rep)
+	const struct history *h, const struct session *s, struct wire_status_rep *rep)
 {
-	const struct login *before = &a->previous;
+	const struct login *before = &h->previous;
 
 	/* The login that this session came from is not the one before it. */
 	if (s && s->login == before->row.id)
-		before = &a->before;
+		before = &h->before;
 	if (!before->row.id)
 		return;
 	rep->previous_at = before->opened_at ? before->opened_at : before->verified_at;
@@ -223,7 +225,7 @@ void status_decide(struct request *r)
 	}
 	mag_copy(rep->host, sizeof rep->host, r->host);
 	s = fill_session(r, a, rep);
-	fill_previous(a, s, rep);
+	fill_previous(request_history(r), s, rep);
 	rep->methods = (uint32_t)login_methods(r, creds);
 	rep->methods_required = 1;
 	(void)opt_each_instance(

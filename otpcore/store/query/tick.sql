@@ -34,18 +34,21 @@ ORDER BY created_at DESC, state, id LIMIT 12;
 -- Counters of the account, its phones and tokens and the chains of its challenges
 -- (those read above, not of all that a busy day leaves): by the day and without
 -- period of 31 days ($2), by the hour of two ($3). What only a right code or an
--- administrator takes back (H4, H13) never grows old.
+-- administrator takes back (H4, H13) never grows old. A chain is named by each of its
+-- challenges: its counter may come several times.
 --: throttles tiii
-SELECT kind, subject, period, count, last_at FROM throttle WHERE subject IN (
-	SELECT {account_id}
+SELECT kind, throttle.subject, period, count, last_at FROM (
+	SELECT {account_id} AS subject
 	UNION ALL SELECT id FROM phone WHERE account = {account_id}
 	UNION ALL SELECT id FROM (
 		SELECT id FROM token WHERE account = {account_id} AND account > 0
 		ORDER BY state = 9, state_since DESC, id LIMIT 4) AS tokens
 	UNION ALL SELECT chain_id FROM (
 		SELECT chain_id FROM challenge WHERE account = {account_id} AND created_at > $4
-		ORDER BY created_at DESC, state, id LIMIT 12) AS newest)
-AND (kind IN (10, 11, 12) OR last_at > CASE WHEN kind IN (6, 7, 8, 9, 20) THEN $3 ELSE $2 END)
+		ORDER BY created_at DESC, state, id LIMIT 12) AS newest) AS owned
+CROSS JOIN throttle WHERE throttle.subject = owned.subject
+AND (kind BETWEEN 10 AND 12
+	OR last_at > CASE WHEN kind BETWEEN 6 AND 9 OR kind = 20 THEN $3 ELSE $2 END)
 LIMIT 257;
 
 --: latest t

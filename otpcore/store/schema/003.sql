@@ -36,7 +36,7 @@ CREATE TABLE proofing (
 	expires_at BIGINT NOT NULL,
 	used_at BIGINT NOT NULL
 ) /*sqlite: STRICT*/;
-CREATE INDEX proofing_account ON proofing (account, created_at);
+CREATE INDEX proofing_account ON proofing (account, created_at DESC, id);
 
 -- O2: who accepted which edition of an application's terms for an organisation.
 CREATE TABLE terms (
@@ -138,3 +138,14 @@ CREATE TABLE authority (
 	secret BYTEA NOT NULL,
 	created_at BIGINT NOT NULL
 ) /*sqlite: STRICT*/;
+
+-- In the order in which an account is read: nothing has to be sorted.
+DROP INDEX subscription_account;
+CREATE INDEX subscription_account ON subscription (account, state, expires_at DESC);
+DROP INDEX token_account;
+CREATE INDEX token_account ON token (account, (state = 9), state_since DESC, id)
+WHERE account > 0;
+DROP INDEX recovery_account;
+CREATE INDEX recovery_account ON recovery (account, kind, created_at DESC, id);
+DROP INDEX challenge_account;
+CREATE INDEX challenge_account ON challenge (account, created_at DESC, state, id);
