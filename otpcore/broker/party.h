@@ -19,7 +19,7 @@ struct party {
 	int64_t source, account_source;
 	int64_t relay; /* all that comes through it; 0: it came through none */
 };
-
+/* Where it comes from, at this account. 0, MAG_ECRYPTO, MAG_ENOSPACE. */
 int party_sources(struct request *r, const char *account, struct party_sources *s_r);
 
 /* Reads of messages that carry a txn and charge. */
