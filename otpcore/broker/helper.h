@@ -64,8 +64,16 @@ struct helper_rate {
 };
 bool helper_within_rate(struct helper_rate *rate, int64_t now);
 
-/* Start it, while still root. *fd_r: our end, -1 where we are not root and there is
- * none. Closes with the broker. 0, MAG_ESYS. */
+/* Where a service manager keeps one ready (conf/systemd/otpcored-password.socket). */
+#define HELPER_SOCKET RUNDIR "/magotp/password.sock"
+
+/* Start it, while still root; who is not asks the service manager's. *fd_r: our end, -1
+ * where there is neither. Closes with the broker. 0, MAG_ESYS. */
 int helper_start(int *fd_r);
+
+/* --password-helper: serve the broker that has connected to descriptor 0. Does not return
+ * but with an error: MAG_EPERM (not root; nobody or somebody else there). `user`: whom
+ * otpcored runs as. */
+int helper_run(const char *user);
 
 #endif

@@ -27,7 +27,7 @@ struct arguments {
 	const char *config;  /* NULL: the usual place */
 	const char *migrate; /* to this url, and end */
 	const char *enroll, *upstream;
-	bool foreground, check, setup, audit_verify, debug;
+	bool foreground, check, setup, audit_verify, password_helper, debug;
 };
 
 static void help(void)
@@ -46,6 +46,7 @@ static void help(void)
 	      "  --enroll CODE    make this host a relay; - reads CODE from stdin\n"
 	      "  --upstream HOST  the auth host that enrols it, if magotp.conf names none\n"
 	      "  --audit-verify   say whether the audit log is what was written\n"
+	      "  --password-helper  serve otpcored on descriptor 0; for the service manager\n"
 	      "  --debug          log more\n"
 #ifdef MAG_FAULT
 	      "  --fault SPEC     fail on purpose (tests)\n"
@@ -71,6 +72,7 @@ enum {
 	ENROLL,
 	UPSTREAM,
 	VERIFY,
+	PASSWORD_HELPER,
 	DEBUG,
 	FAULTS,
 	ESCAPE,
@@ -86,6 +88,7 @@ static const struct option longs[] = {
 	{ "enroll", required_argument, NULL, ENROLL },
 	{ "upstream", required_argument, NULL, UPSTREAM },
 	{ "audit-verify", no_argument, NULL, VERIFY },
+	{ "password-helper", no_argument, NULL, PASSWORD_HELPER },
 	{ "debug", no_argument, NULL, DEBUG },
 #ifdef MAG_ESCAPE
 	{ "escape", required_argument, NULL, ESCAPE },
@@ -128,6 +131,9 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 			break;
 		case VERIFY:
 			a_r->audit_verify = true;
+			break;
+		case PASSWORD_HELPER:
+			a_r->password_helper = true;
 			break;
 		case DEBUG:
 			a_r->debug = true;
@@ -266,10 +272,24 @@ static void lock_secrets(void)
 			"(RLIMIT_MEMLOCK, LimitMEMLOCK)");
 }
 
+/* A key file is root's. To who never was root the service manager lends it, under this
+ * name. */
+static int open_lent_key(struct broker *b)
+{
+	const char *key = b->settings->master_key;
+
+	if (geteuid() == 0 || !mag_has_prefix(key, "file:") ||
+		access(key + strlen("file:"), R_OK) == 0 || errno != EACCES)
+		return MAG_ENOTFOUND;
+	return keyring_open("credential:master.key", &b->keyring);
+}
+
 static int open_key(struct broker *b)
 {
 	int r = crypto_set_properties(b->settings->crypto);
 
+	if (!r && open_lent_key(b) == 0)
+		return 0;
 	if (!r)
 		r = keyring_open(b->settings->master_key, &b->keyring);
 	return r ? complain_key(r, b->settings->master_key) : 0;
@@ -433,6 +453,8 @@ int main(int argc, char **argv)
 		r = migrate_run(b.settings, a.migrate);
 	else if (a.audit_verify)
 		r = verify(&b, &a);
+	else if (a.password_helper)
+		r = complain(helper_run(b.settings->user), "the password helper");
 	else if (b.settings->n_upstreams)
 		r = serve_relay(&b, &a);
 	else

@@ -116,20 +116,44 @@ def test_H8_a_mail_that_cannot_go_out_locks_nobody_out(empty_host):
     assert text
 
 
+def started_by_units(host):
+    """As the units start it: sockets of systemd's, a key that it lends, never root; the
+    password helper for itself, with what its unit leaves."""
+    unit = (ROOT / "conf/systemd/otpcored-password@.service.in").read_text()
+    caps = re.search(r"^CapabilityBoundingSet=(.+)$", unit, re.M).group(1).split()
+    bounding = ",".join(["-all"] + ["+" + c.removeprefix("CAP_").lower() for c in caps])
+    host.run("sh", "-c", "rm -f /run/magotp/*.sock; mkdir -p /run/lent && chmod 711 /run/lent && "
+             "install -o magotp -m 400 /etc/magotp/master.key /run/lent/master.key")
+    activate = "systemd-socket-activate"
+    host.daemon(activate, "--accept", "--inetd", "--seqpacket", "-l", "/run/magotp/password.sock",
+                         "setpriv", f"--bounding-set={bounding}", "--no-new-privs", "otpcored", "--password-helper",
+                log=host.shared / "helper.log")
+    host.broker = host.daemon(activate, "--seqpacket", "-l", "/run/magotp/otpcored.sock",
+                              "-E", "CREDENTIALS_DIRECTORY=/run/lent", "setpriv", "--reuid=magotp",
+                              "--regid=magotp", "--init-groups", "--bounding-set=-all", "--no-new-privs",
+                              "otpcored", "--foreground", log=host.shared / "otpcored.log")
+    wait_for("the sockets", lambda: host.run("sh", "-c", "chmod 666 /run/magotp/otpcored.sock && "
+             "chown magotp /run/magotp/password.sock && chmod 600 /run/magotp/password.sock",
+             check=False).returncode == 0)
+    wait_for("otpcored", lambda: host.answers("account", "list"))
+
+
 def test_H8_the_helper_does_with_what_the_unit_leaves_it(empty_host):
     host = prepared(empty_host, "reset")
     host.stop(host.broker)
-    unit = (ROOT / "conf/systemd/otpcored.service.in").read_text()
-    caps = re.search(r"^CapabilityBoundingSet=(.+)$", unit, re.M).group(1).split()
-    bounding = ",".join(["-all"] + ["+" + c.removeprefix("CAP_").lower() for c in caps])
-    host.broker = host.daemon("setpriv", f"--bounding-set={bounding}", "--no-new-privs",
-                              "otpcored", "--foreground", log=host.shared / "otpcored.log")
-    wait_for("otpcored", lambda: host.answers("account", "list"))
+    started_by_units(host)
+    uid = host.run("id", "-u", "magotp").stdout.strip()
+    assert f"/UID {uid} to /run/magotp/password.sock" in (host.shared / "helper.log").read_text()
     before = shadow(host, "alice")
     host.run("magotpctl", "revoke", "alice", "t1", "--reason", "lost", "--yes")
     settled(host)
     assert shadow(host, "alice")[0] != before[0] and shadow(host, "alice")[1] == "0"
     assert host.run("stat", "-c", "%U:%G %a", "/etc/shadow").stdout == "root:shadow 640\n"
+    # Nobody else has the helper's ear, nor is one of root's own taken for the manager's.
+    done = host.run("setpriv", "--reuid=nobody", "--clear-groups", "python3", "-c",
+                    "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)"
+                    ".connect('/run/magotp/password.sock')", check=False)
+    assert "PermissionError" in done.stderr
 
 
 @pytest.mark.parametrize("why, how", [
