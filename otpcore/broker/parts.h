@@ -98,8 +98,9 @@ int ticker_new(struct broker *b, struct ticker **t_r);
 void ticker_free(struct ticker **t);
 /* Queue a request for the next tick; owns it from now on. */
 void ticker_add(struct ticker *t, struct request *r);
-/* Between turns of the loop: finish the tick that ended, start the next. */
-void ticker_turn(struct ticker *t);
+/* Between turns of the loop: finish the tick that ended, start the next, unless it is to
+ * be held. */
+void ticker_turn(struct ticker *t, bool hold);
 bool ticker_idle(const struct ticker *t);    /* no tick under way */
 bool ticker_waiting(const struct ticker *t); /* requests wait for the next */
 /* The word of smsd (or the decoy's clock) came: patch, answer, free. */

@@ -154,7 +154,8 @@ static int turn(struct server *s)
 		flags |= EVLOOP_NONBLOCK;
 	if (event_base_loop(b->base, flags) < 0)
 		return MAG_ESYS;
-	ticker_turn(b->ticker);
+	/* Settings change between ticks, however many wait. */
+	ticker_turn(b->ticker, s->reload);
 	if (s->reload && ticker_idle(b->ticker)) {
 		s->reload = false;
 		(void)server_reload(b, err);

@@ -10,8 +10,10 @@
 #include "otpcore/base/log.h"
 #include "otpcore/store/fault.h"
 
-#define TICK_MAX 128 /* requests a tick */
-#define LOST_MAX 8   /* races a request may lose */
+#define TICK_MAX    128 /* requests a tick */
+#define LOST_MAX    8   /* races a request may lose */
+#define PATIENCE_MS 400 /* behind a tick whose store does not answer; then "busy" */
+#define LOOK_MS     100 /* how often it is looked who has lost it */
 
 struct queue {
 	struct request *head, **tail;
@@ -212,6 +214,32 @@ static void on_done(struct store_tick *tick, int r, void *arg)
 
 /* ---- while the store works elsewhere, the loop goes on ---- */
 
+/* People: what the broker asks itself has time. */
+static bool impatient(const struct request *r, int64_t now)
+{
+	return (r->conn || r->remote) && now - r->came >= PATIENCE_MS * 1000000LL;
+}
+
+/* A store that is away holds its own tick, and nobody who came after it: they are told, and
+ * may ask again. */
+static void let_go(struct ticker *t)
+{
+	int64_t now = mag_ticks_ns();
+	struct queue stay;
+	struct request *r;
+
+	if (now - t->since < PATIENCE_MS * 1000000LL)
+		return;
+	queue_init(&stay);
+	while ((r = queue_take(&t->waiting))) {
+		if (impatient(r, now))
+			refuse(r, MAG_EBUSY);
+		else
+			queue_put(&stay, r);
+	}
+	queue_prepend(&t->waiting, &stay);
+}
+
 static void watch(struct ticker *t);
 
 static void on_store(evutil_socket_t fd, short what, void *arg)
@@ -221,11 +249,13 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	store_ready(t->broker->store);
+	if (t->tick && !t->ended)
+		let_go(t);
 	if (!t->ended)
 		watch(t);
 }
 
-/* The connection may be another one each time. */
+/* The connection may be another one each time; one is also made while nobody asks. */
 static void watch(struct ticker *t)
 {
 	struct store_wait w = { .fd = -1 };
@@ -239,11 +269,15 @@ static void watch(struct ticker *t)
 		return;
 	if (w.write)
 		what |= EV_WRITE;
+	if (t->tick && w.ms > LOOK_MS)
+		w.ms = LOOK_MS;
 	until = (struct timeval){ w.ms / 1000, w.ms % 1000 * 1000 };
-	t->io = event_new(t->broker->base, w.fd, what, on_store, t);
+	t->io = event_new(t->broker->base, w.fd, w.fd < 0 ? 0 : what, on_store, t);
 	/* Without memory for it: as if there were no loop. */
-	if (!t->io || event_add(t->io, &until))
+	if (t->tick && (!t->io || event_add(t->io, &until)))
 		store_wait(t->broker->store);
+	else if (!t->tick && t->io)
+		event_add(t->io, &until);
 }
 
 /* ---- one tick after the other ---- */
@@ -340,9 +374,11 @@ static void finish(struct ticker *t)
 	queue_init(&again);
 	queue_init(&after);
 	queue_init(&done);
+	/* Why it is busy the store has told, and less often. */
 	if (t->end < 0)
-		mag_log(MAG_LOG_ERROR, "the store refused a tick of %zu requests: %s",
-			store_n_requests(t->tick), mag_strerror(t->end));
+		mag_log(t->end == MAG_EBUSY ? MAG_LOG_DEBUG : MAG_LOG_ERROR,
+			"the store refused a tick of %zu requests: %s", store_n_requests(t->tick),
+			mag_strerror(t->end));
 	for (size_t i = 0; i < store_n_requests(t->tick); i++) {
 		int res;
 
@@ -369,13 +405,15 @@ static void finish(struct ticker *t)
 	queue_prepend(&t->waiting, &again);
 }
 
-void ticker_turn(struct ticker *t)
+void ticker_turn(struct ticker *t, bool hold)
 {
 	if (t->tick && t->ended)
 		finish(t);
-	if (!t->tick && t->waiting.head)
+	if (!t->tick && t->waiting.head && !hold)
 		start(t);
 	/* A store that works in place has ended it already. */
 	if (t->tick && t->ended)
 		finish(t);
+	if (!t->tick)
+		watch(t);
 }

@@ -26,10 +26,15 @@ static void pg_rollback(void *backend)
 {
 	struct pg *q = backend;
 
-	if (q->conn == NULL || PQtransactionStatus(q->conn) == PQTRANS_IDLE)
+	if (q->conn == NULL || q->rolling || PQtransactionStatus(q->conn) == PQTRANS_IDLE)
 		return;
-	if (pg_say(q, "ROLLBACK") != 0)
+	if (pg_start_saying(q, q->conn, "ROLLBACK") != 0) {
 		pg_lost(q, "ROLLBACK");
+		return;
+	}
+	/* Whoever begins next hears whether it was done. */
+	q->rolling = true;
+	q->rolled_until = pg_clock_ms() + PG_ANSWER_MS;
 }
 
 static bool any_lost(const struct store_batch *b)
@@ -102,6 +107,8 @@ static int go_on(struct pg *q, int r)
 
 	if (r == 0)
 		r = pg_take(q);
+	else if (q->stage == PG_READS)
+		r = MAG_EBUSY; /* nothing was decided: whoever asks may ask again */
 	else
 		q->batch->unknown = committing;
 	if (q->stage == PG_WRITES)
@@ -112,37 +119,118 @@ static int go_on(struct pg *q, int r)
 	return r;
 }
 
-static int wait_for_it(struct pg *q)
+/* ---- a batch, from its beginning to its end ---- */
+
+/* A connection, with no transaction on it. 0, BACKEND_PENDING, MAG_EBUSY. */
+static int prepare(struct pg *q)
 {
-	int arrived = 0, got = 0;
+	int r = 0;
 
-	while (arrived == 0 && got >= 0) {
-		short events = PQflush(q->conn) == 1 ? POLLIN | POLLOUT : POLLIN;
-
-		arrived = pg_pump(q);
-		if (arrived == 0)
-			got = pg_wait_for(q, events, q->until);
+	/* A server that restarted tells so only when one reads. */
+	if (q->conn != NULL && (!PQconsumeInput(q->conn) || PQstatus(q->conn) != CONNECTION_OK))
+		pg_lost(q, "PostgreSQL");
+	if (q->conn != NULL && q->rolling) {
+		q->rolling = !pg_hear(q, q->conn, "ROLLBACK", &r);
+		if (r != 0 || (q->rolling && pg_clock_ms() >= q->rolled_until))
+			pg_lost(q, "ROLLBACK");
+		else if (q->rolling)
+			return BACKEND_PENDING;
 	}
-	if (got < 0)
-		pg_lost(q, "PostgreSQL does not answer");
-	return q->conn != NULL && arrived > 0 ? 0 : MAG_ESTORE;
+	r = pg_dial(q);
+	/* It goes on to be made, for whoever asks later. */
+	if (r == BACKEND_PENDING && pg_clock_ms() - q->dial.since >= PG_PATIENCE_MS)
+		r = MAG_EBUSY;
+	return r;
 }
 
-static int begin(struct pg *q, struct store_batch *b)
+static int launch(struct pg *q, bool writing)
 {
-	bool writing = q->conn != NULL && PQtransactionStatus(q->conn) == PQTRANS_INTRANS;
-	int r = writing ? 0 : pg_usable(q);
+	struct store_batch *b = q->batch;
+	int r = 0;
 
-	b->unknown = b->again = false;
-	q->batch = b;
-	if (r == 0 && !writing && !b->begin)
-		return b->commit ? MAG_ESTORE : send_reads(q);
-	if (r == 0 && b->begin && FAULT("store.begin"))
+	if (!writing && !b->begin)
+		return send_reads(q);
+	if (b->begin && FAULT("store.begin"))
 		r = MAG_ESTORE;
 	q->commit_fails = b->commit && FAULT("store.commit");
 	if (r == 0 && faulty(b))
 		r = MAG_ESTORE;
 	return r == 0 ? send_writes(q) : r;
+}
+
+/* As far as it goes without waiting. 0, an error, or BACKEND_PENDING. */
+static int step(struct pg *q)
+{
+	int r = BACKEND_PENDING, arrived = 0;
+
+	if (q->stage == PG_PREPARES) {
+		r = prepare(q);
+		if (r == 0)
+			r = launch(q, false);
+		if (r != 0)
+			return r;
+		r = BACKEND_PENDING; /* it is on its way */
+	}
+	while (r == BACKEND_PENDING) {
+		arrived = pg_pump(q);
+		if (arrived == 0 && pg_clock_ms() < q->until)
+			return r;
+		if (arrived == 0)
+			pg_lost(q, "PostgreSQL does not answer");
+		r = go_on(q, arrived > 0 ? 0 : MAG_ESTORE);
+	}
+	return r;
+}
+
+static int begin(struct pg *q, struct store_batch *b)
+{
+	bool writing = q->conn != NULL && PQtransactionStatus(q->conn) == PQTRANS_INTRANS;
+	int r = 0;
+
+	b->unknown = b->again = false;
+	q->batch = b;
+	if (writing) {
+		r = launch(q, true);
+		return r == 0 ? BACKEND_PENDING : r;
+	}
+	if (b->commit && !b->begin)
+		return MAG_ESTORE; /* its transaction is gone */
+	q->stage = PG_PREPARES;
+	return step(q);
+}
+
+static bool pg_waits(void *backend, struct store_wait *w_r)
+{
+	struct pg *q = backend;
+	int64_t until = q->stage == PG_PREPARES ? q->rolled_until : q->until;
+
+	if (q->conn == NULL || q->batch == NULL) {
+		if (!pg_dial_waits(q, w_r))
+			return false;
+		until = q->dial.since + PG_PATIENCE_MS;
+		if (q->batch != NULL && w_r->ms > until - pg_clock_ms())
+			w_r->ms = until > pg_clock_ms() ? until - pg_clock_ms() : 0;
+		w_r->tick = q->batch != NULL;
+		return true;
+	}
+	*w_r = (struct store_wait){ .fd = PQsocket(q->conn),
+		.write = PQflush(q->conn) == 1,
+		.tick = true,
+		.ms = until - pg_clock_ms() };
+	if (w_r->ms < 0)
+		w_r->ms = 0;
+	return true;
+}
+
+static void wait_a_while(struct pg *q)
+{
+	struct store_wait w = { .fd = -1, .ms = 0 };
+	struct pollfd p = { .fd = -1 };
+
+	(void)pg_waits(q, &w);
+	p.fd = w.fd;
+	p.events = w.write ? POLLIN | POLLOUT : POLLIN;
+	(void)poll(&p, 1, (int)w.ms);
 }
 
 static int pg_run(void *backend, struct store_batch *b)
@@ -155,50 +243,36 @@ static int pg_run(void *backend, struct store_batch *b)
 		return MAG_EBUSY;
 	}
 	r = begin(q, b);
-	if (r == 0)
-		r = BACKEND_PENDING;
-	else
-		pg_rollback(q);
 	if (r == BACKEND_PENDING && b->resume != NULL)
 		return r;
-	while (r == BACKEND_PENDING)
-		r = go_on(q, wait_for_it(q));
+	while (r == BACKEND_PENDING) {
+		wait_a_while(q);
+		r = step(q);
+	}
+	if (r != 0)
+		pg_rollback(q);
 	q->batch = NULL;
 	return r;
 }
 
 /* ---- from the caller's loop ---- */
 
-static bool pg_waits(void *backend, struct store_wait *w_r)
-{
-	struct pg *q = backend;
-
-	if (q->batch == NULL)
-		return false;
-	*w_r = (struct store_wait){ .fd = PQsocket(q->conn),
-		.write = PQflush(q->conn) == 1,
-		.ms = q->until - pg_clock_ms() };
-	if (w_r->ms < 0)
-		w_r->ms = 0;
-	return true;
-}
-
 static void pg_ready(void *backend)
 {
 	struct pg *q = backend;
 	struct store_batch *b = q->batch;
-	int r = BACKEND_PENDING, arrived = 0;
+	int r = BACKEND_PENDING;
 
-	while (b != NULL && r == BACKEND_PENDING) {
-		arrived = pg_pump(q);
-		if (arrived == 0 && pg_clock_ms() < q->until)
-			return;
-		if (arrived == 0)
-			pg_lost(q, "PostgreSQL does not answer");
-		r = go_on(q, arrived > 0 ? 0 : MAG_ESTORE);
-	}
-	if (b == NULL)
+	if (b == NULL) {
+		if (q->conn == NULL && q->dial.since != 0)
+			(void)pg_dial(q); /* for whoever asks next */
 		return;
+	}
+	r = step(q);
+	if (r == BACKEND_PENDING)
+		return;
+	if (r != 0)
+		pg_rollback(q);
 	q->batch = NULL;
 	b->resume(b->arg, r);
 }

@@ -1,5 +1,5 @@
-/* The connection to PostgreSQL: made, checked, made again after it was lost. One, with
- * durable commits; what waits too long for the server is given up. */
+/* The connection to PostgreSQL: opened, spoken over, lost; pg_dial.c makes it. What waits
+ * too long for the server is given up. */
 #include "otpcore/store/pg.h"
 
 #include <errno.h>
@@ -12,15 +12,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 
-#define SCHEME      "postgresql:"
-#define CONNECT_SEC "3"
-
-/* Durable whatever the server's default; nothing of ours waits longer than a login may. */
-static const char settings_sql[] =
-	"SET synchronous_commit = on; SET statement_timeout = '5s'; SET lock_timeout = '3s';"
-	"SET idle_in_transaction_session_timeout = '10s'; SET client_encoding = 'UTF8';"
-	"SET standard_conforming_strings = on; SET DateStyle = 'ISO'; SET bytea_output = 'hex'";
-
+#define SCHEME "postgresql:"
 int64_t pg_clock_ms(void)
 {
 	struct timespec t;
@@ -29,17 +21,10 @@ int64_t pg_clock_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* libpq's messages end in a newline and may have several lines. */
-static void tell(char err[STORE_ERROR_MAX], const char *what, const char *message)
+void pg_tell(char err[STORE_ERROR_MAX], const char *what, const char *message)
 {
 	snprintf(err, STORE_ERROR_MAX, "%s: %s", what, message);
 	err[strcspn(err, "\n")] = '\0';
-}
-
-static void forget_prepared(struct pg *q)
-{
-	memset(q->prepared, 0, sizeof q->prepared);
-	memset(q->guards, 0, sizeof q->guards);
 }
 
 void pg_lost(struct pg *q, const char *what)
@@ -48,11 +33,11 @@ void pg_lost(struct pg *q, const char *what)
 
 	if (q->conn == NULL)
 		return;
-	tell(err, what, PQerrorMessage(q->conn));
+	pg_tell(err, what, PQerrorMessage(q->conn));
 	mag_log(MAG_LOG_ERROR, "store: %s", err);
 	PQfinish(q->conn);
 	q->conn = NULL;
-	forget_prepared(q);
+	q->rolling = false;
 }
 
 /* ---- waiting ---- */
@@ -122,7 +107,7 @@ int pg_fault(const PGresult *result, const char *what)
 		if (strcmp(state, known[i].state) == 0)
 			r = known[i].r;
 	if (r != MAG_ECONFLICT) {
-		tell(err, what, PQresultErrorMessage(result));
+		pg_tell(err, what, PQresultErrorMessage(result));
 		mag_log(MAG_LOG_ERROR, "store: %s (%s)", err, state != NULL ? state : "no state");
 	}
 	return r;
@@ -140,6 +125,11 @@ int pg_say(struct pg *q, const char *sql)
 	PGresult *result = NULL;
 	int r = 0, last = MAG_ESTORE;
 
+	/* The answer to what was said before, and not waited for. */
+	while (q->conn != NULL && q->rolling && next_result(q, &result) == 0) {
+		q->rolling = result != NULL;
+		PQclear(result);
+	}
 	if (q->conn == NULL || !PQsendQuery(q->conn, sql)) {
 		pg_lost(q, sql);
 		return MAG_ESTORE;
@@ -160,7 +150,37 @@ int pg_say(struct pg *q, const char *sql)
 	return r != 0 ? r : last;
 }
 
-/* ---- connecting ---- */
+bool pg_hear(struct pg *q, PGconn *conn, const char *what, int *r_r)
+{
+	PGresult *result = NULL;
+
+	if (PQflush(conn) < 0 || !PQconsumeInput(conn)) {
+		*r_r = MAG_ESTORE;
+		return true;
+	}
+	while (!PQisBusy(conn)) {
+		ExecStatusType status;
+
+		result = PQgetResult(conn);
+		if (result == NULL) {
+			*r_r = q->heard;
+			return true;
+		}
+		status = PQresultStatus(result);
+		if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+			q->heard = pg_fault(result, what);
+		PQclear(result);
+	}
+	return false;
+}
+
+int pg_start_saying(struct pg *q, PGconn *conn, const char *sql)
+{
+	q->heard = 0;
+	return PQsendQuery(conn, sql) && PQflush(conn) >= 0 ? 0 : MAG_ESTORE;
+}
+
+/* ---- opening ---- */
 
 /* libpq takes from its environment what nobody says; what it does is ours to say. */
 static void forget_environment(void)
@@ -178,70 +198,6 @@ static void forget_environment(void)
 		unsetenv(names[i]);
 }
 
-/* Across a network only with TLS. */
-static bool safe(PGconn *conn)
-{
-	const char *host = PQhost(conn);
-
-	return PQsslInUse(conn) || host == NULL || *host == '\0' || *host == '/';
-}
-
-/* What the URL says comes last and wins; of several hosts the one that takes writes. */
-static PGconn *dial(const char *url)
-{
-	const char *const keys[] = { "connect_timeout", "application_name", "target_session_attrs",
-		"sslmode", "ssl_min_protocol_version", "keepalives_idle", "tcp_user_timeout",
-		"dbname", NULL };
-	const char *const values[] = { CONNECT_SEC, "otpcored", "read-write", "verify-full",
-		"TLSv1.2", "10", "8000", url, NULL };
-
-	return PQconnectdbParams(keys, values, 1);
-}
-
-static int connect_to(struct pg *q, char err[STORE_ERROR_MAX])
-{
-	int r = MAG_ESTORE;
-
-	q->conn = dial(q->url);
-	if (q->conn == NULL) {
-		tell(err, "store", mag_strerror(MAG_ENOMEM));
-		return MAG_ENOMEM;
-	}
-	if (PQstatus(q->conn) != CONNECTION_OK)
-		tell(err, "PostgreSQL", PQerrorMessage(q->conn));
-	else if (!safe(q->conn))
-		tell(err, "PostgreSQL",
-			"without TLS only by a local socket: take sslmode out of "
-			"the url");
-	else if (PQserverVersion(q->conn) < 120000)
-		tell(err, "PostgreSQL", "version 12 or newer is needed");
-	else
-		r = pg_say(q, settings_sql);
-	if (r == 0 && PQsetnonblocking(q->conn, 1) != 0)
-		r = MAG_ESTORE;
-	if (r != 0 && q->conn != NULL) {
-		PQfinish(q->conn);
-		q->conn = NULL;
-	}
-	forget_prepared(q);
-	return r;
-}
-
-int pg_usable(struct pg *q)
-{
-	char err[STORE_ERROR_MAX] = "";
-	int r = 0;
-
-	/* A server that restarted tells so only when one reads. */
-	if (q->conn != NULL && (!PQconsumeInput(q->conn) || PQstatus(q->conn) != CONNECTION_OK))
-		pg_lost(q, "PostgreSQL");
-	if (q->conn == NULL)
-		r = connect_to(q, err);
-	if (r != 0)
-		mag_log(MAG_LOG_ERROR, "store: %s", err);
-	return r;
-}
-
 void pg_close(void *backend)
 {
 	struct pg *q = backend;
@@ -253,6 +209,7 @@ void pg_close(void *backend)
 	free(q->results);
 	free(q->made);
 	PQfinish(q->conn);
+	pg_dial_free(&q->dial);
 	free(q->url);
 	free(q);
 }
@@ -268,7 +225,9 @@ int pg_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX])
 		free(q);
 		return r;
 	}
-	r = connect_to(q, err);
+	r = pg_dial_init(q, err);
+	if (r == 0)
+		r = pg_dial_wait(q, err);
 	if (r != 0)
 		pg_close(q);
 	else
@@ -290,10 +249,10 @@ int pg_create(const char *where, char err[STORE_ERROR_MAX])
 	q = backend;
 	result = PQexec(q->conn, "SELECT to_regclass('meta') IS NOT NULL");
 	if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-		tell(err, "PostgreSQL", PQerrorMessage(q->conn));
+		pg_tell(err, "PostgreSQL", PQerrorMessage(q->conn));
 		r = MAG_ESTORE;
 	} else if (*PQgetvalue(result, 0, 0) == 't') {
-		tell(err, where, "there is a store already");
+		pg_tell(err, where, "there is a store already");
 		r = MAG_EEXISTS;
 	}
 	PQclear(result);

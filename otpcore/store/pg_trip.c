@@ -216,7 +216,8 @@ int pg_send(struct pg *q)
 		r = send_word(q, t->last);
 	if (r == 0 && !PQpipelineSync(q->conn))
 		r = MAG_ESTORE;
-	q->until = pg_clock_ms() + PG_ANSWER_MS;
+	q->until =
+		pg_clock_ms() + (t->reads && q->batch->resume != NULL ? PG_READ_MS : PG_ANSWER_MS);
 	if (r != 0)
 		pg_lost(q, "PostgreSQL"); /* half a batch is on its way */
 	return r;

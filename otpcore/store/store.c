@@ -159,7 +159,7 @@ void store_wait(struct store *s)
 {
 	struct store_wait w = { 0 };
 
-	while (store_waits(s, &w)) {
+	while (store_waits(s, &w) && w.tick) {
 		struct pollfd p = { w.fd, w.write ? POLLIN | POLLOUT : POLLIN, 0 };
 
 		(void)poll(&p, 1, (int)w.ms);

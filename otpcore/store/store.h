@@ -83,12 +83,13 @@ struct store_tick_ops {
  * and may free the tick. `ops` must outlive it. */
 void store_submit(struct store_tick *t, const struct store_tick_ops *ops, void *arg);
 
-/* Is a tick under way that waits for a database server? Then the caller's loop waits for
- * `fd` (to read, or to write as well) for `ms` at most and says store_ready(): done may be
- * called from there. */
+/* Is a tick under way that waits for a database server, or is a connection to one made?
+ * Then the caller's loop waits for `fd` (to read, or to write as well; -1: only for the
+ * time to pass) for `ms` at most and says store_ready(): done may be called from there. */
 struct store_wait {
 	int fd;
 	bool write;
+	bool tick; /* under way */
 	int64_t ms;
 };
 bool store_waits(const struct store *s, struct store_wait *w_r);
