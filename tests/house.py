@@ -88,6 +88,7 @@ class House:
         self.smsd_file = os.path.join(self.dir, "smsd.conf")
         self.processes = {}
         self.prefix = []  # of the daemons: a command that runs one elsewhere
+        self.environ = {}  # of the daemons, added
         self.offset = None  # of libfaketime, seconds
         self.followers = []  # houses with the same clock: each reads it in its own folder
         self.numbers = 0
@@ -139,10 +140,10 @@ class House:
         return os.path.join(self.build, name)
 
     def _env(self):
-        env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8"}
+        env = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8", **self.environ}
         if self.offset is not None:
             self._write_offset()
-            env.update(LD_PRELOAD=FAKETIME[0], FAKETIME_TIMESTAMP_FILE=self._offset_file(),
+            env.update(LD_PRELOAD=" ".join([FAKETIME[0], env.get("LD_PRELOAD", "")]).strip(), FAKETIME_TIMESTAMP_FILE=self._offset_file(),
                        ASAN_OPTIONS="verify_asan_link_order=0",  # faketime comes first
                        FAKETIME_NO_CACHE="1", FAKETIME_DONT_FAKE_MONOTONIC="1")
         return env

@@ -168,6 +168,17 @@ static void refuse(struct request *r, int error)
 
 /* ---- what the store calls ---- */
 
+/* An answer that could not be made, though rows are marked for it: a code must not be
+ * used up for it. An error about what was asked is none of these. */
+static void spoil(struct store_tick *tick, size_t i, const struct request *r)
+{
+	static const int own[] = { MAG_ENOMEM, MAG_ECRYPTO, MAG_ESTORE, MAG_ESYS };
+
+	for (size_t k = 0; k < sizeof own / sizeof *own; k++)
+		if (r->result.error == own[k])
+			store_spoil(tick, i);
+}
+
 static void on_decide(struct store_tick *tick, void *arg)
 {
 	(void)arg;
@@ -187,6 +198,7 @@ static void on_decide(struct store_tick *tick, void *arg)
 		}
 		r->allowed = true;
 		r->handler->decide(r);
+		spoil(tick, i, r);
 	}
 }
 
@@ -197,8 +209,10 @@ static void on_settle(struct store_tick *tick, void *arg)
 		struct request *r = store_request_arg(tick, i);
 
 		if (store_active(tick, i) && !store_lost(tick, i) && r->allowed &&
-			r->handler->settle)
+			r->handler->settle) {
 			r->handler->settle(r);
+			spoil(tick, i, r);
+		}
 	}
 }
 
@@ -351,8 +365,8 @@ static int outcome(struct ticker *t, size_t i, struct request *r)
 {
 	if (t->end < 0)
 		return t->end;
-	if (store_failed(t->tick, i))
-		return MAG_ESTORE;
+	if (store_failed(t->tick, i)) /* of its own, if it had given up */
+		return r->result.error ? r->result.error : MAG_ESTORE;
 	if (store_lost(t->tick, i))
 		return ++r->lost > LOST_MAX ? MAG_EBUSY : MAG_ECONFLICT;
 	return 0;

@@ -127,11 +127,17 @@ static int run_reads(struct sqlite *q, struct store_batch *b)
 
 	if (r != 0)
 		return r;
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
 		b->calls[i].r = call(q, &b->calls[i]);
+		/* SQLite has tried for ten seconds; so it would for each of the others. */
+		if (b->calls[i].r != 0 && (sqlite3_errcode(q->db) & 0xff) == SQLITE_PROTOCOL)
+			r = MAG_ESTORE;
+		if (r != 0)
+			break;
+	}
 	if (say(q, WORD_COMMIT) != 0)
 		sqlite_rollback(q);
-	return 0;
+	return r;
 }
 
 static int run_writes(struct sqlite *q, struct store_batch *b)

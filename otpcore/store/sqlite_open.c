@@ -38,6 +38,9 @@ int sqlite_failed(struct sqlite *q, const char *what)
 		sqlite3_extended_errcode(q->db));
 	if (code == SQLITE_IOERR || code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
 		q->broken = true;
+	/* Somebody holds it; or a lock of our own that could not be let go. */
+	if (code == SQLITE_BUSY || code == SQLITE_PROTOCOL)
+		q->broken = true;
 	if (code == SQLITE_BUSY)
 		return MAG_EBUSY;
 	return code == SQLITE_NOMEM ? MAG_ENOMEM : MAG_ESTORE;

@@ -240,6 +240,10 @@ int store_charge(struct store_tick *t, size_t request, enum throttle_kind kind, 
 	int64_t period, int64_t amount);
 int64_t store_charged(const struct store_tick *t, int charge);
 
+/* In decide and settle: what this request marked or charged is half a change, it may not
+ * be written. The tick is rolled back and its requests run alone; so does this one, and if
+ * it comes to nothing again, only its charges are committed (store_failed). */
+void store_spoil(struct store_tick *t, size_t request);
 bool store_lost(const struct store_tick *t, size_t request);   /* decide again in a later tick */
 bool store_failed(const struct store_tick *t, size_t request); /* only its charges are committed */
 

@@ -349,6 +349,24 @@ size_t write_lost(struct store_tick *t, struct write_list *list)
 	return n;
 }
 
+static bool touched(const struct write_list *list, size_t request)
+{
+	for (size_t i = 0; i < list->n_touches; i++)
+		if (list->touches[i].request == request)
+			return true;
+	return false;
+}
+
+void store_spoil(struct store_tick *t, size_t request)
+{
+	bool charged = false;
+
+	for (size_t i = 0; i < t->charges.n; i++)
+		charged = charged || t->charges.items[i].request == request;
+	if (charged || touched(&t->claims, request) || touched(&t->settled, request))
+		t->suspect = true;
+}
+
 void write_clear(struct write_list *list)
 {
 	list->n = 0;

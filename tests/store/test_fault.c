@@ -333,6 +333,37 @@ static void test_a_held_database_is_an_error_to_all_at_once(void **state)
 	assert_int_equal(counter(f, THROTTLE_CHAIN, 1, 0), 2);
 }
 
+/* The second request's handler gives up in settle, the first time or always. */
+static void settle_and_give_up(struct store_tick *t, struct script *s)
+{
+	settle_work(t, s);
+	if (store_active(t, 1) && (s->decided == 1 || s->arg != NULL))
+		store_spoil(t, 1);
+}
+
+/* What it had marked is no half change: once, and it runs again; always, and only its
+ * charge is there. The other request is none the wiser. */
+static void test_threat_35_a_handler_that_gives_up_uses_up_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct script once = { .decide = decide_work, .settle = settle_and_give_up };
+	struct script always = {
+		.decide = decide_work, .settle = settle_and_give_up, .arg = &once
+	};
+
+	make_account(f, "alice");
+	run(work(f), &once);
+	assert_int_equal(once.r, 0);
+	assert_false(once.failed[0] || once.failed[1]);
+	assert_int_equal(counter(f, THROTTLE_CHAIN, 1, 0), 2);
+	assert_int_equal(count_logins(f), 2);
+	fault_sql(f->s, "DELETE FROM login");
+	run(work(f), &always);
+	assert_true(!always.failed[0] && always.failed[1]);
+	assert_int_equal(counter(f, THROTTLE_CHAIN, 1, 0), 4);
+	assert_int_equal(count_logins(f), 3);
+}
+
 /* ---- a damaged file ---- */
 
 static unsigned char *slurp(const char *path, size_t *len_r)
@@ -653,6 +684,7 @@ int main(void)
 		BOTH(test_a_lasting_fault_denies_and_charges),
 		BOTH(test_without_a_database_all_fail),
 		FILE_ONLY(test_a_held_database_is_an_error_to_all_at_once),
+		BOTH(test_threat_35_a_handler_that_gives_up_uses_up_nothing),
 		FILE_ONLY(test_threat_32_flipped_bits_end_in_an_answer),
 		BOTH(test_a_failed_commit_is_an_error_to_all),
 		BOTH(test_an_unknown_outcome_is_an_error_though_it_is_durable),

@@ -258,6 +258,8 @@ static int make_ticket(
 		.own = r->standing.own,
 		.started_at = r->now };
 
+	if (!t.login)
+		return MAG_ECRYPTO;
 	if (!c->decoy && c->own->exists)
 		t.account = c->own->account.row.id;
 	if (t.account && c->a != c->own) {

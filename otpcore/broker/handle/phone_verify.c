@@ -222,7 +222,9 @@ static void verify_judge(struct request *r, const struct phone_trying *x, const 
 	v = verify_verdict(r, p, &in);
 	r->state.i[V_RIGHT] = v == VERDICT_OK || v == VERDICT_CODE_USED;
 	request_verdict(r, v);
-	if (v == VERDICT_OK && live)
+	if (v == VERDICT_NONE)
+		request_error(r, MAG_ECRYPTO);
+	else if (v == VERDICT_OK && live)
 		verify_bind(r, x, live);
 	else if (live && in.tried + 1 >= s->tries) {
 		live->state = CHALLENGE_DEAD;

@@ -109,7 +109,9 @@ static void evaluate(const struct phone_trial *t)
 	trial_reserve(&t->t);
 	v = judge(t);
 	request_verdict(r, v);
-	if (v == VERDICT_OK)
+	if (v == VERDICT_NONE)
+		request_error(r, MAG_ECRYPTO);
+	else if (v == VERDICT_OK)
 		accept(t);
 	else if (v == VERDICT_TRIES_EXCEEDED)
 		mark(t, CHALLENGE_DEAD);

@@ -49,14 +49,17 @@ static bool enough(const struct party *p, const struct recovery *c)
 	return policy_satisfied(&policy, proof.strength, proof.level);
 }
 
-/* One that is not enough for this service stays unused, and counts as wrong. */
-static struct recovery *find(const struct party *p, const char *code)
+/* NULL: wrong. One that is not enough for this service stays unused, and counts as
+ * wrong. 0 or MAG_ECRYPTO: not looked at. */
+static int find(const struct party *p, const char *code, struct recovery **c_r)
 {
 	unsigned char hash[HASH_LEN];
 	struct recovery *c;
+	int res = p->decoy ? 0 : recovery_hash(code, hash);
 
-	if (p->decoy || recovery_hash(code, hash))
-		return NULL;
+	*c_r = NULL;
+	if (res || p->decoy)
+		return res;
 	c = recovery_find(p->a, hash, p->r->now);
 	/* H11: a person's codes are lent like other credentials; what root made for one
 	 * account opens that one. */
@@ -65,7 +68,9 @@ static struct recovery *find(const struct party *p, const char *code)
 		if (c && c->kind != RECOVERY_BREAK_GLASS)
 			c = NULL;
 	}
-	return c && enough(p, c) ? c : NULL;
+	if (c && enough(p, c))
+		*c_r = c;
+	return 0;
 }
 
 static void accept(const struct party *p, struct recovery *c)
@@ -84,6 +89,7 @@ bool verify_recovery_decide(struct request *r, const struct party *p)
 	struct trial t = { .p = *p };
 	char code[RECOVERY_TEXT_LEN + 1];
 	struct recovery *c;
+	int res;
 
 	if ((q->ref != 0 && q->ref != REF_RECOVERY) ||
 		!recovery_parse(mag_secret_text(&q->code), code))
@@ -94,9 +100,11 @@ bool verify_recovery_decide(struct request *r, const struct party *p)
 	} else if (trial_may_judge(&t)) {
 		r->state.i[TRIAL_EVALUATED] = EVALUATED_RECOVERY;
 		trial_reserve(&t);
-		c = find(p, code);
+		res = find(p, code, &c);
 		request_verdict(r, c ? VERDICT_OK : VERDICT_CODE_WRONG);
-		if (c)
+		if (res)
+			request_error(r, res);
+		else if (c)
 			accept(p, c);
 	}
 	mag_wipe(code, sizeof code);
