@@ -213,7 +213,7 @@ static int dispatch(struct connection *c, size_t len)
 			r = handlers[i].handle(c, request);
 	if (r == 1)
 		r = reply(c, message->id, &result, NULL);
-	wire_free(message->request, &request);
+	wire_free(&message->request, &request);
 	return r;
 }
 

@@ -133,7 +133,7 @@ static void on_request(evutil_socket_t fd, short what, void *arg)
 
 		answer(d, q->serial, receipt_desk_take(d, q));
 	}
-	wire_free(message->request, &request);
+	wire_free(&message->request, &request);
 }
 
 int receipt_desk_new(int fd, const struct receipt_desk_config *config, struct receipt_desk **desk_r)

@@ -5,7 +5,7 @@
 
 static const struct {
 	enum verdict verdict;
-	const char *id;
+	char id[32]; /* in place: nothing to relocate */
 } verdicts[] = {
 #define VERDICT(name, number, id) { VERDICT_##name, id },
 #include "otpcore/base/verdict.def"

@@ -28,7 +28,7 @@ static struct word word(const char *s)
 
 static struct word word_of(const struct request *r, enum wire_type type, const char *ticket)
 {
-	const char *s = wire_text_of_type(r->message->request, r->body, type);
+	const char *s = wire_text_of_type(&r->message->request, r->body, type);
 
 	return word(!s && r->has_ticket ? ticket : s);
 }

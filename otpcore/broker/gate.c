@@ -14,11 +14,12 @@ static const struct aggregate nobody;
 /* The ticket in a request that carries one; NULL if the message has none. */
 static const struct mag_secret *txn_of(const struct request *r)
 {
-	const struct wire_struct *s = r->message->request;
+	const struct wire_struct *s = &r->message->request;
 
 	for (size_t i = 0; i < s->n_fields; i++)
-		if (s->fields[i].type == WIRE_SEALED && mag_streq(s->fields[i].name, "txn"))
-			return (const void *)((const char *)r->body + s->fields[i].offset);
+		if (wire_field_of(s, i)->type == WIRE_SEALED &&
+			mag_streq(wire_field_of(s, i)->name, "txn"))
+			return (const void *)((const char *)r->body + wire_field_of(s, i)->offset);
 	return NULL;
 }
 
@@ -27,13 +28,13 @@ static const char *account_of(const struct request *r)
 	const char *name = NULL;
 
 	if (r->message)
-		name = wire_text_of_type(r->message->request, r->body, WIRE_ACCOUNT);
+		name = wire_text_of_type(&r->message->request, r->body, WIRE_ACCOUNT);
 	return name ? name : r->has_ticket ? r->ticket.user : NULL;
 }
 
 static const char *service_of(const struct request *r)
 {
-	const char *name = wire_text_of_type(r->message->request, r->body, WIRE_SERVICE);
+	const char *name = wire_text_of_type(&r->message->request, r->body, WIRE_SERVICE);
 
 	return name ? name : r->has_ticket ? r->ticket.service : NULL;
 }
@@ -220,8 +221,8 @@ static int ticket_check(struct request *r)
 
 	if (r->ticket.peer_uid != r->peer.uid)
 		return MAG_ESTALE;
-	user = wire_text_of_type(r->message->request, r->body, WIRE_ACCOUNT);
-	service = wire_text_of_type(r->message->request, r->body, WIRE_SERVICE);
+	user = wire_text_of_type(&r->message->request, r->body, WIRE_ACCOUNT);
+	service = wire_text_of_type(&r->message->request, r->body, WIRE_SERVICE);
 	if ((user && !mag_streq(user, r->ticket.user)) ||
 		(service && !mag_streq(service, r->ticket.service)))
 		return MAG_ESTALE;

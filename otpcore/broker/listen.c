@@ -267,7 +267,7 @@ static void take(struct conn *c, size_t len)
 			own_reload(c);
 		else
 			hand_on(c, m, len);
-		wire_free(m->request, &body);
+		wire_free(&m->request, &body);
 		return;
 	}
 	mag_wipe(l->frame, len > WIRE_FRAME_MAX ? WIRE_FRAME_MAX : len);
@@ -277,7 +277,7 @@ static void take(struct conn *c, size_t len)
 	}
 	h = handler_of(m->id);
 	if (!h)
-		wire_free(m->request, &body);
+		wire_free(&m->request, &body);
 	r = h ? request_new(l->broker, m, h, body) : NULL;
 	if (!r) {
 		conn_refuse(c, id, h ? MAG_ENOMEM : MAG_EUNSUPPORTED);

@@ -277,7 +277,7 @@ static int open_reply(struct request *r, const struct login *l)
 		l->answer.len - HEAD, &clear);
 
 	if (!res)
-		res = wire_decode_struct(r->message->reply, clear.data, clear.len, r->reply);
+		res = wire_decode_struct(&r->message->reply, clear.data, clear.len, r->reply);
 	mag_secret_free(&clear);
 	return res;
 }
@@ -287,7 +287,7 @@ static int seal_reply(struct request *r, struct login *l)
 	unsigned char clear[sizeof l->answer.data];
 	char at[40];
 	size_t len = 0;
-	int res = wire_encode_struct(r->message->reply, r->reply, clear, sizeof clear, &len);
+	int res = wire_encode_struct(&r->message->reply, r->reply, clear, sizeof clear, &len);
 
 	if (!res)
 		res = seal_bytes(r->broker->keyring, where(r, at), clear, len,

@@ -178,7 +178,7 @@ static struct request *request_of(
 	*error_r = h ? MAG_ENOMEM : MAG_EUNSUPPORTED;
 	c = h ? calloc(1, sizeof *c) : NULL;
 	if (!c) {
-		wire_free(message->request, &body);
+		wire_free(&message->request, &body);
 		return NULL;
 	}
 	r = request_new(m->all->broker, message, h, body);

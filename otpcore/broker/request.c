@@ -45,7 +45,7 @@ void request_reset(struct request *r)
 {
 	r->result = (struct wire_result){ .error = MAG_EPERM, .verdict = VERDICT_NONE };
 	if (r->message)
-		wire_clear(r->message->reply, r->reply);
+		wire_clear(&r->message->reply, r->reply);
 	order_clear(&r->sms);
 	r->n_charges = 0;
 	r->n_spent = 0;
@@ -70,11 +70,11 @@ struct request *request_new(
 	struct request *r = calloc(1, sizeof *r);
 
 	if (r && m)
-		r->reply = calloc(1, m->reply->size);
+		r->reply = calloc(1, m->reply.size);
 	if (!r || (m && !r->reply)) {
 		free(r);
 		if (m)
-			wire_free(m->request, &body);
+			wire_free(&m->request, &body);
 		return NULL;
 	}
 	r->broker = b;
@@ -94,8 +94,8 @@ void request_free(struct request **r)
 		return;
 	order_clear(&(*r)->sms);
 	if ((*r)->message) {
-		wire_free((*r)->message->request, &(*r)->body);
-		wire_free((*r)->message->reply, &(*r)->reply);
+		wire_free(&(*r)->message->request, &(*r)->body);
+		wire_free(&(*r)->message->reply, &(*r)->reply);
 	} else {
 		free((*r)->body);
 	}

@@ -196,7 +196,7 @@ int client_call(const struct client *c, uint16_t message, const void *request,
 		return MAG_EINVAL;
 	frame = malloc(WIRE_FRAME_MAX);
 	if (reply == NULL)
-		reply = unwanted = calloc(1, m->reply->size);
+		reply = unwanted = calloc(1, m->reply.size);
 	if (frame == NULL || reply == NULL) {
 		r = MAG_ENOMEM;
 		goto out;
@@ -212,7 +212,7 @@ out:
 	if (frame != NULL)
 		mag_wipe(frame, used);
 	free(frame);
-	wire_free(m->reply, &unwanted);
+	wire_free(&m->reply, &unwanted);
 	return r;
 }
 

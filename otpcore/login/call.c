@@ -61,7 +61,7 @@ int flow_request(const struct client *c, bool answered, uint16_t message, const 
 			return r;
 		}
 		if (reply)
-			wire_clear(m->reply, reply);
+			wire_clear(&m->reply, reply);
 		poll(NULL, 0, pause);
 		waited = ticks_ms() - start;
 		pause = pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause * 2;

@@ -169,26 +169,45 @@ FNR == 1 {
 language == "" { read_def($0) }
 language != "" { read_po($0) }
 
-function c_string(key) {
-	return (languages_now, key) in table ? "\"" table[languages_now, key] "\"" : \
-		key in english ? "NULL" : "\"\""
+# The member that has these words; what English says without words needs none.
+function member(language, id, form) {
+	return (language, id form) in table ? id (form == "" ? "_separate" : "_brief") : ""
 }
 
-function write_c(    i, j) {
+function place(language, id, form,    m) {
+	m = member(language, id, form)
+	return m == "" ? 0 : "offsetof(struct " language "_words, " m ")"
+}
+
+function write_language(language,    j, k, m, forms) {
+	split(",/short", forms, ",")
+	print "static const struct " language "_words {\n\tchar nothing;"
+	for (j = 1; j <= n_ids; j++)
+		for (k = 1; k <= 2; k++)
+			if ((m = member(language, ids[j], forms[k])) != "")
+				print "\tchar " m "[sizeof(\"" table[language, ids[j] forms[k]] "\")];"
+	print "} " language "_words = {\n\t0,"
+	for (j = 1; j <= n_ids; j++)
+		for (k = 1; k <= 2; k++)
+			if (member(language, ids[j], forms[k]) != "")
+				print "\t\"" table[language, ids[j] forms[k]] "\","
+	print "};\nstatic const struct text_words " language "_at[TEXT_N] = {"
+	for (j = 1; j <= n_ids; j++)
+		print "\t[TEXT_" ids[j] "] = { " place(language, ids[j], "") ", " \
+			place(language, ids[j], "/short") " },"
+	print "};\n"
+}
+
+function write_c(    i) {
 	print "/* Made by texts.awk from po; not edited. */"
 	print "#include <stddef.h>\n\n#include \"otpcore/login/texts_table.h\"\n"
-	for (i = 1; i <= n_languages; i++) {
-		languages_now = languages[i]
-		print "static const struct text_words " languages_now "[TEXT_N] = {"
-		for (j = 1; j <= n_ids; j++)
-			print "\t[TEXT_" ids[j] "] = { " c_string(ids[j]) ", " \
-				c_string(ids[j] "/short") " },"
-		print "};\n"
-	}
+	for (i = 1; i <= n_languages; i++)
+		write_language(languages[i])
 	print "const struct text_table text_tables[] = {"
 	for (i = 1; i <= n_languages; i++)
-		print "\t{ \"" languages[i] "\", " languages[i] " },"
-	print "\t{ NULL, NULL },\n};"
+		print "\t{ \"" languages[i] "\", (const char *)&" languages[i] "_words, " \
+			languages[i] "_at },"
+	print "\t{ \"\", NULL, NULL },\n};"
 }
 
 # Lines as msgfmt likes them: broken behind \n.

@@ -1,13 +1,29 @@
+#include <stddef.h>
 #include <string.h>
 
 #include "otpcore/base/text.h"
 #include "otpcore/login/texts_table.h"
 
-static const struct text_words english[TEXT_N] = {
-#define TEXT(name, separate, brief) { separate, brief },
+static const struct english_words {
+	char nothing;
+#define TEXT(name, separate, brief)                                                                \
+	char name##_separate[sizeof(separate)], name##_brief[sizeof(brief)];
+#include "otpcore/login/texts.def"
+#undef TEXT
+} english_words = {
+	0,
+#define TEXT(name, separate, brief) separate, brief,
 #include "otpcore/login/texts.def"
 #undef TEXT
 };
+static const struct text_words english_at[TEXT_N] = {
+#define TEXT(name, separate, brief)                                                                \
+	{ offsetof(struct english_words, name##_separate),                                         \
+		offsetof(struct english_words, name##_brief) },
+#include "otpcore/login/texts.def"
+#undef TEXT
+};
+static const struct text_table english = { "en", (const char *)&english_words, english_at };
 
 /* A user name has to leave room in the first line. */
 #define USER_COLUMNS 30
@@ -213,7 +229,7 @@ static void put_help(struct mag_buf *out, const struct text_args *a)
 }
 
 static const struct {
-	const char *name;
+	char name[8];
 	void (*put)(struct mag_buf *out, const struct text_args *a);
 } places[] = {
 	{ "user", put_user },
@@ -259,7 +275,7 @@ unsigned text_language(const char *tag)
 
 	while (tag && ((tag[len] | 0x20) >= 'a' && (tag[len] | 0x20) <= 'z'))
 		len++;
-	for (unsigned i = 0; len && text_tables[i].tag; i++) {
+	for (unsigned i = 0; len && *text_tables[i].tag; i++) {
 		const char *own = text_tables[i].tag;
 		size_t same = 0;
 		while (same < len && own[same] == (tag[same] | 0x20))
@@ -272,18 +288,21 @@ unsigned text_language(const char *tag)
 
 const char *text_language_tag(unsigned language)
 {
-	return language == TEXT_ENGLISH ? "en" : text_tables[language - 1].tag;
+	const char *tag = language == TEXT_ENGLISH ? english.tag : text_tables[language - 1].tag;
+	return *tag ? tag : NULL;
 }
 
-static const char *form(const struct text_words *w, bool brief)
+/* NULL: not translated. */
+static const char *form(const struct text_table *t, enum text id, bool brief)
 {
-	return brief ? w->brief : w->separate;
+	uint16_t at = brief ? t->at[id].brief : t->at[id].separate;
+	return at ? t->words + at : NULL;
 }
 
 bool text_is_there(unsigned language, enum text id, bool brief)
 {
-	return language == TEXT_ENGLISH || !*form(&english[id], brief) ||
-	       form(&text_tables[language - 1].words[id], brief) != NULL;
+	return language == TEXT_ENGLISH || !*form(&english, id, brief) ||
+	       form(&text_tables[language - 1], id, brief) != NULL;
 }
 
 const char *text_words(unsigned language, enum text id, bool brief)
@@ -293,8 +312,8 @@ const char *text_words(unsigned language, enum text id, bool brief)
 	if ((unsigned)id >= TEXT_N)
 		return "";
 	if (language != TEXT_ENGLISH)
-		words = form(&text_tables[language - 1].words[id], brief);
-	return words ? words : form(&english[id], brief);
+		words = form(&text_tables[language - 1], id, brief);
+	return words ? words : form(&english, id, brief);
 }
 
 void text_put(struct mag_buf *out, enum text id, bool brief, const struct text_args *args)

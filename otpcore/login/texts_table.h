@@ -4,14 +4,17 @@
 
 #include "otpcore/login/texts.h"
 
+/* Where the words of a text begin among all words of its language: 0, where nothing stands,
+ * says that they are not translated. No pointers: each would be relocated in every login. */
 struct text_words {
-	const char *separate, *brief; /* NULL: not translated */
+	uint16_t separate, brief;
 };
 
-/* Ends in a tag of NULL. */
+/* Ends in an empty tag. */
 struct text_table {
-	const char *tag;                /* "de" */
-	const struct text_words *words; /* TEXT_N */
+	char tag[8];                 /* "de" */
+	const char *words;           /* one behind the other */
+	const struct text_words *at; /* TEXT_N */
 };
 extern const struct text_table text_tables[];
 

@@ -116,30 +116,40 @@ static int get_clean_span(
 	return mag_utf8_valid((const char *)*data_r, *len_r) ? 0 : MAG_EPROTO;
 }
 
+int wire_put_text(struct wire_writer *w, const char *text, size_t max)
+{
+	size_t len = strnlen(text, max + 1);
+
+	if (len > max || !mag_utf8_valid(text, len))
+		return MAG_ERANGE;
+	return put_span(w, text, len, max);
+}
+
+int wire_get_text(struct wire_reader *r, char *text, size_t max)
+{
+	const unsigned char *data;
+	size_t len;
+	int e = get_clean_span(r, max, &data, &len);
+
+	if (e < 0)
+		return e;
+	memcpy(text, data, len);
+	text[len] = '\0';
+	return 0;
+}
+
 static int put_text(struct wire_writer *w, const struct wire_field *f, const unsigned char *p,
 	const unsigned char *object)
 {
-	size_t len = strnlen((const char *)p, f->max + 1);
-
 	(void)object;
-	if (len > f->max || !mag_utf8_valid((const char *)p, len))
-		return MAG_ERANGE;
-	return put_span(w, p, len, f->max);
+	return wire_put_text(w, (const char *)p, f->max);
 }
 
 static int get_text(
 	struct wire_reader *r, const struct wire_field *f, unsigned char *p, unsigned char *object)
 {
-	const unsigned char *data;
-	size_t len;
-	int e = get_clean_span(r, f->max, &data, &len);
-
 	(void)object;
-	if (e < 0)
-		return e;
-	memcpy(p, data, len);
-	p[len] = '\0';
-	return 0;
+	return wire_get_text(r, (char *)p, f->max);
 }
 
 /* struct { size_t len; unsigned char data[max]; }: nothing lies between the two. */
@@ -224,7 +234,7 @@ static int put_list(struct wire_writer *w, const struct wire_field *f, const uns
 		return MAG_ERANGE;
 	e = wire_put_number(w, n, 2);
 	for (size_t i = 0; e == 0 && i < n; i++)
-		e = wire_put_struct(w, f->row, p + i * f->row->size);
+		e = wire_put_struct(w, &f->row, p + i * f->row.size);
 	return e;
 }
 
@@ -243,7 +253,7 @@ static int get_list(
 	n = (size_t)count;
 	memcpy(object + f->count_offset, &n, sizeof n);
 	for (size_t i = 0; e == 0 && i < n; i++)
-		e = wire_get_struct(r, f->row, p + i * f->row->size);
+		e = wire_get_struct(r, &f->row, p + i * f->row.size);
 	return e;
 }
 
@@ -264,7 +274,7 @@ int wire_put_struct(struct wire_writer *w, const struct wire_struct *s, const vo
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < s->n_fields; i++) {
-		const struct wire_field *f = &s->fields[i];
+		const struct wire_field *f = wire_field_of(s, i);
 
 		e = codecs[f->type].put(w, f, (const unsigned char *)object + f->offset, object);
 	}
@@ -276,7 +286,7 @@ int wire_get_struct(struct wire_reader *r, const struct wire_struct *s, void *ob
 	int e = 0;
 
 	for (size_t i = 0; e == 0 && i < s->n_fields; i++) {
-		const struct wire_field *f = &s->fields[i];
+		const struct wire_field *f = wire_field_of(s, i);
 
 		e = codecs[f->type].get(r, f, (unsigned char *)object + f->offset, object);
 	}
@@ -315,7 +325,7 @@ int wire_decode_struct(
 static void free_secrets(const struct wire_struct *s, unsigned char *object)
 {
 	for (size_t i = 0; i < s->n_fields; i++) {
-		const struct wire_field *f = &s->fields[i];
+		const struct wire_field *f = wire_field_of(s, i);
 		size_t n = 0;
 
 		if (f->type == WIRE_SECRET || f->type == WIRE_SEALED)
@@ -323,7 +333,7 @@ static void free_secrets(const struct wire_struct *s, unsigned char *object)
 		if (f->type == WIRE_LIST)
 			memcpy(&n, object + f->count_offset, sizeof n);
 		for (size_t k = 0; k < n && k < f->max; k++)
-			free_secrets(f->row, object + f->offset + k * f->row->size);
+			free_secrets(&f->row, object + f->offset + k * f->row.size);
 	}
 }
 

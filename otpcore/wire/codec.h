@@ -18,6 +18,10 @@ struct wire_reader {
 int wire_put_number(struct wire_writer *w, uint64_t v, unsigned bytes);
 int wire_get_number(struct wire_reader *r, unsigned bytes, uint64_t *v_r);
 
+/* A text of at most `max` bytes, in text[max + 1]. 0; MAG_ERANGE, MAG_ENOSPACE; MAG_EPROTO. */
+int wire_put_text(struct wire_writer *w, const char *text, size_t max);
+int wire_get_text(struct wire_reader *r, char *text, size_t max);
+
 /* The fields of a struct, one after the other. 0; MAG_ERANGE, MAG_ENOSPACE;
  * MAG_EPROTO, MAG_ENOMEM. What a failure leaves in `object` is the caller's to
  * wire_clear(). */

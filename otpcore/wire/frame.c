@@ -20,8 +20,8 @@ const struct wire_message *wire_message_by_id(uint16_t id)
 const char *wire_text_of_type(const struct wire_struct *s, const void *object, enum wire_type type)
 {
 	for (size_t i = 0; i < s->n_fields; i++)
-		if (s->fields[i].type == type)
-			return (const char *)object + s->fields[i].offset;
+		if (wire_field_of(s, i)->type == type)
+			return (const char *)object + wire_field_of(s, i)->offset;
 	return NULL;
 }
 
@@ -57,8 +57,8 @@ int wire_encode_request(uint16_t id, const void *request, unsigned char *frame, 
 	if (m == NULL)
 		return MAG_EINVAL;
 	e = put_head(&w, id);
-	if (e == 0 && m->request->n_fields > 0)
-		e = wire_put_struct(&w, m->request, request);
+	if (e == 0 && m->request.n_fields > 0)
+		e = wire_put_struct(&w, &m->request, request);
 	if (e == 0)
 		*len_r = w.len;
 	else
@@ -80,12 +80,12 @@ int wire_decode_request(const unsigned char *frame, size_t len,
 	m = wire_message_by_id(id);
 	if (m == NULL || len > WIRE_FRAME_MAX)
 		return MAG_EPROTO;
-	request = calloc(1, m->request->size);
+	request = calloc(1, m->request.size);
 	if (request == NULL)
 		return MAG_ENOMEM;
-	e = wire_decode_struct(m->request, r.data, r.len, request);
+	e = wire_decode_struct(&m->request, r.data, r.len, request);
 	if (e < 0) {
-		wire_free(m->request, &request);
+		wire_free(&m->request, &request);
 		return e;
 	}
 	*message_r = m;
@@ -93,12 +93,8 @@ int wire_decode_request(const unsigned char *frame, size_t len,
 	return 0;
 }
 
-/* The part of a reply that every message has: three numbers, and this text. */
-static const struct wire_field result_fields[] = { { "detail", WIRE_TEXT,
-	offsetof(struct wire_result, detail), 0, sizeof(((struct wire_result *)0)->detail) - 1,
-	NULL } };
-static const struct wire_struct result_text = { "result", sizeof(struct wire_result), result_fields,
-	1 };
+/* What every reply begins with: three numbers, and a text. */
+#define DETAIL_MAX (sizeof(((struct wire_result *)0)->detail) - 1)
 
 static int put_result(struct wire_writer *w, const struct wire_result *result)
 {
@@ -109,7 +105,7 @@ static int put_result(struct wire_writer *w, const struct wire_result *result)
 		return MAG_ERANGE;
 	for (size_t i = 0; e == 0 && i < sizeof numbers / sizeof *numbers; i++)
 		e = wire_put_number(w, numbers[i], 4);
-	return e < 0 ? e : wire_put_struct(w, &result_text, result);
+	return e < 0 ? e : wire_put_text(w, result->detail, DETAIL_MAX);
 }
 
 static int get_result(struct wire_reader *r, struct wire_result *result)
@@ -126,7 +122,7 @@ static int get_result(struct wire_reader *r, struct wire_result *result)
 	result->error = -(int)numbers[0];
 	result->verdict = (unsigned)numbers[1];
 	result->seconds = (uint32_t)numbers[2];
-	return wire_get_struct(r, &result_text, result);
+	return wire_get_text(r, result->detail, DETAIL_MAX);
 }
 
 int wire_encode_reply(uint16_t id, const struct wire_result *result, const void *reply,
@@ -142,8 +138,8 @@ int wire_encode_reply(uint16_t id, const struct wire_result *result, const void 
 	e = put_head(&w, id);
 	if (e == 0)
 		e = put_result(&w, result);
-	if (e == 0 && result->error == 0 && m->reply->n_fields > 0)
-		e = wire_put_struct(&w, m->reply, reply);
+	if (e == 0 && result->error == 0 && m->reply.n_fields > 0)
+		e = wire_put_struct(&w, &m->reply, reply);
 	if (e == 0)
 		*len_r = w.len;
 	else
@@ -171,7 +167,7 @@ int wire_decode_reply(const unsigned char *frame, size_t len, uint16_t id,
 	if (e < 0)
 		return e;
 	if (result.error == 0)
-		e = wire_decode_struct(m->reply, r.data, r.len, reply);
+		e = wire_decode_struct(&m->reply, r.data, r.len, reply);
 	else if (r.len > 0)
 		e = MAG_EPROTO;
 	if (e == 0)

@@ -6,9 +6,10 @@
 
 BEGIN {
 	FRAME_MAX = 65536
+	NAME_MAX = 23 # WIRE_NAME_MAX
 	HEAD_MAX = 4 + 3 * 4 + 2 + 255 # version, message, the result
 	# Names that wire.h uses itself.
-	split("type authority field struct message messages n_messages result msg clear free", w, " ")
+	split("type authority field fields struct message messages n_messages result msg clear free", w, " ")
 	for (i in w)
 		reserved[w[i]] = 1
 }
@@ -50,7 +51,7 @@ function field(type, name, max, row,    count) {
 		fault("a field before any row, request or reply: " name)
 		return
 	}
-	if (name !~ /^[a-z][a-z0-9_]*$/)
+	if (name !~ /^[a-z][a-z0-9_]*$/ || length(name) > NAME_MAX)
 		fault("bad field name: " name)
 	if ((current, name) in seen)
 		fault("twice: " name " (first in " seen[current, name] ")")
@@ -85,7 +86,7 @@ function field(type, name, max, row,    count) {
 	}
 	rows[current] = rows[current] "\t{ \"" name "\", WIRE_" toupper(type) \
 		", offsetof(struct wire_" current ", " name "), " count ", " \
-		(max == "" ? 0 : max) ", " (row == "" ? "NULL" : "&wire_" row) " },\n"
+		(max == "" ? 0 : max) ", " (row == "" ? "{ 0, 0, 0 }" : "ROW_" row) " },\n"
 	n_fields[current]++
 }
 
@@ -99,6 +100,8 @@ function member(text, bytes) {
 }
 
 function message(name, id, authority) {
+	if (length(name) > NAME_MAX)
+		fault("too long: " name)
 	if (authority !~ /^(any|verifier|agent|admin|root)$/)
 		fault("unknown authority: " authority)
 	if (id !~ /^[1-9][0-9]*$/ || id + 0 > 65535)
@@ -152,20 +155,31 @@ function print_header(    i, s) {
 	print "};"
 }
 
-function print_source(    i, s) {
+# A struct as the tables have it.
+function summary(s) {
+	return "{ sizeof(struct wire_" s "), " first[s] ", " n_fields[s] " }"
+}
+
+function print_source(    i, s, n) {
 	print "/* Generated from the .wire files by wire.awk. */"
-	print "#include <stddef.h>\n#include \"otpcore/wire/wire.h\""
+	print "#include <stddef.h>\n#include \"otpcore/wire/wire.h\"\n"
 	for (i = 1; i <= n_structs; i++) {
-		s = order[i]
-		if (n_fields[s])
-			print "\nstatic const struct wire_field fields_" s "[] = {\n" rows[s] "};"
-		print "const struct wire_struct wire_" s " = { \"" s "\", sizeof(struct wire_" s "), " \
-			(n_fields[s] ? "fields_" s : "NULL") ", " n_fields[s] " };"
+		first[order[i]] = n + 0
+		n += n_fields[order[i]]
 	}
+	for (i = 1; i <= n_structs; i++)
+		if (order[i] in is_row)
+			print "#define ROW_" order[i] " " summary(order[i])
+	print "\nconst struct wire_field wire_fields[] = {"
+	for (i = 1; i <= n_structs; i++)
+		printf "%s", rows[order[i]]
+	print "};\n"
+	for (i = 1; i <= n_structs; i++)
+		print "const struct wire_struct wire_" order[i] " = " summary(order[i]) ";"
 	print "\nconst struct wire_message wire_messages[] = {"
 	for (i = 1; i <= n_messages; i++)
-		print "\t{ \"" msg_name[i] "\", " msg_id[i] ", AUTH_" toupper(msg_authority[i]) \
-			", &wire_" msg_name[i] "_req, &wire_" msg_name[i] "_rep },"
+		print "\t{ \"" msg_name[i] "\", " msg_id[i] ", AUTH_" toupper(msg_authority[i]) ",\n\t\t" \
+			summary(msg_name[i] "_req") ", " summary(msg_name[i] "_rep") " },"
 	print "};"
 	print "const size_t wire_n_messages = sizeof wire_messages / sizeof *wire_messages;"
 }

@@ -35,27 +35,35 @@ enum wire_authority { AUTH_ANY, AUTH_VERIFIER, AUTH_AGENT, AUTH_ADMIN, AUTH_ROOT
  * `text NAME MAX` is char NAME[MAX + 1]; `secret` (a text) and `sealed`
  * (any bytes: tickets) are struct mag_secret;
  * `list NAME ROW MAX` is size_t n_NAME; struct wire_ROW NAME[MAX]. */
-struct wire_field {
-	const char *name;
-	enum wire_type type;
-	size_t offset;
-	size_t count_offset;           /* lists */
-	size_t max;                    /* bytes of text, rows of a list */
-	const struct wire_struct *row; /* lists */
-};
+/* Numbers and texts in place, no pointers: those would have to be relocated whenever a
+ * program, or a login, loads the module that these tables are part of. */
+#define WIRE_NAME_MAX 23
 
 struct wire_struct {
-	const char *name;
-	size_t size;
-	const struct wire_field *fields;
-	size_t n_fields;
+	uint32_t size;
+	uint16_t first, n_fields; /* of wire_fields */
 };
 
+struct wire_field {
+	char name[WIRE_NAME_MAX + 1];
+	enum wire_type type;
+	uint32_t offset;
+	uint32_t count_offset;  /* lists */
+	uint32_t max;           /* bytes of text, rows of a list */
+	struct wire_struct row; /* lists */
+};
+extern const struct wire_field wire_fields[];
+
+static inline const struct wire_field *wire_field_of(const struct wire_struct *s, size_t i)
+{
+	return &wire_fields[s->first + i];
+}
+
 struct wire_message {
-	const char *name;
+	char name[WIRE_NAME_MAX + 1];
 	uint16_t id;
 	enum wire_authority authority;
-	const struct wire_struct *request, *reply; /* never NULL; may have no fields */
+	struct wire_struct request, reply; /* may have no fields */
 };
 
 /* How every reply begins. error 0: the request was served and `verdict` says

@@ -73,7 +73,7 @@ static bool next(size_t *at, bool broker, struct record *r_r)
 
 static const struct mag_secret *ticket_of(const struct wire_message *m, const void *request)
 {
-	const struct wire_field *f = m->request->n_fields ? &m->request->fields[0] : NULL;
+	const struct wire_field *f = m->request.n_fields ? wire_field_of(&m->request, 0) : NULL;
 
 	return f && f->type == WIRE_SEALED && mag_streq(f->name, "txn")
 		       ? (const void *)((const char *)request + f->offset)
@@ -86,7 +86,7 @@ static void note_reply(
 {
 	const struct mag_secret *ticket = ticket_of(m, request);
 	struct wire_result result = { 0 };
-	void *reply = calloc(1, m->reply->size);
+	void *reply = calloc(1, m->reply.size);
 
 	script.last = 0;
 	FUZZ_CHECK(reply != NULL);
@@ -104,7 +104,7 @@ static void note_reply(
 			FUZZ_CHECK(mag_secret_set(&script.txn, a->txn.data, a->txn.len) == 0);
 		}
 	}
-	wire_free(m->reply, &reply);
+	wire_free(&m->reply, &reply);
 }
 
 static void check_request(const struct wire_message *m, const void *request)
@@ -133,7 +133,7 @@ static void answer(const struct record *r)
 		out[3] = (uint8_t)m->id;
 	}
 	note_reply(m, request, out, len);
-	wire_free(m->request, &request);
+	wire_free(&m->request, &request);
 	if (len > 0)
 		FUZZ_CHECK(send(script.here, out, len, MSG_NOSIGNAL) == (ssize_t)len);
 }
@@ -370,14 +370,14 @@ static size_t put_step(struct dice *d, uint8_t *out)
 		WIRE_MSG_ENROLL_PHONE, WIRE_MSG_ENROLL_VERIFY, WIRE_MSG_ENROLL_TOKEN,
 		WIRE_MSG_ENROLL_MOBILE };
 	const struct wire_message *m = wire_message_by_id(ids[dice_below(d, 11)]);
-	void *reply = calloc(1, m->reply->size);
+	void *reply = calloc(1, m->reply.size);
 	unsigned verdict = dice_below(d, 2) ? VERDICT_OK : (unsigned)dice_below(d, 48);
 	size_t n;
 
 	FUZZ_CHECK(reply != NULL);
-	random_struct(d, m->reply, reply, dice_below(d, 2) ? FILL_RANDOM : FILL_EMPTY);
+	random_struct(d, &m->reply, reply, dice_below(d, 2) ? FILL_RANDOM : FILL_EMPTY);
 	n = put_reply(out, m->id, verdict, reply);
-	wire_free(m->reply, &reply);
+	wire_free(&m->reply, &reply);
 	return n;
 }
 

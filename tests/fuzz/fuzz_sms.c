@@ -31,7 +31,7 @@ void fuzz_sms_submit(const uint8_t *data, size_t len)
 	}
 	mag_secret_free(&text);
 	sms_message_clear(&message);
-	wire_free(m->request, &request);
+	wire_free(&m->request, &request);
 }
 
 size_t seed_sms_submit(struct dice *d, uint8_t *out)

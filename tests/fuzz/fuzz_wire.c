@@ -24,18 +24,18 @@ void fuzz_wire_request(const uint8_t *data, size_t len)
 	}
 	FUZZ_CHECK(wire_encode_request(m->id, request, again, &n) == 0);
 	FUZZ_CHECK(n == len && memcmp(data, again, n) == 0);
-	wire_free(m->request, &request);
+	wire_free(&m->request, &request);
 }
 
 size_t seed_wire_request(struct dice *d, uint8_t *out)
 {
 	const struct wire_message *m = &wire_messages[dice_below(d, wire_n_messages)];
-	void *request = calloc(1, m->request->size);
+	void *request = calloc(1, m->request.size);
 	size_t n = 0;
 
-	random_struct(d, m->request, request, dice_below(d, 3) ? FILL_EMPTY : FILL_RANDOM);
+	random_struct(d, &m->request, request, dice_below(d, 3) ? FILL_EMPTY : FILL_RANDOM);
 	wire_encode_request(m->id, request, out, &n);
-	wire_free(m->request, &request);
+	wire_free(&m->request, &request);
 	return n;
 }
 
@@ -50,25 +50,25 @@ void fuzz_wire_reply(const uint8_t *data, size_t len)
 
 	if (m == NULL)
 		return;
-	reply = calloc(1, m->reply->size);
+	reply = calloc(1, m->reply.size);
 	if (wire_decode_reply(data, len, id, &result, reply) == 0) {
 		FUZZ_CHECK(result.error <= 0);
 		FUZZ_CHECK(wire_encode_reply(id, &result, reply, again, &n) == 0);
 		FUZZ_CHECK(n == len && memcmp(data, again, n) == 0);
 	}
-	wire_free(m->reply, &reply);
+	wire_free(&m->reply, &reply);
 }
 
 size_t seed_wire_reply(struct dice *d, uint8_t *out)
 {
 	const struct wire_message *m = &wire_messages[dice_below(d, wire_n_messages)];
-	void *reply = calloc(1, m->reply->size);
+	void *reply = calloc(1, m->reply.size);
 	struct wire_result result = { dice_below(d, 4) ? 0 : MAG_EPERM, 1, 0, "detail" };
 	size_t n = 0;
 
-	random_struct(d, m->reply, reply, dice_below(d, 3) ? FILL_EMPTY : FILL_RANDOM);
+	random_struct(d, &m->reply, reply, dice_below(d, 3) ? FILL_EMPTY : FILL_RANDOM);
 	wire_encode_reply(m->id, &result, reply, out, &n);
-	wire_free(m->reply, &reply);
+	wire_free(&m->reply, &reply);
 	return n;
 }
 

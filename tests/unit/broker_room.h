@@ -89,7 +89,7 @@ static inline struct request *room_request(struct room *m, uint16_t message, uin
 	void *body;
 
 	assert_non_null(w);
-	body = calloc(1, w->request->size);
+	body = calloc(1, w->request.size);
 	assert_non_null(body);
 	r = request_new(&m->broker, w, handler_of(message), body);
 	assert_non_null(r);

@@ -264,9 +264,9 @@ static void test_threat_01_no_message_is_without_authority(void **state)
 		const struct wire_message *w = &wire_messages[i];
 		bool names = false;
 
-		for (size_t f = 0; f < w->request->n_fields; f++)
-			names |= w->request->fields[f].type == WIRE_ACCOUNT ||
-				 mag_streq(w->request->fields[f].name, "txn");
+		for (size_t f = 0; f < w->request.n_fields; f++)
+			names |= wire_field_of(&w->request, f)->type == WIRE_ACCOUNT ||
+				 mag_streq(wire_field_of(&w->request, f)->name, "txn");
 		if (handler_of(w->id) && w->authority == AUTH_ANY && w->id != WIRE_MSG_PING)
 			assert_true(names);
 		if (w->id >= WIRE_MSG_SUBMIT)

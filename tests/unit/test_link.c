@@ -102,8 +102,8 @@ static void threat_40_what_a_login_consists_of(void **state)
 		const struct wire_message *m = &wire_messages[i];
 		bool txn = false;
 
-		for (size_t k = 0; k < m->request->n_fields; k++)
-			txn = txn || mag_streq(m->request->fields[k].name, "txn");
+		for (size_t k = 0; k < m->request.n_fields; k++)
+			txn = txn || mag_streq(wire_field_of(&m->request, k)->name, "txn");
 		if (txn)
 			assert_true(link_of_login(m->id));
 		else if (m->authority == AUTH_ADMIN || m->authority == AUTH_AGENT ||

@@ -160,7 +160,7 @@ static size_t answer(const unsigned char *in, size_t len, unsigned char *out)
 	default:
 		break; /* hangs up */
 	}
-	wire_free(m->request, &request);
+	wire_free(&m->request, &request);
 	return n;
 }
 

@@ -110,8 +110,9 @@ msgid "Too"
 msgstr "Zwei"
 END
 	(cd "$dir" && $awk -f "$top/otpcore/login/texts.awk" -v out=c texts.def xx.po) > "$dir/c"
-	grep -qF '[TEXT_ONE] = { "{count}: {n}\n", NULL }' "$dir/c" &&
-		grep -qF '[TEXT_TWO] = { NULL, "" }' "$dir/c" || {
+	grep -qF '	char ONE_separate[sizeof("{count}: {n}\n")];' "$dir/c" &&
+		grep -qF '[TEXT_ONE] = { offsetof(struct xx_words, ONE_separate), 0 }' "$dir/c" &&
+		grep -qF '[TEXT_TWO] = { 0, 0 }' "$dir/c" || {
 		echo "FAIL $awk: the table:"
 		cat "$dir/c"
 		failed=1

@@ -54,7 +54,7 @@ static inline void random_struct(
 	struct dice *d, const struct wire_struct *s, void *object, enum fill fill)
 {
 	for (size_t i = 0; i < s->n_fields; i++) {
-		const struct wire_field *f = &s->fields[i];
+		const struct wire_field *f = wire_field_of(s, i);
 		unsigned char *p = (unsigned char *)object + f->offset;
 		size_t n = random_count(d, fill, f->max);
 		uint64_t number = fill == FILL_EMPTY ? 0 : dice_roll(d);
@@ -91,7 +91,7 @@ static inline void random_struct(
 		case WIRE_LIST:
 			memcpy((unsigned char *)object + f->count_offset, &n, sizeof n);
 			for (size_t k = 0; k < n; k++)
-				random_struct(d, f->row, p + k * f->row->size, fill);
+				random_struct(d, &f->row, p + k * f->row.size, fill);
 			break;
 		}
 	}
@@ -101,7 +101,7 @@ static inline void random_struct(
 static inline int same_struct(const struct wire_struct *s, const void *a, const void *b)
 {
 	for (size_t i = 0; i < s->n_fields; i++) {
-		const struct wire_field *f = &s->fields[i];
+		const struct wire_field *f = wire_field_of(s, i);
 		const unsigned char *p = (const unsigned char *)a + f->offset;
 		const unsigned char *q = (const unsigned char *)b + f->offset;
 		const struct mag_secret *x = (const void *)p, *y = (const void *)q;
@@ -135,7 +135,7 @@ static inline int same_struct(const struct wire_struct *s, const void *a, const 
 			same = n == m;
 			for (size_t k = 0; same && k < n; k++)
 				same = same_struct(
-					f->row, p + k * f->row->size, q + k * f->row->size);
+					&f->row, p + k * f->row.size, q + k * f->row.size);
 			break;
 		}
 		if (!same)

@@ -273,7 +273,7 @@ void enroll_key_settle(struct request *r)
 		return;
 	licence_key_settle(r);
 	if (kept && r->result.verdict != VERDICT_OK) { /* over the limit: as if not typed */
-		wire_clear(r->message->reply, r->reply);
+		wire_clear(&r->message->reply, r->reply);
 		a->account.enrol_key.len = 0;
 		store_mark_account(r->tick, r->index, &a->account, ROW_CHANGED);
 	}

@@ -12,8 +12,8 @@
 void observe_after(struct request *r)
 {
 	const char *reason = r->state.p;
-	const char *service = wire_text_of_type(r->message->request, r->body, WIRE_SERVICE);
-	const char *account = wire_text_of_type(r->message->request, r->body, WIRE_ACCOUNT);
+	const char *service = wire_text_of_type(&r->message->request, r->body, WIRE_SERVICE);
+	const char *account = wire_text_of_type(&r->message->request, r->body, WIRE_ACCOUNT);
 	struct store_observed o = { 0 };
 	int res;
 

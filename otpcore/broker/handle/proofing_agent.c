@@ -16,11 +16,11 @@
 /* A field that these messages have in common. */
 static const void *field_of(const struct request *r, enum wire_type type, const char *name)
 {
-	const struct wire_struct *s = r->message->request;
+	const struct wire_struct *s = &r->message->request;
 
 	for (size_t i = 0; i < s->n_fields; i++)
-		if (s->fields[i].type == type && mag_streq(s->fields[i].name, name))
-			return (const char *)r->body + s->fields[i].offset;
+		if (wire_field_of(s, i)->type == type && mag_streq(wire_field_of(s, i)->name, name))
+			return (const char *)r->body + wire_field_of(s, i)->offset;
 	return NULL;
 }
 
