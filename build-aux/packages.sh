@@ -24,7 +24,7 @@ packages_test=(
 	libcmocka-dev libpam-wrapper libpamtest0-dev libnss-wrapper libuid-wrapper pamtester liboath-dev
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd tinyproxy-bin baresip-core sip-tester pskc-utils pskctool
-	binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
+	apparmor binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
 	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron at
 	i3lock xvfb xdotool cockpit-ws cockpit-bridge chromium chromium-driver python3-selenium
 )
@@ -41,7 +41,7 @@ packages_bench=(libpam-oath libpam-google-authenticator liboath-dev postgresql k
 packages_lint=(clang clang-format clang-tidy cppcheck gcovr)
 
 # Servers that come with these packages and that nobody asked to have running.
-packages_servers=(openssh-server:ssh.service kannel:kannel.service opensmtpd:opensmtpd.service
+packages_servers=(openssh-server:ssh.service apparmor:apparmor.service kannel:kannel.service opensmtpd:opensmtpd.service
 	gammu-smsd:gammu-smsd.service smstools:smstools.service
 	nginx:nginx.service nginx-light:nginx.service postgresql:postgresql.service
 	patroni:patroni.service etcd-server:etcd.service
