@@ -9,16 +9,59 @@ import oath
 CODES = 4000
 
 
+def decided(house, user, code, stopped):
+    """One request, repeated until it is decided or its login is none any more: (verdict or
+    None, errors on the way)."""
+    login, errors = house.login(user), 0
+    if login.result.error:
+        return None, 1
+    login.seq += 1
+    while not stopped():
+        result, _ = login.verify(code, ref=4, seq=login.seq)
+        if not result.error:
+            return result.verdict, errors
+        errors += 1
+        if result.error == "STALE":
+            break
+        time.sleep(0.05)
+    return None, errors
+
+
+class Guesser(threading.Thread):
+    """Types wrong codes of one account after the other, four of each, over one broker and
+    another."""
+
+    def __init__(self, houses, name, accounts):
+        super().__init__(daemon=True)
+        self.houses, self.stop = houses, False
+        owners = [Client(houses, "%s-%d" % (name, i), codes=20) for i in range(accounts)]
+        self.code = next("%06d" % n for n in range(1000000)
+                         if all("%06d" % n not in o.codes for o in owners))
+        self.told = {o.name_: 0 for o in owners}  # so many were judged, and said to be wrong
+
+    def run(self):
+        for name in self.told:
+            for i in range(4):
+                time.sleep(0.05)
+                try:
+                    verdict, _ = decided(self.houses[i % 2], name, self.code, lambda: self.stop)
+                except OSError:
+                    continue
+                self.told[name] += verdict == "code-wrong"
+                if self.stop:
+                    return
+
+
 class Client(threading.Thread):
     """One owner of a token, who logs in with code after code, here and there."""
 
-    def __init__(self, houses, name):
+    def __init__(self, houses, name, codes=CODES):
         super().__init__(daemon=True)
         self.houses, self.name_ = houses, name
         seed = oath.seed("P-" + name)
         houses[0].account(name)
         oath.stock(houses[0], seed)
-        self.codes = [oath.hotp(seed["secret"], n) for n in range(CODES)]
+        self.codes = [oath.hotp(seed["secret"], n) for n in range(codes)]
         houses[0].ok("token_add", {"user": name, "serial": seed["serial"],
                                    "code1": self.codes[0], "code2": self.codes[1]})
         self.at = 2  # the next code
@@ -27,20 +70,9 @@ class Client(threading.Thread):
         self.errors, self.odd, self.stop = 0, [], False
 
     def verify(self, house, number):
-        """One request, repeated until it is decided or its login is none any more."""
-        login = house.login(self.name_)
-        if login.result.error:
-            return None
-        login.seq += 1
-        while not self.stop:
-            result, _ = login.verify(self.codes[number], ref=4, seq=login.seq)
-            if not result.error:
-                return result.verdict
-            self.errors += 1
-            if result.error == "STALE":
-                return None
-            time.sleep(0.05)
-        return None
+        verdict, errors = decided(house, self.name_, self.codes[number], lambda: self.stop)
+        self.errors += errors
+        return verdict
 
     def run(self):
         turn = 0

@@ -9,7 +9,7 @@ import pytest
 
 import postgres
 from house import FAKETIME, House, Neighbour, needs_root
-from load import Client, replayed, twice
+from load import Client, Guesser, replayed, twice
 from peers import wait_for
 
 DAY = 86400
@@ -103,22 +103,28 @@ def test_kill_9_of_the_server_and_of_a_broker_under_load(pair):
     server, first, second = pair
     second.start_broker()
     clients = [Client([first, second], "k%d" % i) for i in range(6)]
-    for c in clients:
+    guessers = [Guesser([first, second], "g%d" % i, 12) for i in range(2)]
+    for c in clients + guessers:
         c.start()
     took = [restart(server.kill, server.start, clients),
             restart(lambda: first.stop_hard("broker"), first.start_broker, clients)]
-    for c in clients:
+    for c in clients + guessers:
         c.stop = True
-    for c in clients:
+    for c in clients + guessers:
         c.join(20)
     moving = dict(line.split("|") for line in
                   server.sql("SELECT serial, moving FROM token").splitlines())
     lost = [(c.name_, n) for c in clients for n, _ in c.accepted
             if n >= int(moving["P-" + c.name_])]
     assert not lost and not twice(clients) and not replayed(clients)
+    told = {name: n for g in guessers for name, n in g.told.items() if n}
+    charged = dict(line.split("|") for line in server.sql(
+        "SELECT a.name, sum(t.count) FROM throttle t JOIN account a ON a.id = t.subject "
+        "WHERE t.kind = 2 GROUP BY a.name").splitlines())
+    assert told and all(int(charged[name]) >= n for name, n in told.items()), (told, charged)
     assert max(took) < 5, took
-    print("accepted %d, back after %.1f and %.1f s" % (sum(len(c.accepted) for c in clients),
-                                                       *took))
+    print("accepted %d, none twice; wrong %d, all charged; back after %.1f and %.1f s"
+          % (sum(len(c.accepted) for c in clients), sum(told.values()), *took))
 
 
 # ---- the connection ----
