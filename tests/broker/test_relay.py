@@ -91,7 +91,7 @@ def test_threat_40_a_login_through_a_relay(auth, relay):
     assert not os.path.exists(os.path.join(relay.dir, "master.key"))
 
 
-def test_threat_9_addresses_are_the_relays_word(auth, relay, open_dir):
+def test_threat_09_addresses_are_the_relays_word(auth, relay, open_dir):
     """What it fails in the name of an address is counted for itself alone."""
     auth.conf(throttle={"per_source": 1})
     os.kill(auth.processes["broker"].pid, signal.SIGHUP)

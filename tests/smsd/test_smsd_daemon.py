@@ -267,7 +267,7 @@ def test_client_that_leaves_does_not_stop_its_message(smsd, slow):
 
 
 @root_only
-def test_threat_1_only_root_and_the_broker_may_speak(outbox):
+def test_threat_01_only_root_and_the_broker_may_speak(outbox):
     os.chmod(outbox.socket, 0o666)  # the gate alone, without the file's mode
     nobody, games = pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("games").pw_uid
     for uid in (nobody, games):

@@ -103,7 +103,7 @@ def test_delivered_is_known(smsd, smsc, start_watched):
 
 
 @pytest.mark.parametrize("mode", ["silent", "mute", "throttle"])
-def test_threat_17_silence_goes_to_the_next_gateway(smsd, start_watched, smsc, mode):
+def test_threat_31_silence_goes_to_the_next_gateway(smsd, start_watched, smsc, mode):
     """Throttled, Kannel waits 15 seconds before it asks the SMSC again, and tells nobody:
     only a receipt that stays away can. (Last here: its queue holds the message.)"""
     start_watched(mode, receipt_wait="1s")

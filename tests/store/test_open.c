@@ -182,7 +182,7 @@ static void decide_session_of_1(struct store_tick *t, struct script *s)
 	store_mark_session(t, 0, e, ROW_CHANGED);
 }
 
-static void test_a_store_of_schema_1_is_migrated_with_all_it_holds(void **state)
+static void test_threat_33_a_store_of_schema_1_is_migrated_with_all_it_holds(void **state)
 {
 	struct fixture *f = *state;
 	char err[STORE_ERROR_MAX] = "";
@@ -337,7 +337,7 @@ int main(void)
 		cmocka_unit_test(test_making_a_store_needs_a_folder),
 		FILE_ONLY(test_what_is_no_database_is_refused),
 		FILE_ONLY(test_threat_33_a_newer_schema_is_refused),
-		FILE_ONLY(test_a_store_of_schema_1_is_migrated_with_all_it_holds),
+		FILE_ONLY(test_threat_33_a_store_of_schema_1_is_migrated_with_all_it_holds),
 		FILE_ONLY(test_threat_33_a_migration_that_fails_changes_nothing),
 		FILE_ONLY(test_an_empty_database_is_migrated),
 		FILE_ONLY(test_another_programs_database_is_refused),

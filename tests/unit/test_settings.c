@@ -180,7 +180,7 @@ static void test_L8_profiles(void **state)
 	settings_free(&s);
 }
 
-static void test_threat_9_verifiers_speak_for_their_services(void **state)
+static void test_threat_09_verifiers_speak_for_their_services(void **state)
 {
 	struct settings *s =
 		load("[broker]\n"
@@ -241,7 +241,7 @@ int main(void)
 			test_a_service_over_all_services_over_defaults, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_L8_profiles, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
-			test_threat_9_verifiers_speak_for_their_services, make_dir, remove_dir),
+			test_threat_09_verifiers_speak_for_their_services, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_source, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
 			test_files_that_are_not_there, make_dir, remove_dir),
