@@ -3,7 +3,7 @@
  * unit tests); otherwise the macro is 0.
  *
  * Points of the store: store.begin, store.read, store.charge, store.claim,
- * store.settle (each statement), store.commit (as an I/O error at COMMIT),
+ * store.settle (each statement), store.commit (as an I/O error at COMMIT), store.sync (of a copy),
  * store.committed (between COMMIT and done; fail: the outcome is not known). */
 #ifndef STORE_FAULT_H
 #define STORE_FAULT_H

@@ -8,11 +8,14 @@
 
 enum sqlite_word { WORD_READ, WORD_WRITE, WORD_COMMIT, WORD_ROLLBACK, WORD_COUNT };
 
+struct copier;
+
 struct sqlite {
 	sqlite3 *db; /* NULL: could not be opened again */
 	char *path;
-	bool broken;   /* to be opened again before the next transaction */
-	int wal_pages; /* in the log since the last checkpoint that emptied it */
+	bool broken;           /* to be opened again before the next transaction */
+	int wal_pages;         /* in the log since the last checkpoint that emptied it */
+	struct copier *copier; /* NULL until there is something to copy */
 	sqlite3_stmt *statements[STATEMENT_COUNT], *words[WORD_COUNT];
 };
 
@@ -25,6 +28,8 @@ void sqlite_close(void *backend);
 int sqlite_failed(struct sqlite *q, const char *what);
 /* Only once it is known that the database is ours: the mode stays in the file. */
 int sqlite_use_wal(struct sqlite *q);
+/* Another connection to the same file, for a thread of its own. 0 or MAG_ESTORE. */
+int sqlite_second(const struct sqlite *q, sqlite3 **db_r);
 /* Opens the file again if it has to be. 0 or MAG_ESTORE. */
 int sqlite_usable(struct sqlite *q);
 

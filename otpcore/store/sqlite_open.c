@@ -1,4 +1,5 @@
 /* Making and opening an SQLite store, and opening it again after an I/O error. */
+#include "otpcore/store/copier.h"
 #include "otpcore/store/sqlite.h"
 
 #include <errno.h>
@@ -87,17 +88,46 @@ int sqlite_use_wal(struct sqlite *q)
 	return code == SQLITE_OK && wal ? 0 : MAG_ESTORE;
 }
 
+/* Each connection is one thread's. */
+#define FLAGS (SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE)
+
+/* Settled and at home in the file: SQLite looks into it for the first time. */
+static int settle(sqlite3 *db)
+{
+	sqlite3_busy_timeout(db, BUSY_MS);
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	return sqlite3_exec(db, settings_sql, NULL, NULL, NULL);
+}
+
+int sqlite_second(const struct sqlite *q, sqlite3 **db_r)
+{
+	sqlite3 *db = NULL;
+	int code =
+		sqlite3_threadsafe() ? sqlite3_open_v2(q->path, &db, FLAGS, NULL) : SQLITE_MISUSE;
+
+	if (code == SQLITE_OK)
+		code = settle(db);
+	/* Only who has read knows that there is a log. */
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+	if (code != SQLITE_OK) {
+		mag_log(MAG_LOG_WARNING, "store: no second connection: %s", sqlite3_errstr(code));
+		sqlite3_close_v2(db);
+		return MAG_ESTORE;
+	}
+	*db_r = db;
+	return 0;
+}
+
 static int connect_file(struct sqlite *q)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int flags = FLAGS;
 
 	if (in_memory(q))
 		flags |= SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY;
 	if (sqlite3_open_v2(q->path, &q->db, flags, NULL) != SQLITE_OK)
 		goto fail;
-	sqlite3_busy_timeout(q->db, BUSY_MS);
-	sqlite3_db_config(q->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	if (sqlite3_exec(q->db, settings_sql, NULL, NULL, NULL) != SQLITE_OK)
+	if (settle(q->db) != SQLITE_OK)
 		goto fail;
 	sqlite3_wal_hook(q->db, wal_grew, q);
 	q->broken = false;
@@ -111,6 +141,18 @@ fail:
 	return MAG_ESTORE;
 }
 
+/* Both connections; the writer's last, which empties the log, unless what it says of
+ * itself may be wrong. */
+static void give_up(struct sqlite *q)
+{
+	finalize_all(q);
+	copier_free(&q->copier);
+	if (q->broken && q->db != NULL)
+		sqlite3_db_config(q->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_close_v2(q->db);
+	q->db = NULL;
+}
+
 /* After an I/O error: what SQLite believes about the file may be wrong, what
  * the file says is not. A store in memory has no file to ask. */
 static int reopen(struct sqlite *q)
@@ -119,9 +161,7 @@ static int reopen(struct sqlite *q)
 		q->broken = false;
 		return 0;
 	}
-	finalize_all(q);
-	sqlite3_close_v2(q->db);
-	q->db = NULL;
+	give_up(q);
 	mag_log(MAG_LOG_WARNING, "store: %s is opened again after an error", q->path);
 	return connect_file(q) == 0 && sqlite_use_wal(q) == 0 ? 0 : MAG_ESTORE;
 }
@@ -137,8 +177,7 @@ void sqlite_close(void *backend)
 
 	if (q == NULL)
 		return;
-	finalize_all(q);
-	sqlite3_close_v2(q->db);
+	give_up(q);
 	free(q->path);
 	free(q);
 }
