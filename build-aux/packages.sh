@@ -10,7 +10,7 @@ packages_build=(
 	gcc g++ make libc6-dev autoconf automake libtool pkg-config mawk
 	libpam0g-dev libssl-dev libsqlite3-dev libevent-dev libjson-c-dev
 	libcurl4-openssl-dev libphonenumber-dev libprotobuf-dev libsystemd-dev libseccomp-dev
-	libqrencode-dev libpskc-dev libxml2-dev libpq-dev espeak-ng sox
+	libqrencode-dev libtss2-dev libpskc-dev libxml2-dev libpq-dev espeak-ng sox
 )
 
 # What ./demo needs besides: a real sshd, a client that types, a token.
@@ -23,7 +23,7 @@ packages_demo=(
 packages_test=(
 	libcmocka-dev libpam-wrapper libpamtest0-dev libnss-wrapper libuid-wrapper pamtester liboath-dev
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
-	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd tinyproxy-bin baresip-core sip-tester pskc-utils pskctool
+	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd tinyproxy-bin baresip-core sip-tester pskc-utils pskctool swtpm swtpm-tools
 	apparmor binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
 	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron at
 	i3lock xvfb xdotool cockpit-ws cockpit-bridge chromium chromium-driver python3-selenium

@@ -207,6 +207,12 @@ static const struct cli_opt host_enroll_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt rotate_opts[] = {
+	{ "--master", "SOURCE", "change the master key, to file:/FILE or tpm:/FILE" },
+	{ "--dry-run", NULL, "change nothing" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct verb verbs[] = {
 	{ "setup", NULL, NULL, "", 0, 0, false, NULL, "Make the master key and the store, once",
 		"  magotpctl setup\n", cmd_setup },
@@ -220,6 +226,18 @@ static const struct verb verbs[] = {
 		"  magotpctl migrate --to 'postgresql:///magotp?host=/run/postgresql'\n"
 		"  magotpctl migrate --to sqlite:/var/lib/magotp/otpcore-new.db\n",
 		cmd_migrate },
+	{ "key", NULL, "list", "", 0, 0, false, NULL,
+		"List the keys of the store, and how many rows each has sealed",
+		"  magotpctl key list\n", cmd_key_list },
+	{ "key", NULL, "rotate", "[--master SOURCE] [--dry-run]", 0, 0, false, rotate_opts,
+		"Seal everything with a new key; or wrap the keys by another master key",
+		"  magotpctl key rotate\n"
+		"  magotpctl key rotate --master file:/etc/magotp/master-2.key\n"
+		"  magotpctl key rotate --master tpm:/etc/magotp/master.tpm\n",
+		cmd_key_rotate },
+	{ "key", NULL, "finish", "", 0, 0, false, NULL,
+		"After a change of the master key: the old one opens the store no more",
+		"  magotpctl key finish\n", cmd_key_finish },
 	{ "account", NULL, "add", "USER", 0, 0, true, account_opts, "Add an account",
 		"  magotpctl account add alice\n"
 		"  magotpctl account add alice --email alice@example.org --org Example\n",

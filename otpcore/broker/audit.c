@@ -47,7 +47,8 @@ static struct word from_of(const struct request *r)
 /* Questions that decide nothing. */
 static bool idle_question(const struct request *r)
 {
-	static const uint16_t questions[] = { WIRE_MSG_PING, WIRE_MSG_STATUS, WIRE_MSG_STATS };
+	static const uint16_t questions[] = { WIRE_MSG_PING, WIRE_MSG_STATUS, WIRE_MSG_STATS,
+		WIRE_MSG_KEY_PAGE };
 
 	for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
 		if (r->message->id == questions[i])

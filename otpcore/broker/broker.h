@@ -37,6 +37,7 @@ struct passwords;         /* password.c */
 struct remotes;           /* remote.c */
 struct remote_call;       /* remote.c */
 struct relay;             /* relay.c */
+struct keys;              /* keys.c */
 
 struct broker {
 	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
@@ -63,6 +64,7 @@ struct broker {
 	struct stats stats;
 	int remote_fd;           /* listens for relays; -1: none are served */
 	struct remotes *remotes; /* NULL: serves no relays */
+	struct keys *keys;       /* NULL in a relay */
 	struct relay *relay;     /* of a relay, which has neither store nor keyring */
 };
 
@@ -163,6 +165,7 @@ struct request {
 	struct remote_call *remote; /* the same, on a link */
 	struct request *next;
 	unsigned lost;   /* races lost so far */
+	bool missed;     /* a key was not known: the next time it is decided as it is */
 	bool allowed;    /* by the gate, in this decide */
 	int64_t hold_ms; /* decoys: the answer waits as long as a real send does */
 	int64_t came;    /* ns: when the frame was read */
@@ -205,6 +208,7 @@ extern const struct handler handle_terms[];   /* terms_* */
 extern const struct handler handle_proofing[];
 extern const struct handler handle_certificate[];
 extern const struct handler handle_host[]; /* host_* */
+extern const struct handler handle_key[];  /* key_* */
 
 /* ---- server.c: the settings again (SIGHUP, reload), between ticks ----
  * 0, or as settings_load: then the old ones go on. */

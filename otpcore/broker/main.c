@@ -18,6 +18,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/helper.h"
+#include "otpcore/broker/keys.h"
 #include "otpcore/broker/trust.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
@@ -27,6 +28,8 @@ struct arguments {
 	const char *config;  /* NULL: the usual place */
 	const char *migrate; /* to this url, and end */
 	const char *enroll, *upstream;
+	const char *rekey; /* to this master key, and end */
+	bool dry;
 	bool foreground, check, setup, audit_verify, password_helper, debug;
 };
 
@@ -43,6 +46,8 @@ static void help(void)
 	      "  -t, --check-config\n"
 	      "  --setup          refuses to overwrite anything\n"
 	      "  --migrate-to URL copy the store to another one (sqlite:, postgresql:)\n"
+	      "  --rekey SOURCE   change the master key: wrap the store's keys by SOURCE, too\n"
+	      "  --dry-run        with --rekey: change nothing\n"
 	      "  --enroll CODE    make this host a relay; - reads CODE from stdin\n"
 	      "  --upstream HOST  the auth host that enrols it, if magotp.conf names none\n"
 	      "  --audit-verify   say whether the audit log is what was written\n"
@@ -69,6 +74,8 @@ enum {
 	FOREGROUND,
 	SETUP,
 	MIGRATE,
+	REKEY,
+	DRY_RUN,
 	ENROLL,
 	UPSTREAM,
 	VERIFY,
@@ -85,6 +92,8 @@ static const struct option longs[] = {
 	{ "check-config", no_argument, NULL, 't' },
 	{ "setup", no_argument, NULL, SETUP },
 	{ "migrate-to", required_argument, NULL, MIGRATE },
+	{ "rekey", required_argument, NULL, REKEY },
+	{ "dry-run", no_argument, NULL, DRY_RUN },
 	{ "enroll", required_argument, NULL, ENROLL },
 	{ "upstream", required_argument, NULL, UPSTREAM },
 	{ "audit-verify", no_argument, NULL, VERIFY },
@@ -122,6 +131,12 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 			break;
 		case MIGRATE:
 			a_r->migrate = optarg;
+			break;
+		case REKEY:
+			a_r->rekey = optarg;
+			break;
+		case DRY_RUN:
+			a_r->dry = true;
 			break;
 		case ENROLL:
 			a_r->enroll = optarg;
@@ -255,7 +270,20 @@ static int complain_key(int r, const char *source)
 			"chown root %s; chmod 600 %s",
 			source, path, path);
 	else if (r == MAG_ESYNTAX)
-		mag_log(MAG_LOG_ERROR, "%s: this is not a master key (64 hex digits)", source);
+		mag_log(MAG_LOG_ERROR, "%s: this is not a master key (%s)", source,
+			mag_has_prefix(source, "tpm:") ? "tpm:/FILE, made by magotpctl"
+						       : "64 hex digits");
+	else if (r == MAG_EDOWN)
+		mag_log(MAG_LOG_ERROR,
+			"%s: no TPM answers; is its device there, or the way to it right "
+			"(?tcti=...)?",
+			source);
+	else if (r == MAG_ECRYPTO && mag_has_prefix(source, "tpm:"))
+		mag_log(MAG_LOG_ERROR,
+			"%s: this TPM did not make it, or was cleared since; put back the master "
+			"key "
+			"that you keep elsewhere",
+			source);
 	else
 		complain(r, source);
 	return r;
@@ -304,7 +332,7 @@ static int open_store(struct broker *b)
 	if (r)
 		return complain(r, "giving up root's rights");
 	r = store_open(b->settings->url, &b->store, err);
-	return r ? complain(r, *err ? err : b->settings->url) : 0;
+	return r ? complain(r, *err ? err : b->settings->url) : keys_open(b);
 }
 
 /* Everything that needs the rights of the start, then without them the rest. */
@@ -451,6 +479,8 @@ int main(int argc, char **argv)
 		r = enroll_run(b.settings, a.enroll, a.upstream);
 	else if (a.migrate)
 		r = migrate_run(b.settings, a.migrate);
+	else if (a.rekey)
+		r = rekey_run(b.settings, a.rekey, a.dry);
 	else if (a.audit_verify)
 		r = verify(&b, &a);
 	else if (a.password_helper)

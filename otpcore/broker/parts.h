@@ -33,6 +33,12 @@ int sandbox_helper(void);
  * it did. 0; MAG_EEXISTS: nothing was touched. */
 int setup_run(const struct settings *s);
 
+/* ---- rekey.c: --rekey ---- */
+
+/* Wrap the keys of the store by the master key of `source`, too, which is made if it is not
+ * there; says on stderr what it did. dry: only what it would do. */
+int rekey_run(struct settings *s, const char *source, bool dry);
+
 /* ---- migrate.c: --migrate-to ---- */
 
 /* Copy the configured store into a new one at `url`; says on stderr what it did. 0 or an

@@ -242,7 +242,7 @@ uint32_t party_delivery(const struct request *r, const struct challenge *c)
  * The blob: u16 message, u32 seconds, u32 failures of this login, and the reply, sealed
  * as tickets are (so many would use up a row's key): it may hold a number. */
 
-#define HEAD 10
+#define HEAD PARTY_ANSWER_HEAD
 
 static void put32(unsigned char *p, uint32_t v)
 {

@@ -48,6 +48,7 @@ bool party_shows_digits(const struct request *r);
 uint32_t party_delivery(const struct request *r, const struct challenge *c);
 
 /* ---- stored answers (security.md 30) ---- */
+#define PARTY_ANSWER_HEAD 10 /* bytes of login.answer before what is sealed */
 enum party_seq { SEQ_NEW, SEQ_REPEAT, SEQ_STALE };
 /* A repeat gets its first answer: result and reply are filled then. */
 enum party_seq party_seq(struct party *p, uint32_t seq);

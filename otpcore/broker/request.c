@@ -23,6 +23,7 @@ static const struct handler *const families[] = {
 	handle_token,
 	handle_proofing,
 	handle_host,
+	handle_key,
 	NULL,
 };
 

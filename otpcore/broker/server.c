@@ -14,6 +14,7 @@
 #include "otpcore/base/log.h"
 #include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/decoy.h"
+#include "otpcore/broker/keys.h"
 #include "otpcore/broker/trust.h"
 #include "otpcore/broker/twin.h"
 #include "otpcore/broker/elevation.h"
@@ -201,6 +202,8 @@ static int server_open(struct broker *b, int fd, int helper)
 	if (!r)
 		r = passwords_new(b, helper, &b->passwords);
 	if (!r)
+		r = keys_new(b, &b->keys);
+	if (!r)
 		r = sweeper_new(b, &b->sweeper);
 	if (!r && b->audit)
 		r = audit_log_start(b->audit);
@@ -243,6 +246,7 @@ int server_run(struct broker *b, int fd, int helper)
 		r = turn(&s);
 	dispatch_free(&b->dispatch);
 	fates_free(&b->fates);
+	keys_free(&b->keys);
 	sweeper_free(&b->sweeper);
 	mails_free(&b->mails);
 	passwords_free(&b->passwords);

@@ -10,6 +10,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/seal/keyfile.h"
 
 static void say(const char *what, const char *path)
 {
@@ -50,12 +51,14 @@ static int make_directory(const char *file, uid_t uid, gid_t gid)
 
 /* The key stays with whoever runs this: root reads it before becoming the
  * broker's user, who has no business with the file. */
-static int make_key(const char *path)
+static int make_key(const char *path, const char *source)
 {
 	int r = make_directory(path, geteuid(), getegid());
 
 	if (!r)
-		r = keyring_create(path);
+		r = keyring_create_source(source);
+	if (r == MAG_EDOWN)
+		fprintf(stderr, "otpcored: %s: no TPM answers\n", source);
 	if (r)
 		return fail(r, "master key", path);
 	say("made", path);
@@ -64,7 +67,8 @@ static int make_key(const char *path)
 
 int setup_run(const struct settings *s)
 {
-	const char *key = path_of(s->master_key, "file:");
+	char path[512];
+	const char *key = keyfile_path(s->master_key, path, sizeof path) ? path : NULL;
 	const char *db = path_of(s->url, "sqlite:");
 	char err[STORE_ERROR_MAX] = "";
 	uid_t uid = geteuid();
@@ -84,7 +88,7 @@ int setup_run(const struct settings *s)
 		return fail(MAG_EEXISTS, "nothing was changed: store", db);
 	if (has_key)
 		say("kept", s->master_key);
-	else if ((r = make_key(key)))
+	else if ((r = make_key(key, s->master_key)))
 		return r;
 	if (db && (r = make_directory(db, uid, gid)))
 		return r;

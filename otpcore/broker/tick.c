@@ -8,6 +8,7 @@
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
+#include "otpcore/broker/keys.h"
 #include "otpcore/store/fault.h"
 
 #define TICK_MAX    128 /* requests a tick */
@@ -198,7 +199,14 @@ static void on_decide(struct store_tick *tick, void *arg)
 		}
 		r->allowed = true;
 		r->handler->decide(r);
-		spoil(tick, i, r);
+		if (r->missed || !keyring_missed(r->broker->keyring)) {
+			spoil(tick, i, r);
+			continue;
+		}
+		/* Another broker has sealed with a key that is new: read it, then again. */
+		r->missed = true;
+		keys_want(r->broker->keys);
+		store_lose(tick, i);
 	}
 }
 
@@ -338,6 +346,7 @@ static void start(struct ticker *t)
 	int64_t now = mag_now();
 	int res;
 
+	keys_turn(t->broker->keys);
 	res = store_tick_new(t->broker->store, now, &t->tick);
 	if (res) {
 		while ((r = queue_take(&t->waiting)))

@@ -5,6 +5,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/keys.h"
 
 #define TICKET_WHERE     "ticket.txn"
 #define TICKET_CLEAR_MAX 1200
@@ -25,14 +26,23 @@ int ticket_seal(struct request *r, const struct wire_ticket *t, struct mag_secre
 	return res;
 }
 
+/* It may be another broker's, under a key that is new. Tickets are opened between ticks. */
+static int open_bytes(struct broker *b, const struct mag_secret *txn, struct mag_secret *clear_r)
+{
+	int res = seal_open_bytes(b->keyring, TICKET_WHERE, txn->data, txn->len, clear_r);
+
+	if (res && keyring_missed(b->keyring) && keys_again(b->keys))
+		res = seal_open_bytes(b->keyring, TICKET_WHERE, txn->data, txn->len, clear_r);
+	return res;
+}
+
 int ticket_open(const struct request *r, const struct mag_secret *txn, struct wire_ticket *t_r)
 {
 	struct mag_secret clear = { 0 };
 	struct wire_ticket t = { 0 };
 	int res = MAG_ESTALE;
 
-	if (!txn->len ||
-		seal_open_bytes(r->broker->keyring, TICKET_WHERE, txn->data, txn->len, &clear))
+	if (!txn->len || open_bytes(r->broker, txn, &clear))
 		goto out;
 	if (wire_decode_struct(&wire_ticket, clear.data, clear.len, &t))
 		goto out;

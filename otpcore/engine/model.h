@@ -243,6 +243,25 @@ struct authority {
 	int64_t created_at;
 };
 
+/* Keys of the store, wrapped by the master key: what seals rows and tickets (one KEY_CURRENT;
+ * its id stands in all that it has sealed), and the peppers. */
+enum key_kind { KEY_DATA = 1, KEY_PEPPERS };
+enum key_state {
+	KEY_NEXT = 1, /* seals nothing until every broker can know it */
+	KEY_CURRENT,
+	KEY_OLD,   /* rows are still under it */
+	KEY_ENDING /* only tickets of logins that are under way */
+};
+struct data_key {
+	struct row row; /* id: 32 bits; KEY_ID_PEPPERS */
+	int64_t kind, state;
+	struct blob wrapped;
+	struct blob rewrapped; /* under the master key that comes next; empty */
+	int64_t created_at, since /* in this state */;
+};
+#define KEY_ID_PEPPERS (INT64_C(1) << 32)
+#define KEYS_MAX       8
+
 /* Terms that an administrator accepted for an organisation (O2). */
 struct terms {
 	struct row row;

@@ -10,9 +10,39 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/secret.h"
 #include "otpcore/base/text.h"
+#include "otpcore/engine/crypto.h"
 #include "otpcore/seal/keyfile.h"
+#include "otpcore/seal/tpm.h"
 
 #define HEX_LEN (2 * MASTER_LEN)
+#define FILE_   "file:"
+#define TPM     "tpm:"
+#define TCTI    "?tcti="
+
+/* ---- sources ---- */
+
+/* tpm:/FILE or tpm:/FILE?tcti=HOW. NULL: the usual device. */
+static const char *tpm_tcti(const char *source)
+{
+	const char *at = strstr(source, TCTI);
+
+	return at ? at + strlen(TCTI) : NULL;
+}
+
+bool keyfile_path(const char *source, char *path_r, size_t cap)
+{
+	bool tpm = mag_has_prefix(source, TPM "/");
+	const char *path, *end;
+
+	if (!tpm && !mag_has_prefix(source, FILE_))
+		return false;
+	path = source + strlen(tpm ? TPM : FILE_);
+	end = tpm ? strstr(path, TCTI) : NULL;
+	return *path && snprintf(path_r, cap, "%.*s", end ? (int)(end - path) : (int)strlen(path),
+				path) < (int)cap;
+}
+
+/* ---- reading ---- */
 
 /* Everything of a small file; *len_r is at most cap. 0 or MAG_ESYS. */
 static int read_all(int fd, char *data, size_t cap, size_t *len_r)
@@ -57,11 +87,9 @@ static int decode(char *text, size_t len, unsigned char master_r[MASTER_LEN])
 
 /* refused: permission bits that nobody may have. The opened file is judged, not
  * its name. O_NONBLOCK: a FIFO must not hang the daemon. */
-static int read_file(const char *path, mode_t refused, unsigned char master_r[MASTER_LEN])
+static int read_safe(const char *path, mode_t refused, struct crypto_out out)
 {
 	int r = MAG_ESYS, fd;
-	char text[HEX_LEN + 8];
-	size_t len = 0;
 	struct stat st;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -74,12 +102,44 @@ static int read_file(const char *path, mode_t refused, unsigned char master_r[MA
 		goto out;
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		goto out;
-	r = read_all(fd, text, sizeof(text), &len);
-	if (r == 0)
-		r = decode(text, len, master_r);
+	r = read_all(fd, (char *)out.data, out.cap, out.len_r);
 out:
 	close(fd);
+	return r;
+}
+
+static int read_file(const char *path, mode_t refused, unsigned char master_r[MASTER_LEN])
+{
+	char text[HEX_LEN + 8];
+	size_t len = 0;
+	int r = read_safe(
+		path, refused, (struct crypto_out){ (unsigned char *)text, sizeof(text), &len });
+
+	if (r == 0)
+		r = decode(text, len, master_r);
 	mag_wipe(text, sizeof(text));
+	return r;
+}
+
+/* What the file holds is worth nothing without the TPM that made it. */
+static int read_tpm(const char *source, unsigned char master_r[MASTER_LEN])
+{
+	unsigned char object[TPM_OBJECT_MAX];
+	char path[PATH_MAX];
+	struct mag_secret key = { 0 };
+	size_t len = 0;
+	int r = MAG_ESYNTAX;
+
+	if (keyfile_path(source, path, sizeof(path)))
+		r = read_safe(path, S_IRWXG | S_IRWXO,
+			(struct crypto_out){ object, sizeof(object), &len });
+	if (r == 0)
+		r = tpm_open(tpm_tcti(source), object, len, &key);
+	if (r == 0 && key.len != MASTER_LEN)
+		r = MAG_ESYNTAX;
+	if (r == 0)
+		memcpy(master_r, key.data, MASTER_LEN);
+	mag_secret_free(&key);
 	return r;
 }
 
@@ -108,11 +168,11 @@ int keyfile_read(const char *source, unsigned char master_r[MASTER_LEN])
 	if (!source)
 		return MAG_ESYNTAX;
 	if (mag_has_prefix(source, "file:/"))
-		return read_file(source + strlen("file:"), S_IRWXG | S_IRWXO, master_r);
+		return read_file(source + strlen(FILE_), S_IRWXG | S_IRWXO, master_r);
 	if (mag_has_prefix(source, "credential:"))
 		return read_credential(source + strlen("credential:"), master_r);
-	if (mag_has_prefix(source, "tpm:"))
-		return MAG_EUNSUPPORTED;
+	if (mag_has_prefix(source, TPM))
+		return read_tpm(source, master_r);
 	return MAG_ESYNTAX;
 }
 
@@ -154,10 +214,10 @@ static int sync_folder(const char *path)
 }
 
 /* The file gets its name only when it is whole, and link() never replaces one. */
-int keyfile_create(const char *path, const unsigned char master[MASTER_LEN])
+static int create(const char *path, const void *data, size_t len)
 {
 	int r = MAG_ESYS, fd = -1;
-	char temporary[PATH_MAX], text[HEX_LEN + 2];
+	char temporary[PATH_MAX];
 
 	if (snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path) >= (int)sizeof(temporary))
 		return MAG_ENOSPACE;
@@ -166,9 +226,7 @@ int keyfile_create(const char *path, const unsigned char master[MASTER_LEN])
 	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
 	if (fd < 0)
 		return MAG_ESYS;
-	mag_hex_encode(master, MASTER_LEN, text);
-	text[HEX_LEN] = '\n';
-	if (fchmod(fd, 0600) < 0 || write_all(fd, text, HEX_LEN + 1) < 0 || fsync(fd) < 0)
+	if (fchmod(fd, 0600) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0)
 		goto out;
 	if (link(temporary, path) < 0) {
 		r = errno == EEXIST ? MAG_EEXISTS : MAG_ESYS;
@@ -180,6 +238,38 @@ int keyfile_create(const char *path, const unsigned char master[MASTER_LEN])
 out:
 	unlink(temporary);
 	close(fd);
+	return r;
+}
+
+static int create_hex(const char *path, const unsigned char master[MASTER_LEN])
+{
+	char text[HEX_LEN + 2];
+	int r;
+
+	mag_hex_encode(master, MASTER_LEN, text);
+	text[HEX_LEN] = '\n';
+	r = create(path, text, HEX_LEN + 1);
 	mag_wipe(text, sizeof(text));
 	return r;
+}
+
+static int create_tpm(const char *path, const char *source, const unsigned char master[MASTER_LEN])
+{
+	unsigned char object[TPM_OBJECT_MAX];
+	size_t len = 0;
+	int r = access(path, F_OK) == 0
+			? MAG_EEXISTS
+			: tpm_seal(tpm_tcti(source), master, MASTER_LEN, object, &len);
+
+	return r < 0 ? r : create(path, object, len);
+}
+
+int keyfile_write(const char *source, const unsigned char master[MASTER_LEN])
+{
+	char path[PATH_MAX];
+
+	if (!keyfile_path(source, path, sizeof(path)))
+		return MAG_ESYNTAX;
+	return mag_has_prefix(source, TPM) ? create_tpm(path, source, master)
+					   : create_hex(path, master);
 }

@@ -2,6 +2,7 @@
 #ifndef SEAL_KEYFILE_H
 #define SEAL_KEYFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MASTER_LEN 32
@@ -11,7 +12,10 @@
  * MAG_EUNSUPPORTED. */
 int keyfile_read(const char *source, unsigned char master_r[MASTER_LEN]);
 
-/* Write it to a new file, mode 0600, whole or not at all. MAG_EEXISTS, MAG_ESYS. */
-int keyfile_create(const char *path, const unsigned char master[MASTER_LEN]);
+/* Write it to the new file that a source names ("file:", "tpm:"), mode 0600, whole or not at
+ * all. MAG_EEXISTS, MAG_ESYS, MAG_ESYNTAX, MAG_EUNSUPPORTED. */
+int keyfile_write(const char *source, const unsigned char master[MASTER_LEN]);
+/* The path of the file that a source names, in path_r; false: it names none. */
+bool keyfile_path(const char *source, char *path_r, size_t cap);
 
 #endif

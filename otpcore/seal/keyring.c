@@ -1,5 +1,8 @@
-/* Keys and peppers from one master key, by HKDF (RFC 5869) with a label each.
+/* A keyring from its master key, by HKDF (RFC 5869) with a label each: what wraps the keys of
+ * a store, and the keys and peppers of a store that has none of its own yet.
  * The labels are part of the data format: never change one. */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +15,7 @@
 #include "otpcore/seal/keyring.h"
 
 static const char label_id[] = "magotp key id 1";
+static const char label_wrap[] = "magotp wrap 1";
 
 static const char *const label_key[SEALING_N] = {
 	[SEALING_ROW] = "magotp seal row 1",
@@ -53,8 +57,10 @@ out:
 	return r;
 }
 
+/* ---- the ring ---- */
+
 /* A keyed HMAC context that seal_hash copies: cheaper than keying each time. */
-static int make_pepper(struct keyring *k, enum pepper p, const unsigned char key[MASTER_LEN])
+static int make_pepper(const struct keyring *k, const unsigned char *key, EVP_MAC_CTX **ctx_r)
 {
 	OSSL_PARAM params[3], *at = params;
 
@@ -63,42 +69,68 @@ static int make_pepper(struct keyring *k, enum pepper p, const unsigned char key
 		*at++ = OSSL_PARAM_construct_utf8_string(
 			OSSL_MAC_PARAM_PROPERTIES, (char *)crypto_properties(), 0);
 	*at = OSSL_PARAM_construct_end();
-	k->pepper[p] = EVP_MAC_CTX_new(k->mac);
-	if (!k->pepper[p] || !EVP_MAC_init(k->pepper[p], key, MASTER_LEN, params))
+	*ctx_r = EVP_MAC_CTX_new(k->mac);
+	if (!*ctx_r || !EVP_MAC_init(*ctx_r, key, MASTER_LEN, params))
 		return MAG_ECRYPTO;
 	return 0;
 }
 
+int ring_pepper(const struct keyring *k, struct ring *ring)
+{
+	int r = ring->peppers.len == PEPPERS_LEN ? 0 : MAG_ECRYPTO;
+
+	for (size_t i = 0; r == 0 && i < PEPPER_N; i++)
+		r = make_pepper(k, ring->peppers.data + i * MASTER_LEN, &ring->pepper[i]);
+	return r;
+}
+
+void ring_free(struct ring *ring)
+{
+	for (size_t i = 0; i < KEYS_MAX; i++)
+		for (int j = 0; j < SEALING_N; j++)
+			mag_secret_free(&ring->keys[i].key[j]);
+	for (int i = 0; i < PEPPER_N; i++)
+		EVP_MAC_CTX_free(ring->pepper[i]);
+	mag_secret_free(&ring->peppers);
+	*ring = (struct ring){ 0 };
+}
+
+/* ---- from the master key ---- */
+
+static int derive_secret(
+	const unsigned char master[MASTER_LEN], const char *label, struct mag_secret *secret_r)
+{
+	unsigned char key[MASTER_LEN];
+	int r = derive(master, label, key);
+
+	if (r == 0)
+		r = mag_secret_append(secret_r, key, sizeof(key));
+	mag_wipe(key, sizeof(key));
+	return r;
+}
+
 static int fill(struct keyring *k, const unsigned char master[MASTER_LEN])
 {
+	struct ring_key *first = &k->ring.keys[0];
+	unsigned char id[MASTER_LEN];
 	int r = MAG_ECRYPTO, i;
-	unsigned char key[MASTER_LEN];
 
 	k->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", crypto_properties());
 	k->mac = EVP_MAC_fetch(NULL, "HMAC", crypto_properties());
 	if (!k->cipher || !k->mac)
-		goto out;
-	r = derive(master, label_id, key);
+		return r;
+	r = derive(master, label_id, id);
 	if (r < 0)
-		goto out;
-	k->id = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
-	for (i = 0; i < SEALING_N; i++) {
-		r = derive(master, label_key[i], key);
-		if (r == 0)
-			r = mag_secret_set(&k->key[i], key, sizeof(key));
-		if (r < 0)
-			goto out;
-	}
-	for (i = 0; i < PEPPER_N; i++) {
-		r = derive(master, label_pepper[i], key);
-		if (r == 0)
-			r = make_pepper(k, (enum pepper)i, key);
-		if (r < 0)
-			goto out;
-	}
-out:
-	mag_wipe(key, sizeof(key));
-	return r;
+		return r;
+	k->master = (uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3];
+	first->id = k->master;
+	k->ring.n = 1;
+	r = k->master ? derive_secret(master, label_wrap, &k->wrap) : MAG_ECRYPTO;
+	for (i = 0; r == 0 && i < SEALING_N; i++)
+		r = derive_secret(master, label_key[i], &first->key[i]);
+	for (i = 0; r == 0 && i < PEPPER_N; i++)
+		r = derive_secret(master, label_pepper[i], &k->ring.peppers);
+	return r == 0 ? ring_pepper(k, &k->ring) : r;
 }
 
 int keyring_open(const char *source, struct keyring **k_r)
@@ -112,7 +144,9 @@ int keyring_open(const char *source, struct keyring **k_r)
 		return r;
 	r = MAG_ENOMEM;
 	k = calloc(1, sizeof(*k));
-	if (!k)
+	if (k)
+		k->missed = calloc(1, sizeof(*k->missed));
+	if (!k || !k->missed)
 		goto out;
 	r = fill(k, master);
 	if (r < 0)
@@ -127,30 +161,58 @@ out:
 
 void keyring_free(struct keyring **k)
 {
-	int i;
-
 	if (!*k)
 		return;
-	for (i = 0; i < SEALING_N; i++)
-		mag_secret_free(&(*k)->key[i]);
-	for (i = 0; i < PEPPER_N; i++)
-		EVP_MAC_CTX_free((*k)->pepper[i]);
+	ring_free(&(*k)->ring);
+	mag_secret_free(&(*k)->wrap);
 	EVP_MAC_free((*k)->mac);
 	EVP_CIPHER_free((*k)->cipher);
+	free((*k)->missed);
 	free(*k);
 	*k = NULL;
 }
 
-int keyring_create(const char *path)
+uint32_t keyring_current(const struct keyring *k)
+{
+	return k->ring.keys[k->ring.current].id;
+}
+
+bool keyring_missed(struct keyring *k)
+{
+	bool missed = *k->missed;
+
+	*k->missed = false;
+	return missed;
+}
+
+void keyring_freeze(struct keyring *k, bool frozen)
+{
+	k->frozen = frozen;
+}
+
+/* ---- a new master key ---- */
+
+int keyring_create_source(const char *source)
 {
 	int r;
 	unsigned char master[MASTER_LEN];
 
-	if (!path || !*path)
+	if (!source || !*source)
 		return MAG_EINVAL;
 	r = mag_random(master, sizeof(master));
 	if (r == 0)
-		r = keyfile_create(path, master);
+		r = keyfile_write(source, master);
 	mag_wipe(master, sizeof(master));
 	return r;
+}
+
+int keyring_create(const char *path)
+{
+	char source[PATH_MAX];
+
+	if (!path || !*path)
+		return MAG_EINVAL;
+	if (snprintf(source, sizeof(source), "file:%s", path) >= (int)sizeof(source))
+		return MAG_ENOSPACE;
+	return keyring_create_source(source);
 }

@@ -6,42 +6,48 @@
 #include <string.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/engine/crypto.h"
 #include "otpcore/seal/keyring.h"
 
 #define ID_LEN    4
 #define IV_LEN    12
 #define TAG_LEN   16
 #define HEAD_LEN  (ID_LEN + IV_LEN)
-#define OVERHEAD  (HEAD_LEN + TAG_LEN)
+#define OVERHEAD  SEAL_OVERHEAD
 #define WHERE_MAX 64
 #define CLEAR_MAX (1024 * 1024)
 
+_Static_assert(OVERHEAD == HEAD_LEN + TAG_LEN, "as seal.h says");
+
 struct context {
-	const struct keyring *k;
-	enum sealing sealing;
+	struct aead aead;
 	unsigned char data[WHERE_MAX + 10]; /* associated data */
-	size_t len;
 };
 
-static int context_make(const struct keyring *k, enum sealing sealing, const char *where,
-	int64_t id, struct context *c_r)
+static int context_make(enum sealing sealing, const char *where, int64_t id, struct context *c_r)
 {
-	struct context c = { .k = k, .sealing = sealing };
-	size_t i;
+	size_t len, i;
 
 	if (!where || !*where || strnlen(where, WHERE_MAX + 1) > WHERE_MAX)
 		return MAG_EINVAL;
-	c.len = strlen(where) + 1;
-	memcpy(c.data, where, c.len);
-	c.data[c.len++] = sealing == SEALING_ROW ? 'r' : 'b';
+	len = strlen(where) + 1;
+	memcpy(c_r->data, where, len);
+	c_r->data[len++] = sealing == SEALING_ROW ? 'r' : 'b';
 	for (i = 0; i < 8; i++)
-		c.data[c.len++] = (unsigned char)((uint64_t)id >> (56 - 8 * i));
-	*c_r = c;
+		c_r->data[len++] = (unsigned char)((uint64_t)id >> (56 - 8 * i));
+	c_r->aead.data = c_r->data;
+	c_r->aead.data_len = len;
 	return 0;
 }
 
-/* out holds len + OVERHEAD. */
-static int encrypt(const struct context *c, const void *clear, size_t len, unsigned char *out)
+uint32_t seal_key_of(const unsigned char *p, size_t len)
+{
+	return len < OVERHEAD
+		       ? 0
+		       : (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+int aead_encrypt(const struct aead *a, const void *clear, size_t len, unsigned char *out)
 {
 	int r = MAG_ECRYPTO, n = 0;
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -49,16 +55,16 @@ static int encrypt(const struct context *c, const void *clear, size_t len, unsig
 
 	if (!ctx)
 		return MAG_ENOMEM;
-	out[0] = (unsigned char)(c->k->id >> 24);
-	out[1] = (unsigned char)(c->k->id >> 16);
-	out[2] = (unsigned char)(c->k->id >> 8);
-	out[3] = (unsigned char)c->k->id;
+	out[0] = (unsigned char)(a->id >> 24);
+	out[1] = (unsigned char)(a->id >> 16);
+	out[2] = (unsigned char)(a->id >> 8);
+	out[3] = (unsigned char)a->id;
 	r = mag_random(iv, IV_LEN);
 	if (r < 0)
 		goto out;
 	r = MAG_ECRYPTO;
-	if (!EVP_EncryptInit_ex2(ctx, c->k->cipher, c->k->key[c->sealing].data, iv, NULL) ||
-		!EVP_EncryptUpdate(ctx, NULL, &n, c->data, (int)c->len))
+	if (!EVP_EncryptInit_ex2(ctx, a->k->cipher, a->key->data, iv, NULL) ||
+		!EVP_EncryptUpdate(ctx, NULL, &n, a->data, (int)a->data_len))
 		goto out;
 	/* A NULL input would mean the end, not nothing. */
 	if (len > 0 && (!EVP_EncryptUpdate(ctx, text, &n, clear, (int)len) || n != (int)len))
@@ -73,22 +79,19 @@ out:
 }
 
 /* The clear text is handed out only after the tag was checked. */
-static int decrypt(const struct context *c, const unsigned char *sealed, size_t len,
-	struct mag_secret *clear_r)
+int aead_decrypt(
+	const struct aead *a, const unsigned char *sealed, size_t len, struct mag_secret *clear_r)
 {
 	int r = MAG_ECRYPTO, n = 0, rest = 0;
 	EVP_CIPHER_CTX *ctx = NULL;
 	struct mag_secret clear = { 0 };
 	const unsigned char *text = sealed + HEAD_LEN;
 	size_t text_len;
-	uint32_t id;
 
 	if (len < OVERHEAD || len - OVERHEAD > CLEAR_MAX)
 		return r;
 	text_len = len - OVERHEAD;
-	id = (uint32_t)sealed[0] << 24 | (uint32_t)sealed[1] << 16 | (uint32_t)sealed[2] << 8 |
-	     sealed[3];
-	if (id != c->k->id)
+	if (seal_key_of(sealed, len) != a->id)
 		return r;
 	/* Space of the right length, so that nothing clear lies outside a secret. */
 	r = mag_secret_set(&clear, text, text_len);
@@ -96,10 +99,8 @@ static int decrypt(const struct context *c, const unsigned char *sealed, size_t 
 		goto out;
 	r = MAG_ECRYPTO;
 	ctx = EVP_CIPHER_CTX_new();
-	if (!ctx ||
-		!EVP_DecryptInit_ex2(
-			ctx, c->k->cipher, c->k->key[c->sealing].data, sealed + ID_LEN, NULL) ||
-		!EVP_DecryptUpdate(ctx, NULL, &n, c->data, (int)c->len))
+	if (!ctx || !EVP_DecryptInit_ex2(ctx, a->k->cipher, a->key->data, sealed + ID_LEN, NULL) ||
+		!EVP_DecryptUpdate(ctx, NULL, &n, a->data, (int)a->data_len))
 		goto out;
 	if (text_len > 0 && (!EVP_DecryptUpdate(ctx, clear.data, &n, text, (int)text_len) ||
 				    n != (int)text_len))
@@ -117,6 +118,38 @@ out:
 	return r;
 }
 
+static void use_key(struct context *c, const struct keyring *k, size_t i, enum sealing sealing)
+{
+	c->aead.k = k;
+	c->aead.key = &k->ring.keys[i].key[sealing];
+	c->aead.id = k->ring.keys[i].id;
+}
+
+static int encrypt(struct context *c, const struct keyring *k, enum sealing sealing,
+	const struct crypto_text *clear, unsigned char *out)
+{
+	if (k->frozen)
+		return MAG_ESTORE;
+	use_key(c, k, k->ring.current, sealing);
+	return aead_encrypt(&c->aead, clear->data, clear->len, out);
+}
+
+static int decrypt(struct context *c, const struct keyring *k, enum sealing sealing,
+	const struct crypto_text *sealed, struct mag_secret *clear_r)
+{
+	uint32_t id = seal_key_of(sealed->data, sealed->len);
+
+	for (size_t i = 0; id && i < k->ring.n; i++) {
+		if (k->ring.keys[i].id != id)
+			continue;
+		use_key(c, k, i, sealing);
+		return aead_decrypt(&c->aead, sealed->data, sealed->len, clear_r);
+	}
+	if (id)
+		*k->missed = true;
+	return MAG_ECRYPTO;
+}
+
 int seal(const struct keyring *k, const char *where, int64_t id, const void *clear, size_t len,
 	struct blob *sealed_r)
 {
@@ -126,9 +159,9 @@ int seal(const struct keyring *k, const char *where, int64_t id, const void *cle
 
 	if (len > SEALED_MAX - OVERHEAD)
 		return MAG_ENOSPACE;
-	r = context_make(k, SEALING_ROW, where, id, &c);
+	r = context_make(SEALING_ROW, where, id, &c);
 	if (r == 0)
-		r = encrypt(&c, clear, len, b.data);
+		r = encrypt(&c, k, SEALING_ROW, &(struct crypto_text){ clear, len }, b.data);
 	if (r < 0)
 		return r;
 	b.len = len + OVERHEAD;
@@ -140,13 +173,14 @@ int seal_open(const struct keyring *k, const char *where, int64_t id, const stru
 	struct mag_secret *clear_r)
 {
 	struct context c;
-	int r = context_make(k, SEALING_ROW, where, id, &c);
+	int r = context_make(SEALING_ROW, where, id, &c);
 
 	if (r < 0)
 		return r;
 	if (sealed->len > SEALED_MAX)
 		return MAG_ECRYPTO;
-	return decrypt(&c, sealed->data, sealed->len, clear_r);
+	return decrypt(
+		&c, k, SEALING_ROW, &(struct crypto_text){ sealed->data, sealed->len }, clear_r);
 }
 
 int seal_bytes(const struct keyring *k, const char *where, const void *clear, size_t len,
@@ -157,9 +191,9 @@ int seal_bytes(const struct keyring *k, const char *where, const void *clear, si
 
 	if (len > CLEAR_MAX || cap < len + OVERHEAD)
 		return MAG_ENOSPACE;
-	r = context_make(k, SEALING_BYTES, where, 0, &c);
+	r = context_make(SEALING_BYTES, where, 0, &c);
 	if (r == 0)
-		r = encrypt(&c, clear, len, out);
+		r = encrypt(&c, k, SEALING_BYTES, &(struct crypto_text){ clear, len }, out);
 	if (r == 0)
 		*len_r = len + OVERHEAD;
 	return r;
@@ -169,9 +203,10 @@ int seal_open_bytes(const struct keyring *k, const char *where, const unsigned c
 	size_t len, struct mag_secret *clear_r)
 {
 	struct context c;
-	int r = context_make(k, SEALING_BYTES, where, 0, &c);
+	int r = context_make(SEALING_BYTES, where, 0, &c);
 
-	return r < 0 ? r : decrypt(&c, sealed, len, clear_r);
+	return r < 0 ? r
+		     : decrypt(&c, k, SEALING_BYTES, &(struct crypto_text){ sealed, len }, clear_r);
 }
 
 int seal_hash(const struct keyring *k, enum pepper p, const void *data, size_t len,
@@ -184,7 +219,7 @@ int seal_hash(const struct keyring *k, enum pepper p, const void *data, size_t l
 
 	if ((unsigned)p >= PEPPER_N)
 		return MAG_EINVAL;
-	ctx = EVP_MAC_CTX_dup(k->pepper[p]);
+	ctx = EVP_MAC_CTX_dup(k->ring.pepper[p]);
 	if (!ctx || (len > 0 && !EVP_MAC_update(ctx, data, len)))
 		goto out;
 	if (!EVP_MAC_final(ctx, hash, &hash_len, sizeof(hash)) || hash_len != sizeof(hash))

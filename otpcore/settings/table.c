@@ -30,7 +30,7 @@ static const struct opt store_opts[] = {
 	{ "url", OPT_TEXT, "sqlite:" LOCALSTATEDIR "/lib/magotp/otpcore.db", 0, 0, NULL, AT(url),
 		"where accounts are kept: sqlite:/PATH or postgresql://..." },
 	{ "master_key", OPT_TEXT, "file:" SYSCONFDIR "/magotp/master.key", 0, 0, NULL,
-		AT(master_key), "the key that seals secrets: file:/PATH or credential:NAME" },
+		AT(master_key), "the key that seals secrets: file:/PATH, credential:NAME or tpm:/PATH" },
 	{ 0 },
 };
 

@@ -70,6 +70,7 @@ struct backend_ops {
 	void (*ready)(void *backend);
 	void (*rollback)(void *backend);
 	void (*checkpoint)(void *backend, bool idle);
+	void (*forget)(void *backend); /* NULL: a server keeps its own log */
 	int (*script)(void *backend, const char *sql); /* tests only; may be NULL */
 	int64_t (*cell_int)(void *statement, int column);
 	/* Borrowed until the next row; *len_r without NUL. */

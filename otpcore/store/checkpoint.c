@@ -78,3 +78,25 @@ void sqlite_checkpoint(void *backend, bool idle)
 	else if (rest >= PAGES_THREAD)
 		order(q);
 }
+
+/* What was overwritten still stands in the log, until that is emptied. */
+void sqlite_forget(void *backend)
+{
+	struct sqlite *q = backend;
+	bool busy = false;
+	int code = SQLITE_OK;
+
+	if (q->db == NULL || q->broken)
+		return;
+	(void)copied(q, true, &busy);
+	if (q->broken)
+		return;
+	code = sqlite3_wal_checkpoint_v2(q->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (code == SQLITE_BUSY)
+		mag_log(MAG_LOG_WARNING, "store: a reader keeps its log from being emptied: what "
+					 "was removed stands in it for a while");
+	else if (code != SQLITE_OK)
+		failed(q, code);
+	else
+		q->wal_pages = 0;
+}

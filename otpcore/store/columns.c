@@ -226,6 +226,14 @@ static const struct column authority_columns[] = {
 	FIXED_BLOB(authority, secret),
 	FIXED_INT(authority, created_at),
 };
+static const struct column data_key_columns[] = {
+	FIXED_INT(data_key, kind),
+	INT(data_key, state),
+	BLOB(data_key, wrapped),
+	BLOB(data_key, rewrapped),
+	FIXED_INT(data_key, created_at),
+	INT(data_key, since),
+};
 static const struct column mail_columns[] = {
 	FIXED_INT(mail, account),
 	FIXED_TEXT(mail, once),
@@ -257,5 +265,6 @@ const struct table row_tables[TABLE_COUNT] = {
 	[TABLE_TERMS] = TABLE(terms),
 	[TABLE_HOST] = TABLE(host),
 	[TABLE_AUTHORITY] = TABLE(authority),
+	[TABLE_DATA_KEY] = TABLE(data_key),
 	[TABLE_MAIL] = TABLE(mail),
 };

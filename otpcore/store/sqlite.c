@@ -228,6 +228,7 @@ const struct backend_ops backend_sqlite = {
 	.run = sqlite_run,
 	.rollback = sqlite_rollback,
 	.checkpoint = sqlite_checkpoint,
+	.forget = sqlite_forget,
 #ifdef MAG_FAULT
 	.script = sqlite_script,
 #endif

@@ -36,5 +36,6 @@ int sqlite_usable(struct sqlite *q);
 /* ---- sqlite_schema.c, checkpoint.c ---- */
 int sqlite_migrate(void *backend, const char *const *texts, int wanted, char err[STORE_ERROR_MAX]);
 void sqlite_checkpoint(void *backend, bool idle);
+void sqlite_forget(void *backend);
 
 #endif

@@ -24,6 +24,7 @@ static const char settings_sql[] = "PRAGMA synchronous=FULL;"
 				   "PRAGMA cache_size=-16000;"
 				   "PRAGMA temp_store=MEMORY;"
 				   "PRAGMA cell_size_check=ON;"
+				   "PRAGMA secure_delete=ON;" /* as Debian has it */
 				   "PRAGMA trusted_schema=OFF;";
 
 static bool in_memory(const struct sqlite *q)

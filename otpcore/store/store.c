@@ -144,6 +144,12 @@ void store_checkpoint(struct store *s)
 	s->ops->checkpoint(s->backend, true);
 }
 
+void store_forget(struct store *s)
+{
+	if (s->ops->forget != NULL)
+		s->ops->forget(s->backend);
+}
+
 bool store_waits(const struct store *s, struct store_wait *w_r)
 {
 	return s->ops->waits != NULL && s->ops->waits(s->backend, w_r);

@@ -71,6 +71,9 @@ int store_schema(const struct store *s);
 
 /* Between ticks, when the loop is idle or the log grew: a short PASSIVE checkpoint. */
 void store_checkpoint(struct store *s);
+/* What was removed or overwritten is not to be found in the store's files any more, as far as
+ * they are ours. Between ticks. */
+void store_forget(struct store *s);
 
 /* ---- a tick ---- */
 struct store_tick_ops {
@@ -172,6 +175,9 @@ struct licence *store_licence(struct store_tick *t, const unsigned char hash[HAS
 struct token *store_token(struct store_tick *t, const char *serial);
 struct throttle *store_throttle(
 	struct store_tick *t, enum throttle_kind kind, int64_t subject, int64_t period);
+
+/* In decide: the request must be decided again in a later tick, as if it had lost a race. */
+void store_lose(struct store_tick *t, size_t request);
 
 /* Mark a row that this request changed. Which table it is follows from the
  * function. New rows need row.id != 0 (store_new_id). A row new or changed in
@@ -388,6 +394,37 @@ int store_list_hosts(
 int store_authority(struct store *s, struct authority *row_r);
 /* The first one stays: read it again. */
 int store_make_authority(struct store *s, const struct blob *secret, int64_t now);
+
+/* ---- the store's own keys (seal.h), outside ticks ---- */
+/* At most `cap` of them, in the order of their ids. MAG_ENOSPACE. */
+int store_keys(struct store *s, struct data_key *rows_r, size_t cap, size_t *n_r);
+/* Several rows in one transaction, each by its row.fate. The peppers' row must be one of
+ * them: changed or new, so that of two who change keys at once one has MAG_ECONFLICT. */
+int store_change_keys(struct store *s, const struct data_key *rows, size_t n);
+/* Was anything written that older versions have sealed or signed? */
+int store_sealed_before(struct store *s, bool *yes_r);
+
+/* All that data keys have sealed, column by column. */
+enum store_sealed {
+	SEALED_EMAIL,
+	SEALED_NUMBER,
+	SEALED_SEED,
+	SEALED_AUTHORITY,
+	SEALED_ANSWER, /* what is sealed begins behind a head */
+	SEALED_COLUMNS
+};
+struct store_sealed_row {
+	int64_t id, version;
+	struct blob value;
+};
+/* The rows after an id, in order: at most `cap`. */
+int store_page_sealed(struct store *s, enum store_sealed column, int64_t after,
+	struct store_sealed_row *rows_r, size_t cap, size_t *n_r);
+/* New values, in one transaction. *n_r: how many went in; a row that has changed since it was
+ * read keeps what it has. */
+int store_put_sealed(struct store *s, enum store_sealed column,
+	const struct store_sealed_row *rows, size_t n, int64_t *n_r);
+int store_count_sealed(struct store *s, int64_t *n_r);
 
 /* ---- import of tokens: parts are staged, the commit makes all of them stock ---- */
 /* One part, whole or not at all: rows with id, serial, batch, state TOKEN_STAGED.

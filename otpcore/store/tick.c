@@ -218,7 +218,7 @@ static int start_read(struct store_tick *t)
 	t->charges.n = t->refunds.n = 0;
 	write_clear(&t->claims);
 	write_clear(&t->settled);
-	t->touched = t->suspect = t->open = false;
+	t->touched = t->suspect = t->open = t->dropped = false;
 	t->stamp = store_new_id() >> 1; /* + 1 fits */
 	if (t->stamp <= 0)
 		return MAG_ESTORE;
@@ -256,9 +256,22 @@ static int start_decide(struct store_tick *t)
 	return handlers_ok(t);
 }
 
+void store_lose(struct store_tick *t, size_t request)
+{
+	t->requests[request].lost = t->dropped = true;
+}
+
+/* Nothing was claimed yet: those who gave up are left out of another pass. */
 static enum tick_phase finish_decide(struct store_tick *t, int r)
 {
-	return r == 0 ? PHASE_CLAIM : after_failure(t, r);
+	if (r != 0)
+		return after_failure(t, r);
+	if (!t->dropped)
+		return PHASE_CLAIM;
+	want_forget_handed(t);
+	if (t->alone != NOBODY)
+		return run_alone(t, t->alone + 1);
+	return next_alone(t, 0) == NOBODY ? PHASE_END : PHASE_READ;
 }
 
 static int start_claim(struct store_tick *t)

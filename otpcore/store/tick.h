@@ -132,6 +132,7 @@ struct store_tick {
 	int result;    /* what done is told */
 	bool touched;  /* store_touch */
 	bool wrote;    /* the claim changed something */
+	bool dropped;  /* a request is for a later tick, said in decide */
 	bool suspect;  /* a handler used a row that could not be read, marked nonsense or gave up */
 	int error;     /* no memory */
 	/* What rows that this pass claims have as their version, + 1 when settled: nobody

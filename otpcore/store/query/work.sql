@@ -133,6 +133,8 @@ SELECT (SELECT count(*) FROM account) + (SELECT count(*) FROM subscription)
 	+ (SELECT count(*) FROM licence) + (SELECT count(*) FROM proofing)
 	+ (SELECT count(*) FROM certificate) + (SELECT count(*) FROM seats)
 	+ (SELECT count(*) FROM terms) + (SELECT count(*) FROM mail)
+	+ (SELECT count(*) FROM host) + (SELECT count(*) FROM authority)
+	+ (SELECT count(*) FROM data_key)
 	+ (SELECT count(*) FROM throttle) + (SELECT count(*) FROM observed) AS n;
 --: page_meta
 SELECT name, value FROM meta WHERE name <> 'schema' ORDER BY name;

@@ -139,6 +139,20 @@ CREATE TABLE authority (
 	created_at BIGINT NOT NULL
 ) /*sqlite: STRICT*/;
 
+-- What seals rows and tickets, and the peppers: wrapped by the master key; while that is
+-- changed, by the next one, too.
+CREATE TABLE data_key (
+	id BIGINT PRIMARY KEY NOT NULL CHECK (id > 0),
+	version BIGINT NOT NULL,
+	kind BIGINT NOT NULL CHECK (kind BETWEEN 1 AND 2),
+	state BIGINT NOT NULL CHECK (state BETWEEN 1 AND 4),
+	wrapped BYTEA NOT NULL,
+	rewrapped BYTEA NOT NULL,
+	created_at BIGINT NOT NULL,
+	since BIGINT NOT NULL
+) /*sqlite: STRICT*/;
+CREATE UNIQUE INDEX data_key_current ON data_key (kind) WHERE state = 2;
+
 -- In the order in which an account is read: nothing has to be sorted.
 DROP INDEX subscription_account;
 CREATE INDEX subscription_account ON subscription (account, state, expires_at DESC);
