@@ -53,7 +53,7 @@ static void put_value(FILE *out, const struct metric *s)
 	rest = value % scale;
 	if (rest)
 		fputc('.', out);
-	while (rest) {
+	while (rest && scale >= 10) {
 		scale /= 10;
 		fputc('0' + (char)(rest / scale), out);
 		rest %= scale;

@@ -24,6 +24,7 @@ bool audit_record_split(const char *line, struct audit_record *record_r)
 	size_t len = 0;
 
 	if (strlen(line) >= AUDIT_LINE_MAX ||
+		/* NOLINTNEXTLINE(cert-err34-c): 18 digits fit, and as_written() compares */
 		sscanf(line, "%18" SCNd64 " %20s %64s %n", &record.n, record.time, hex, &text) !=
 			3 ||
 		!text)

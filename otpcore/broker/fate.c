@@ -99,7 +99,7 @@ static int ask(struct fates *f, uint16_t message, const void *request, const str
 	}
 	a->next = f->asks;
 	a->link = &f->asks;
-	if (f->asks)
+	if (f->asks) /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): ask_free() takes it out */
 		f->asks->link = &a->next;
 	f->asks = a;
 	++*count_of(f, message);

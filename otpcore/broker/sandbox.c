@@ -18,6 +18,7 @@
  * after the store's own lines a server's home. */
 static const char *const readable[] = { "/etc", "/usr", "/lib", "/lib64", "/lib32", "/run", "/proc",
 	"/dev/null", "/dev/urandom", "/sys/devices/system/cpu", "/var/lib/sss",
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one path */
 	"/var/lib/extrausers", "/var/lib/misc", LOCALSTATEDIR "/lib/magotp" };
 
 static int missing(int r, const char *what)

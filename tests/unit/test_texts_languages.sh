@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every text of the login is there in every language, the template is up to date, and
 # faults in .po files are reported with file and line; with every awk that is there.
+# shellcheck disable=SC2086,SC2046 # lists of words are meant to be split
 set -eu
 top=$(cd "${srcdir:-.}" && pwd)
 dir=$(mktemp -d)

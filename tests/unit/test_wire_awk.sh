@@ -1,6 +1,7 @@
 #!/bin/sh
 # Faults in .wire files are reported with file and line, and nothing is made;
 # with every awk that is there.
+# shellcheck disable=SC2086,SC2046 # lists of words are meant to be split
 set -eu
 top=$(cd "${srcdir:-.}" && pwd)
 dir=$(mktemp -d)

@@ -168,7 +168,7 @@ void phone_test_settle(struct request *r)
 	/* In the order of budget(). */
 	const int64_t caps[] = { s->sends_per_hour, s->sends_per_hour, s->sends_per_day };
 
-	for (int i = 0; i < r->n_charges; i++)
+	for (int i = 0; i < r->n_charges && i < 3; i++)
 		if (store_charged(r->tick, r->charge[i]) > caps[i]) {
 			r->sms.wanted = false;
 			request_verdict(r, VERDICT_SEND_LIMITED);
