@@ -228,8 +228,6 @@ WRAP(ssize_t, write, WRITE, -1, (int fd, const void *data, size_t n), (fd, data,
 WRAP(ssize_t, writev, WRITE, -1, (int fd, const struct iovec *v, int n), (fd, v, n))
 WRAP(ssize_t, pwrite, WRITE, -1, (int fd, const void *d, size_t n, off_t at), (fd, d, n, at))
 WRAP(ssize_t, pwrite64, WRITE, -1, (int fd, const void *d, size_t n, off64_t at), (fd, d, n, at))
-WRAP(size_t, fwrite, WRITE, 0, (const void *d, size_t size, size_t n, FILE *f), (d, size, n, f))
-WRAP(int, fflush, WRITE, EOF, (FILE * f), (f))
 WRAP(int, fsync, SYNC, -1, (int fd), (fd))
 WRAP(int, fdatasync, SYNC, -1, (int fd), (fd))
 WRAP(FILE *, fopen, OPEN, NULL, (const char *path, const char *mode), (path, mode))
@@ -281,6 +279,25 @@ WRAP(ssize_t, getrandom, RANDOM, -1, (void *data, size_t n, unsigned int flags),
 WRAP(int, pthread_create, THREAD, EAGAIN,
 	(pthread_t * thread, const pthread_attr_t *how, void *(*run)(void *), void *arg),
 	(thread, how, run, arg))
+
+/* Streams: those of files. One in memory would have to know of it (ferror). */
+EXPORT size_t fwrite(const void *data, size_t size, size_t n, FILE *f)
+{
+	static size_t (*real)(const void *, size_t, size_t, FILE *);
+
+	if (!real)
+		*(void **)&real = next("fwrite");
+	return fileno(f) >= 0 && fails(WRITE, CALLER) ? 0 : real(data, size, n, f);
+}
+
+EXPORT int fflush(FILE *f)
+{
+	static int (*real)(FILE *);
+
+	if (!real)
+		*(void **)&real = next("fflush");
+	return f && fileno(f) >= 0 && fails(WRITE, CALLER) ? EOF : real(f);
+}
 
 /* The last parameter is there, or not looked at. */
 #define WRAP_OPEN(name)                                                                            \
