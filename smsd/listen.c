@@ -77,6 +77,13 @@ static int reply(
 
 /* ---- submit ---- */
 
+/* Not freed here: who asked may be on the stack. The event sees the end, and frees. */
+static void give_up(struct connection *c)
+{
+	c->dead = true;
+	(void)shutdown(c->fd, SHUT_RDWR);
+}
+
 static void submit_answer(void *arg, const struct queue_answer *answer)
 {
 	struct connection *c = arg;
@@ -88,7 +95,7 @@ static void submit_answer(void *arg, const struct queue_answer *answer)
 	mag_clean(body.provider_id, sizeof body.provider_id, answer->provider_id);
 	mag_clean(body.error, sizeof body.error, answer->error);
 	if (reply(c, WIRE_MSG_SUBMIT, &result, &body) < 0)
-		c->dead = true;
+		give_up(c);
 }
 
 static int handle_submit(struct connection *c, void *request)
@@ -123,7 +130,7 @@ static void delivery_answer(void *arg, const struct queue_answer *answer)
 	c->waiter = NULL;
 	snprintf(body.error, sizeof body.error, "%s", answer->word);
 	if (reply(c, WIRE_MSG_DELIVERY, &result, &body) < 0)
-		c->dead = true;
+		give_up(c);
 }
 
 static int handle_delivery(struct connection *c, void *request)
