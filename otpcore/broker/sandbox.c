@@ -100,7 +100,8 @@ static int filter_calls(const struct store_reach *reach)
 	(void)reach;
 	return 0;
 #else
-	return fence_calls(FENCE_FILES | FENCE_SOCKETS | (reach->network ? FENCE_NETWORK : 0));
+	return fence_calls(FENCE_FILES | FENCE_SOCKETS | (reach->network ? FENCE_NETWORK : 0) |
+			   (reach->thread ? FENCE_THREADS : 0));
 #endif
 }
 

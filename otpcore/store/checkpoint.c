@@ -51,9 +51,11 @@ static void order(struct sqlite *q)
 {
 	sqlite3 *db = NULL;
 
-	/* The first time; without a thread the writer does all of it. */
-	if (q->copier == NULL && sqlite_second(q, &db) == 0)
-		(void)copier_new(db, &q->copier);
+	if (q->copier == NULL && !q->alone &&
+		(sqlite_second(q, &db) != 0 || copier_new(db, &q->copier) != 0)) {
+		mag_log(MAG_LOG_WARNING, "store: no thread for checkpoints: logins wait for them");
+		q->alone = true;
+	}
 	if (q->copier != NULL)
 		copier_order(q->copier, FAULT("store.sync"));
 }

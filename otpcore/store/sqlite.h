@@ -16,6 +16,7 @@ struct sqlite {
 	bool broken;           /* to be opened again before the next transaction */
 	int wal_pages;         /* in the log since the last checkpoint that emptied it */
 	struct copier *copier; /* NULL until there is something to copy */
+	bool alone;            /* none could be made: it is not tried again */
 	sqlite3_stmt *statements[STATEMENT_COUNT], *words[WORD_COUNT];
 };
 

@@ -68,6 +68,7 @@ int store_reach(const char *url, struct store_reach *reach_r)
 		return pg_reach(url, reach_r);
 #endif
 	memset(reach_r, 0, sizeof *reach_r);
+	reach_r->thread = ops == &backend_sqlite;
 	return 0;
 }
 

@@ -58,6 +58,7 @@ void store_close(struct store **store);
 struct store_reach {
 	bool network;  /* a server that is not of this host's sockets */
 	bool any_port; /* which, is not known */
+	bool thread;   /* one of its own, made later */
 	uint16_t ports[STORE_REACH_MAX];
 	char files[STORE_REACH_MAX][256]; /* keys and certificates */
 	size_t n_ports, n_files;
@@ -69,7 +70,7 @@ int store_reach(const char *url, struct store_reach *reach_r);
 const char *store_kind(const struct store *s);
 int store_schema(const struct store *s);
 
-/* Between ticks, when the loop is idle or the log grew: a short PASSIVE checkpoint. */
+/* Between ticks, when the loop is idle or the log grew: checkpoints (checkpoint.c). */
 void store_checkpoint(struct store *s);
 /* What was removed or overwritten is not to be found in the store's files any more, as far as
  * they are ours. Between ticks. */

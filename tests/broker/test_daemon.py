@@ -337,4 +337,7 @@ def test_sandbox_is_closed(house):
     house.phone("anna")
     house.processes["broker"].send_signal(signal.SIGHUP)
     wait_log(house, "settings were read again")
+    for i in range(100):  # more than one copy of the log
+        house.account("many%d" % i)
+    assert status_of(house.processes["broker"].pid)["Threads"] == "2", house.log()
     assert house.stop("broker") == 0 and not os.path.exists(house.socket)
