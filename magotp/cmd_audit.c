@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "magotp/audit_send.h"
 #include "magotp/cmd.h"
 #include "otpcore/base/audit_record.h"
 #include "otpcore/base/text.h"
@@ -186,38 +187,93 @@ int cmd_audit_list(struct cli *c)
 	return r;
 }
 
-/* ---- export: every record as an object on a line of its own ---- */
+/* ---- export: every record as an object on a line of its own, or sent ---- */
 
-static int print_record(const char *line, void *arg)
+struct export
 {
-	struct audit_record record;
-	char text[AUDIT_LINE_MAX];
-	struct json_object *o;
-	struct parts p;
+	const struct audit_sender *sender; /* NULL: standard output */
+	int64_t after, last, sent;
+};
 
-	(void)arg;
-	if (!audit_record_split(line, &record) || mag_copy(text, sizeof text, record.text))
-		return 0;
-	o = json_object_new_object();
-	json_object_object_add(o, "record", json_object_new_int64(record.n));
-	json_object_object_add(o, "time", json_object_new_string(record.time));
-	if (split(text, &p)) {
-		for (size_t i = 0; i < WORDS; i++)
-			json_object_object_add(
-				o, columns[i + 2].key, json_object_new_string(p.word[i]));
-		json_object_object_add(o, "result", json_object_new_string(p.result));
-		json_object_object_add(o, "host", json_object_new_string(p.host));
-	} else {
-		json_object_object_add(o, "event", json_object_new_string(record.text));
-	}
+static int print_fields(int64_t n, const struct audit_field *fields, size_t count)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "record", json_object_new_int64(n));
+	for (size_t i = 1; i < count; i++)
+		json_object_object_add(o, fields[i].key, json_object_new_string(fields[i].value));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	json_object_put(o);
 	return ferror(stdout) ? EIO : 0;
 }
 
+static int export_record(const char *line, void *arg)
+{
+	struct export *e = arg;
+	struct audit_record record;
+	char text[AUDIT_LINE_MAX], n[24];
+	struct audit_field fields[AUDIT_FIELDS_MAX] = { { "record", n } };
+	size_t count = 1;
+	struct parts p;
+	int r;
+
+	if (!audit_record_split(line, &record) || mag_copy(text, sizeof text, record.text) ||
+		record.n <= e->after)
+		return 0;
+	snprintf(n, sizeof n, "%lld", (long long)record.n);
+	fields[count++] = (struct audit_field){ "time", record.time };
+	if (split(text, &p)) {
+		for (size_t i = 0; i < WORDS; i++)
+			fields[count++] = (struct audit_field){ columns[i + 2].key, p.word[i] };
+		fields[count++] = (struct audit_field){ "result", p.result };
+		fields[count++] = (struct audit_field){ "host", p.host };
+	} else {
+		fields[count++] = (struct audit_field){ "event", record.text };
+	}
+	r = e->sender ? e->sender->send(fields, count) : print_fields(record.n, fields, count);
+	if (!r) {
+		e->last = record.n;
+		e->sent++;
+	}
+	return r;
+}
+
+/* What was sent is told, so that the next time goes on behind it; also where it ended. */
+static void tell_sent(const struct cli *c, const struct export *e)
+{
+	struct json_object *o;
+
+	if (!c->json) {
+		printf("%lld records sent, the last is %lld.\n", (long long)e->sent,
+			(long long)e->last);
+		return;
+	}
+	o = json_object_new_object();
+	json_object_object_add(o, "sent", json_object_new_int64(e->sent));
+	json_object_object_add(o, "last", json_object_new_int64(e->last));
+	cli_json_print(&o);
+}
+
 int cmd_audit_export(struct cli *c)
 {
-	return each_record(c, print_record, NULL);
+	const char *to = cli_opt(c, "--to"), *after = cli_opt(c, "--after");
+	struct export e = { 0 };
+	int r;
+
+	if (after && mag_int_parse(after, 0, INT64_MAX, &e.after))
+		return cli_usage(c, "--after %s: the number of a record", after);
+	if (to && !(e.sender = audit_sender_find(to)))
+		return cli_usage(c, "--to %s: this build can send to syslog%s", to,
+#ifdef HAVE_SYSTEMD
+			" and to journal");
+#else
+			"");
+#endif
+	e.last = e.after;
+	r = each_record(c, export_record, &e);
+	if (to && (r == CLI_DONE || e.sent))
+		tell_sent(c, &e);
+	return r;
 }
 
 /* ---- verify ---- */

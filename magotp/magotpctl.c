@@ -186,6 +186,11 @@ static const struct cli_opt certificate_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt export_opts[] = {
+	{ "--to", "WHERE", "journal or syslog, each value as a field" },
+	{ "--after", "N", "records behind this one" },
+	{ 0 },
+};
 static const struct cli_opt audit_opts[] = {
 	{ "--last", "N", "so many, from the end; 50 unless said" },
 	{ NULL, NULL, NULL },
@@ -421,9 +426,11 @@ static const struct verb verbs[] = {
 	{ "audit", NULL, "verify", "", 0, 0, false, NULL,
 		"Is the audit log what was written: nothing changed, left out, cut off?",
 		"  magotpctl audit verify\n", cmd_audit_verify },
-	{ "audit", NULL, "export", "", 0, 0, false, NULL,
-		"Every record as a JSON object on a line of its own",
-		"  magotpctl audit export > audit.jsonl\n", cmd_audit_export },
+	{ "audit", NULL, "export", "[--to journal|syslog] [--after N]", 0, 0, false, export_opts,
+		"Every record as a JSON object on a line of its own, or to who collects logs",
+		"  magotpctl audit export > audit.jsonl\n"
+		"  magotpctl audit export --to journal --after 1200\n",
+		cmd_audit_export },
 	{ "session", NULL, "list", "[USER]", 0, 1, false, NULL,
 		"List who is logged in, with which strength",
 		"  magotpctl session list\n"
