@@ -3,9 +3,11 @@ loop goes on: who asks hears "busy" in time, SIGHUP is served, and service comes
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -136,7 +138,7 @@ def test_threat_31_a_frozen_server(house, server):
         frozen = everybody(server)
         tell(frozen, signal.SIGSTOP)
         try:
-            in_time(asked(house, 1.5, ("BUSY",)))
+            in_time(asked(house, 1, ("BUSY",)))
             said = len(house.log())
             os.kill(house.processes["broker"].pid, signal.SIGHUP)
             relays.wait_for("the settings", lambda: "settings were read again" in house.log()[said:])
@@ -154,7 +156,7 @@ def test_threat_31_a_server_that_is_gone(house, server):
     house.login("anna")
     server.stop()
     try:
-        in_time(asked(house, 1, ("BUSY",)))
+        in_time(asked(house, 0.5, ("BUSY",)))
         said = len(house.log())
         os.kill(house.processes["broker"].pid, signal.SIGHUP)
         relays.wait_for("the settings", lambda: "settings were read again" in house.log()[said:])
@@ -166,3 +168,65 @@ def test_threat_31_a_server_that_is_gone(house, server):
     relays.wait_for("the connection", lambda: "PostgreSQL is there again" in house.log(), 5)
     assert log_in(house, 5)[0] == "ok"
     assert house.login("anna").result.error == ""
+
+
+class Slow:
+    """Stands before the server at a socket of its own, and holds what it answers to ROLLBACK."""
+
+    def __init__(self, server, directory, seconds):
+        self.server, self.seconds, self.held = server, seconds, 0
+        os.chmod(directory, 0o755)
+        self.dir = directory
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(os.path.join(directory, ".s.PGSQL.5432"))
+        os.chmod(os.path.join(directory, ".s.PGSQL.5432"), 0o777)
+        self.listener.listen(16)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(os.path.join(self.server.dir, ".s.PGSQL.%d" % self.server.port))
+            hold = threading.Event()
+            for args in ((client, server, hold, False), (server, client, hold, True)):
+                threading.Thread(target=self.carry, args=args, daemon=True).start()
+
+    def carry(self, source, target, hold, answers):
+        try:
+            while data := source.recv(65536):
+                if answers and hold.is_set():
+                    hold.clear()
+                    self.held += 1
+                    time.sleep(self.seconds)
+                elif not answers and b"ROLLBACK\0" in data:
+                    hold.set()
+                target.sendall(data)
+        except OSError:
+            pass
+        target.close()
+
+
+def test_threat_31_a_rollback_holds_nobody_up(house, server):
+    """Its answer comes after more than a second; who asks meanwhile does not wait for that."""
+    slow = Slow(server, tempfile.mkdtemp(prefix="magotp-test-"), 1.2)
+    house.conf(store={"url": "postgresql:///postgres?host=%s&user=magotp" % slow.dir})
+    house.stop("broker")
+    house.start_broker(fault="store.settle:fail:1")
+    try:
+        sent = []
+        login = house.login("anna")
+        first = threading.Thread(target=lambda: sent.append(login.send()[0]))
+        first.start()
+        relays.wait_for("the rollback", lambda: slow.held == 1)
+        in_time(asked(house, 1, ("", "BUSY")))
+        first.join()
+        assert sent[0].verdict == "ok", "and then it was done once more"
+        assert slow.held == 1
+        assert log_in(house, 5)[0] == "ok"
+    finally:
+        slow.listener.close()
+        shutil.rmtree(slow.dir)

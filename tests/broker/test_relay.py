@@ -185,7 +185,7 @@ def transcript(house, user, uid, rhost):
                      {k: v for k, v in reply.items() if k not in ("txn", "grant") and "seconds" not in k}))
         return answer
 
-    for service in ("sshd", "sudo", "elevate"):
+    for service in ("sshd", "elevate"):
         login = house.login(user, service, rhost=rhost)
         note("begin", (login.result, login.begin))
         note("send", login.send())
