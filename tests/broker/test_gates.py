@@ -158,7 +158,8 @@ def test_gate_memory_of_otpcored(house):
     print("%.1f MiB with 1 token, %.1f with %d, at most %.1f"
           % (with_one / MIB, with_many / MIB, tokens, most / MIB))
     assert house.login("fill%d" % (tokens // 2)).begin["factors"], "they are there"
-    assert with_many - with_one < 8 * MIB and most < 64 * MIB
+    assert most < 64 * MIB
+    assert LONG or with_many - with_one < 8 * MIB, "more than caches of the rows that were read"
 
 
 def submit(daemon, number, message):
