@@ -22,6 +22,7 @@
 #include "otpcore/broker/trust.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
+#include "otpcore/seal/keyfile.h"
 #include "otpcore/store/fault.h"
 
 struct arguments {
@@ -257,7 +258,8 @@ static int complain(int r, const char *what)
 /* What a key file lacks, and what to do: the reader's errors say only that. */
 static int complain_key(int r, const char *source)
 {
-	const char *path = mag_has_prefix(source, "file:") ? source + strlen("file:") : source;
+	char file[PATH_MAX];
+	const char *path = keyfile_path(source, file, sizeof file) ? file : source;
 
 	if (r == MAG_ESYS && errno == ENOENT)
 		mag_log(MAG_LOG_ERROR,

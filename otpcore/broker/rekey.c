@@ -10,6 +10,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/keys.h"
 #include "otpcore/broker/parts.h"
+#include "otpcore/seal/keyfile.h"
 #include "otpcore/store/fault.h"
 
 static int fail(int r, const char *what, const char *why)
@@ -75,6 +76,8 @@ static int change(struct broker *b, const struct keyring *next)
 
 static void say_next(const char *source)
 {
+	char path[512];
+
 	fprintf(stderr,
 		"Either master key opens the store now. Next:\n"
 		"  [store] master_key = %s\n"
@@ -83,6 +86,13 @@ static void say_next(const char *source)
 		"magotpctl key finish). From then on the old one is needed only for backups that\n"
 		"were made under it.\n",
 		source);
+	if (keyfile_path(source, path, sizeof path))
+		fprintf(stderr,
+			"Where systemd starts otpcored, it lends it the key; before the restart:\n"
+			"  systemctl edit otpcored\n"
+			"  [Service]\n"
+			"  LoadCredential=master.key:%s\n",
+			path);
 }
 
 static int open_all(struct broker *b, const char *source, bool dry, struct keyring **next_r)

@@ -121,6 +121,33 @@ static int read_file(const char *path, mode_t refused, unsigned char master_r[MA
 	return r;
 }
 
+/* $CREDENTIALS_DIRECTORY/name. 0 or MAG_ESYS with errno. */
+static int credential_path(const char *name, char path_r[PATH_MAX])
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+	if (!dir || *dir != '/') {
+		errno = ENOENT;
+		return MAG_ESYS;
+	}
+	if (snprintf(path_r, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return MAG_ESYS;
+	}
+	return 0;
+}
+
+/* Root's file, or, to who never was root, what the service manager lends in its place. */
+static int read_object(const char *path, struct crypto_out out)
+{
+	char lent[PATH_MAX];
+	int r = read_safe(path, S_IRWXG | S_IRWXO, out);
+
+	if (r == MAG_ESYS && errno == EACCES && credential_path("master.key", lent) == 0)
+		r = read_safe(lent, S_IRWXO | S_IWGRP, out);
+	return r;
+}
+
 /* What the file holds is worth nothing without the TPM that made it. */
 static int read_tpm(const char *source, unsigned char master_r[MASTER_LEN])
 {
@@ -131,8 +158,7 @@ static int read_tpm(const char *source, unsigned char master_r[MASTER_LEN])
 	int r = MAG_ESYNTAX;
 
 	if (keyfile_path(source, path, sizeof(path)))
-		r = read_safe(path, S_IRWXG | S_IRWXO,
-			(struct crypto_out){ object, sizeof(object), &len });
+		r = read_object(path, (struct crypto_out){ object, sizeof(object), &len });
 	if (r == 0)
 		r = tpm_open(tpm_tcti(source), object, len, &key);
 	if (r == 0 && key.len != MASTER_LEN)
@@ -147,20 +173,13 @@ static int read_tpm(const char *source, unsigned char master_r[MASTER_LEN])
  * group bits: only the bits of others are judged. */
 static int read_credential(const char *name, unsigned char master_r[MASTER_LEN])
 {
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
 	char path[PATH_MAX];
+	int r;
 
 	if (!*name || strchr(name, '/') || mag_streq(name, ".") || mag_streq(name, ".."))
 		return MAG_ESYNTAX;
-	if (!dir || *dir != '/') {
-		errno = ENOENT;
-		return MAG_ESYS;
-	}
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return MAG_ESYS;
-	}
-	return read_file(path, S_IRWXO | S_IWGRP, master_r);
+	r = credential_path(name, path);
+	return r < 0 ? r : read_file(path, S_IRWXO | S_IWGRP, master_r);
 }
 
 int keyfile_read(const char *source, unsigned char master_r[MASTER_LEN])

@@ -59,8 +59,9 @@ static int check_store(const struct check *c)
 		!mag_has_prefix(c->s->url, "postgresql://"))
 		return complain(c, url, "write sqlite:/PATH or postgresql://...");
 	if (!mag_has_prefix(c->s->master_key, "file:/") &&
-		!mag_has_prefix(c->s->master_key, "credential:"))
-		return complain(c, key, "write file:/PATH or credential:NAME");
+		!mag_has_prefix(c->s->master_key, "credential:") &&
+		!mag_has_prefix(c->s->master_key, "tpm:/"))
+		return complain(c, key, "write file:/PATH, credential:NAME or tpm:/PATH");
 	if (*c->s->audit_file != '/' && !mag_streq(c->s->audit_file, "none"))
 		return complain(c, opt_get(c->s->tree, "audit", "", "file"), "write /PATH or none");
 	return 0;

@@ -124,9 +124,9 @@ static const struct {
 	{ "[store]\nurl = sqlite:relative.db\n", MAG_ESYNTAX,
 		":2: url = sqlite:relative.db: write sqlite:/PATH or postgresql://..." },
 	{ "[store]\nmaster_key = 0011\n", MAG_ESYNTAX,
-		":2: master_key = 0011: write file:/PATH or credential:NAME" },
+		":2: master_key = 0011: write file:/PATH, credential:NAME or tpm:/PATH" },
 	{ "[store]\nmaster_key = tpm:0x81000001\n", MAG_ESYNTAX,
-		":2: master_key = tpm:0x81000001: write file:/PATH or credential:NAME" },
+		":2: master_key = tpm:0x81000001: write file:/PATH, credential:NAME or tpm:/PATH" },
 	{ "[phone]\nregion_overrides = +1684=AS 1202=US\n", MAG_ESYNTAX,
 		":2: region_overrides = +1684=AS 1202=US: 1202=US is not +PREFIX=COUNTRY, such as "
 		"+1684=AS" },
