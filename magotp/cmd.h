@@ -52,6 +52,8 @@ int cmd_host_enroll(struct cli *c);
 int cmd_key_list(struct cli *c);
 int cmd_key_rotate(struct cli *c);
 int cmd_key_finish(struct cli *c);
+int cmd_lease_list(struct cli *c);
+int cmd_lease_end(struct cli *c);
 int cmd_account_add(struct cli *c);
 int cmd_account_set(struct cli *c);
 int cmd_account_show(struct cli *c);

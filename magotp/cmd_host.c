@@ -15,6 +15,7 @@ static const struct column columns[] = {
 	{ "ENROLLED", "enrolled", CELL_DAY },
 	{ "UNTIL", "until", CELL_DAY },
 	{ "SELF-SERVICE", "self_service", CELL_BOOL },
+	{ "OFFLINE", "offline", CELL_TEXT },
 	{ NULL, "created", CELL_DAY },
 	{ NULL, "fingerprint", CELL_TEXT },
 	{ NULL, NULL, CELL_TEXT },
@@ -29,6 +30,7 @@ static void row(struct table *t, const struct wire_host *h)
 	table_int(t, h->enrolled);
 	table_int(t, h->expires);
 	table_int(t, h->self_service);
+	table_text(t, h->offline);
 	table_int(t, h->created);
 	table_text(t, h->print);
 }
@@ -97,6 +99,11 @@ int cmd_host_add(struct cli *c)
 	r = words(c, "--services", q.services, sizeof q.services);
 	if (r == CLI_DONE)
 		r = words(c, "--accounts", q.accounts, sizeof q.accounts);
+	if (r == CLI_DONE && mag_streq(cli_opt(c, "--offline"), "*"))
+		r = cli_usage(c, "--offline takes names: whoever is named can log in with a token "
+				 "nowhere else meanwhile");
+	if (r == CLI_DONE)
+		r = words(c, "--offline", q.offline, sizeof q.offline);
 	if (r == CLI_DONE)
 		r = cli_settings(c);
 	if (r == CLI_DONE)

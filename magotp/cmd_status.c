@@ -24,6 +24,7 @@ static const struct hint {
 	{ "token-pending", "%s is not activated yet:", "magotp token add" },
 	{ "token-revoked", "%s was revoked. To add another:", "magotp token add" },
 	{ "token-out-of-sync", "%s is out of step: an administrator has to reset it.", "" },
+	{ "leased", "For now, codes of your token are good at %s only.", "" },
 	{ "proofing-pending", "Identity proofing is not finished. With the agent's code:",
 		"magotp activate CODE" },
 	{ "second-phone", "With one phone, losing it locks you out. To add a second:",

@@ -205,6 +205,7 @@ static const struct cli_opt host_add_opts[] = {
 	{ "--services", "LIST", "the services that it may ask for (all)" },
 	{ "--accounts", "LIST", "names with * and ?, or @ORGANISATION (all)" },
 	{ "--self-service", NULL, "people may also manage their own account from there" },
+	{ "--offline", "NAMES", "accounts whose tokens it may use while no auth host answers" },
 	{ NULL, NULL, NULL },
 };
 static const struct cli_opt host_enroll_opts[] = {
@@ -449,7 +450,8 @@ static const struct verb verbs[] = {
 	{ "host", NULL, "add", "NAME", 1, 1, false, host_add_opts,
 		"Let a host become a relay; prints its code, which is good for a day",
 		"  magotpctl host add web1 --services sshd,sudo --accounts '@Example'\n"
-		"  magotpctl host add db1 --accounts 'dba-*'\n",
+		"  magotpctl host add db1 --accounts 'dba-*'\n"
+		"  magotpctl host add ship1 --offline anna,bert\n",
 		cmd_host_add },
 	{ "host", NULL, "enroll", "[CODE]", 0, 1, false, host_enroll_opts,
 		"Make this host a relay, with the code from an auth host",
@@ -463,6 +465,12 @@ static const struct verb verbs[] = {
 		cmd_host_revoke },
 	{ "host", NULL, "remove", "NAME", 1, 1, false, delete_opts, "Forget a relay, and refuse it",
 		"  magotpctl host remove web1\n", cmd_host_remove },
+	{ "lease", NULL, "list", "", 0, 0, false, NULL,
+		"List tokens that are a relay's for a while", "  magotpctl lease list\n",
+		cmd_lease_list },
+	{ "lease", NULL, "end", "USER --reason TEXT", 0, 0, true, reason_opts,
+		"Call back the leases of a user's tokens",
+		"  magotpctl lease end alice --reason 'back on land'\n", cmd_lease_end },
 	{ "config", NULL, "show", "", 0, 0, false, show_opts, "Show every setting and its source",
 		"  magotpctl config show\n"
 		"  magotpctl config show --changed\n",

@@ -28,8 +28,12 @@ static struct word word(const char *s)
 
 static struct word word_of(const struct request *r, enum wire_type type, const char *ticket)
 {
+	const struct wire_lease_report_req *report = r->body;
 	const char *s = wire_text_of_type(&r->message->request, r->body, type);
 
+	/* A login that nobody was asked about; no service that is asked for now. */
+	if (type == WIRE_SERVICE && r->message->id == WIRE_MSG_LEASE_REPORT)
+		s = report->service;
 	return word(!s && r->has_ticket ? ticket : s);
 }
 
@@ -39,8 +43,12 @@ static struct word from_of(const struct request *r)
 {
 	const struct wire_begin_req *begin = r->body;
 
+	const struct wire_lease_report_req *report = r->body;
+
 	if (r->has_ticket && *r->ticket.rhost)
 		return word(r->ticket.rhost);
+	if (r->message->id == WIRE_MSG_LEASE_REPORT)
+		return word(report->rhost);
 	return word(r->message->id == WIRE_MSG_BEGIN ? begin->rhost : NULL);
 }
 

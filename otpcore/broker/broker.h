@@ -38,6 +38,7 @@ struct remotes;           /* remote.c */
 struct remote_call;       /* remote.c */
 struct relay;             /* relay.c */
 struct keys;              /* keys.c */
+struct away;              /* away.c */
 
 struct broker {
 	struct settings *settings; /* replaced whole by SIGHUP, between ticks */
@@ -143,6 +144,7 @@ struct request {
 	bool unknown;                  /* revoked, or another has its name: the link ends */
 	bool hidden;                   /* the account is none of the relay's: as if unknown */
 	char verifier[513];            /* services that the relay's peer may log in to */
+	int64_t lease;                 /* under which the relay has struck this code off */
 	int64_t look;                  /* the relay must say when this process began; 0 */
 	struct wire_ticket ticket;     /* if the message carries a txn that opened; else zero */
 	bool has_ticket;
@@ -207,8 +209,9 @@ extern const struct handler handle_sweep[];   /* sweep */
 extern const struct handler handle_terms[];   /* terms_* */
 extern const struct handler handle_proofing[];
 extern const struct handler handle_certificate[];
-extern const struct handler handle_host[]; /* host_* */
-extern const struct handler handle_key[];  /* key_* */
+extern const struct handler handle_host[];  /* host_* */
+extern const struct handler handle_key[];   /* key_* */
+extern const struct handler handle_lease[]; /* lease_* */
 
 /* ---- server.c: the settings again (SIGHUP, reload), between ticks ----
  * 0, or as settings_load: then the old ones go on. */

@@ -195,6 +195,7 @@ void party_policy(const struct party *p, struct policy *p_r)
 	*p_r = (struct policy){ .require = strength_from_id(t->require),
 		.level = t->level,
 		.mode = (int)t->mode,
+		.host = p->r->host,
 		.skip = t->skip != 0 };
 	p_r->known = p_r->require != STRENGTH_NONE;
 }

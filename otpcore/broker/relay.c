@@ -2,7 +2,7 @@
  * one list until the auth host has answered. Where the link breaks, those that may be
  * asked twice (login.md: a repeat gets its first answer) go to the next auth host; of
  * the others the connection ends, and whoever asked decides. */
-#include "otpcore/broker/relay.h"
+#include "otpcore/broker/relay_parts.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -21,55 +21,25 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/away.h"
 
-#define TICK_MS      250
-#define CONNECT_MS   1500 /* name, TCP and TLS */
-#define SILENCE_MS   3000 /* with a ping each second */
-#define PING_MS      1000
-#define PATIENCE_MS  2500 /* of a call that no auth host has taken */
-#define REST_MS      1000 /* between rounds in which none answered */
-#define RENEW_BEFORE ((int64_t)IDENTITY_LIFE / 3)
-#define RENEW_PAUSE  3600000
-
-struct call {
-	struct relay *relay;
-	struct call *next;
-	uint64_t number;
-	struct conn *conn; /* NULL: the relay's own renewal */
-	uint16_t message;
-	struct wire_origin origin;
-	int64_t since; /* when it began to wait for a link */
-	bool sent;
-	size_t len;
-	unsigned char frame[]; /* wiped */
-};
-
-struct relay {
-	struct broker *broker;
-	struct link_identity identity;
-	SSL_CTX *ctx;
-	struct evdns_base *names;
-	struct event *timer;
-	struct bufferevent *io; /* NULL: no link, none under way */
-	bool up;
-	size_t at;     /* the upstream that is connected, or tried */
-	size_t failed; /* in a row */
-	int64_t began, heard, pinged, rest_until, renew_at;
-	bool told; /* the log knows that none answers */
-	struct call *calls, **tail;
-	uint64_t number;
-	EVP_PKEY *fresh; /* of a renewal under way */
-};
+#define TICK_MS     250
+#define CONNECT_MS  1500 /* name, TCP and TLS */
+#define SILENCE_MS  3000 /* with a ping each second */
+#define PING_MS     1000
+#define PATIENCE_MS 2500 /* of a call that no auth host has taken */
+#define REST_MS     1000 /* between rounds in which none answered */
 
 static void connect_next(struct relay *r);
 
 /* ---- calls ---- */
 
 /* Of a login: it changes nothing, carries a sequence number, or is told apart by its
- * process (open). The rest must not be done twice without anybody's knowing. */
-static bool repeatable(uint16_t message)
+ * process (open). The rest must not be done twice without anybody's knowing. What the relay
+ * asks for itself says so. */
+static bool repeatable(const struct call *c)
 {
-	return link_of_login(message) || message == WIRE_MSG_HOST_RENEW;
+	return link_of_login(c->message) || c->done;
 }
 
 /* Takes it out of the list at `link`. */
@@ -87,21 +57,33 @@ static void call_free(struct relay *r, struct call **link)
 static void call_end(struct relay *r, struct call **link, const unsigned char *frame, size_t len)
 {
 	struct conn *conn = (*link)->conn;
+	relay_done_fn *done = (*link)->done;
+	void *arg = (*link)->arg;
 
 	call_free(r, link);
 	if (conn)
 		conn_answer_frame(conn, frame, len);
+	else if (done)
+		done(arg, frame, len);
 }
 
-static void call_refuse(struct relay *r, struct call **link, int error)
+/* No auth host has taken it in time. */
+static void call_give_up(struct relay *r, struct call **link)
 {
-	const struct wire_result result = { .error = error };
-	struct conn *conn = (*link)->conn;
-	uint16_t message = (*link)->message;
+	const struct wire_result down = { .error = MAG_EDOWN };
+	struct call *c = *link;
+	struct conn *conn = c->conn;
+	uint16_t message = c->message;
+	bool answered = conn && away_answer(r->away, &(struct away_ask){ conn, &c->origin, c->frame,
+							     c->len, !r->up });
 
+	if (!conn) {
+		call_end(r, link, NULL, 0);
+		return;
+	}
 	call_free(r, link);
-	if (conn)
-		conn_answer(conn, message, &result, NULL);
+	if (!answered)
+		conn_answer(conn, message, &down, NULL);
 }
 
 static bool call_send(struct relay *r, struct call *c)
@@ -110,6 +92,10 @@ static bool call_send(struct relay *r, struct call *c)
 	struct link_frame f = { .kind = LINK_CALL, .number = c->number, .body = head };
 	size_t len = 0;
 
+	/* A code that goes there is none of ours any more, whatever comes of it. */
+	if (!c->struck && c->conn)
+		c->origin.lease = away_strike(r->away, c->frame, c->len);
+	c->struck = true;
 	if (wire_encode_struct(&wire_origin, &c->origin, head + 2, LINK_ORIGIN_MAX, &len))
 		return false;
 	head[0] = (unsigned char)(len >> 8);
@@ -137,12 +123,47 @@ static struct call *call_new(struct relay *r, const unsigned char *frame, size_t
 	return c;
 }
 
+/* What was done here without asking is told first. */
+static bool may_go(const struct relay *r, const struct call *c)
+{
+	return r->up && (!c->conn || away_ready(r->away));
+}
+
+void relay_flush(struct relay *r)
+{
+	for (struct call *c = r->calls; c; c = c->next)
+		if (!c->sent && may_go(r, c) && !call_send(r, c))
+			break;
+}
+
 static void call_go(struct relay *r, struct call *c)
 {
-	if (r->up)
+	if (may_go(r, c))
 		(void)call_send(r, c); /* else it stays, and is sent again */
 	else if (!r->io && mag_ticks_ms() >= r->rest_until)
 		connect_next(r);
+}
+
+static void fill_origin(struct relay *r, struct call *c, const struct peer *peer)
+{
+	c->origin.uid = peer->uid;
+	c->origin.gid = peer->gid;
+	c->origin.pid = peer->pid;
+	c->origin.start = peer->start;
+	c->origin.sid = peer->sid;
+	c->origin.loginuid = peer->loginuid;
+	c->origin.alive = peer->alive;
+	mag_copy(c->origin.verifier, sizeof c->origin.verifier,
+		settings_verifier(r->broker->settings, peer->uid));
+}
+
+static struct call **call_find_link(struct relay *r, const struct call *c)
+{
+	struct call **link = &r->calls;
+
+	while (*link != c)
+		link = &(*link)->next;
+	return link;
 }
 
 void relay_take(struct relay *r, struct conn *conn, const struct peer *peer,
@@ -156,92 +177,39 @@ void relay_take(struct relay *r, struct conn *conn, const struct peer *peer,
 		return;
 	}
 	c->conn = conn;
-	c->origin.uid = peer->uid;
-	c->origin.gid = peer->gid;
-	c->origin.pid = peer->pid;
-	c->origin.start = peer->start;
-	c->origin.sid = peer->sid;
-	c->origin.loginuid = peer->loginuid;
-	c->origin.alive = peer->alive;
-	mag_copy(c->origin.verifier, sizeof c->origin.verifier,
-		settings_verifier(r->broker->settings, peer->uid));
+	fill_origin(r, c, peer);
+	if (away_answer(r->away,
+		    &(struct away_ask){ conn, &c->origin, frame, len, !r->up && r->told })) {
+		call_free(r, call_find_link(r, c));
+		return;
+	}
 	call_go(r, c);
 }
 
+int relay_ask(
+	struct relay *r, uint16_t message, const void *request, relay_done_fn *done, void *arg)
+{
+	static unsigned char frame[WIRE_FRAME_MAX];
+	struct call *c = NULL;
+	size_t len = 0;
+	int res = r->up ? wire_encode_request(message, request, frame, &len) : MAG_EDOWN;
+
+	if (!res)
+		c = call_new(r, frame, len);
+	mag_wipe(frame, len);
+	if (!c)
+		return res ? res : MAG_ENOMEM;
+	c->done = done;
+	c->arg = arg;
+	call_go(r, c); /* origin: uid 0, this daemon's own word */
+	return 0;
+}
 static struct call **call_find(struct relay *r, uint64_t number)
 {
 	for (struct call **link = &r->calls; *link; link = &(*link)->next)
 		if ((*link)->number == number && (*link)->sent)
 			return link;
 	return NULL;
-}
-
-/* ---- renewal ---- */
-
-static int use_identity(struct relay *r, struct link_identity *id)
-{
-	SSL_CTX *ctx = NULL;
-	int res = link_context(id, false, &ctx);
-
-	if (res)
-		return res;
-	SSL_CTX_free(r->ctx);
-	r->ctx = ctx;
-	link_identity_free(&r->identity);
-	r->identity = *id;
-	*id = (struct link_identity){ NULL, NULL, NULL };
-	return 0;
-}
-
-static int renewed(struct relay *r, const unsigned char *frame, size_t len)
-{
-	struct wire_host_renew_rep p = { 0 };
-	struct wire_result result = { .error = MAG_EPROTO };
-	struct link_identity id = { .key = r->fresh };
-	const unsigned char *der = p.certificate.data;
-	int res = wire_decode_reply(frame, len, WIRE_MSG_HOST_RENEW, &result, &p);
-
-	r->fresh = NULL;
-	if (!res)
-		res = result.error;
-	if (!res)
-		id.certificate = d2i_X509(NULL, &der, (long)p.certificate.len);
-	if (!res && (!id.certificate || X509_check_private_key(id.certificate, id.key) != 1))
-		res = MAG_EPROTO;
-	if (!res && X509_up_ref(r->identity.authority))
-		id.authority = r->identity.authority;
-	if (!res)
-		res = identity_save(r->broker->settings->identity, &id);
-	if (!res)
-		res = use_identity(r, &id);
-	link_identity_free(&id);
-	mag_log(res ? MAG_LOG_ERROR : MAG_LOG_NOTICE, "%s: %s", r->broker->settings->identity,
-		res ? mag_strerror(res) : "this host's certificate was renewed");
-	return res;
-}
-
-static void renew_if_due(struct relay *r)
-{
-	static unsigned char frame[WIRE_FRAME_MAX];
-	struct wire_host_renew_req q = { 0 };
-	struct call *c = NULL;
-	size_t len = 0;
-
-	if (!r->up || r->fresh || mag_ticks_ms() < r->renew_at ||
-		identity_expires(r->identity.certificate) - mag_now() > RENEW_BEFORE)
-		return;
-	r->renew_at = mag_ticks_ms() + RENEW_PAUSE;
-	if (identity_key(&r->fresh) == 0 &&
-		identity_request(r->fresh, q.request.data, sizeof q.request.data, &q.request.len) ==
-			0 &&
-		wire_encode_request(WIRE_MSG_HOST_RENEW, &q, frame, &len) == 0)
-		c = call_new(r, frame, len);
-	if (c) {
-		call_go(r, c); /* origin: uid 0, this daemon's own word */
-	} else {
-		EVP_PKEY_free(r->fresh);
-		r->fresh = NULL;
-	}
 }
 
 /* ---- the link ---- */
@@ -263,7 +231,7 @@ static void link_lost(struct relay *r, const char *why)
 	while (*link) {
 		struct call *c = *link;
 
-		if (c->sent && !repeatable(c->message)) {
+		if (c->sent && !repeatable(c)) {
 			call_end(r, link, NULL, 0);
 			continue;
 		}
@@ -306,8 +274,9 @@ static bool on_frame(struct relay *r, const struct link_frame *f)
 		return false;
 	if (!c) /* its connection ended with an earlier link */
 		return true;
-	if (!c->conn && renewed(r, f->body, f->len) == 0)
-		r->renew_at = 0;
+	if (c->conn)
+		away_seen(r->away, &(struct away_ask){ NULL, &c->origin, c->frame, c->len, false },
+			f->body, f->len);
 	call_end(r, link, f->body, f->len);
 	return true;
 }
@@ -352,9 +321,8 @@ static void on_event(struct bufferevent *io, short what, void *arg)
 	r->told = false;
 	r->failed = 0;
 	r->heard = r->pinged = mag_ticks_ms();
-	for (struct call *c = r->calls; c; c = c->next)
-		if (!c->sent && !call_send(r, c))
-			break;
+	away_linked(r->away);
+	relay_flush(r);
 }
 
 static void connect_next(struct relay *r)
@@ -396,17 +364,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (!r->io && now >= r->rest_until)
 		connect_next(r);
 	for (struct call **link = &r->calls; *link;) {
-		if (!(*link)->sent && now - (*link)->since > PATIENCE_MS) {
-			if (!(*link)->conn) {
-				EVP_PKEY_free(r->fresh);
-				r->fresh = NULL;
-			}
-			call_refuse(r, link, MAG_EDOWN);
-		} else {
+		if (!(*link)->sent && now - (*link)->since > PATIENCE_MS)
+			call_give_up(r, link);
+		else
 			link = &(*link)->next;
-		}
 	}
-	renew_if_due(r);
+	relay_renew(r);
+	away_tick(r->away);
 }
 
 /* ---- from start to end ---- */
@@ -419,7 +383,7 @@ int relay_open(struct broker *b)
 	int res = r ? identity_load(b->settings->identity, &id) : MAG_ENOMEM;
 
 	if (!res)
-		res = use_identity(r, &id);
+		res = relay_identity(r, &id);
 	if (!res)
 		res = identity_name(r->identity.certificate, name, sizeof name);
 	if (res) {
@@ -436,7 +400,7 @@ int relay_open(struct broker *b)
 	r->tail = &r->calls;
 	mag_copy(b->host, sizeof b->host, name);
 	b->relay = r;
-	return 0;
+	return away_open(r, &r->away);
 }
 
 int relay_start(struct relay *r)
@@ -458,6 +422,7 @@ void relay_reloaded(struct relay *r)
 {
 	if (r->at >= r->broker->settings->n_upstreams)
 		r->at = 0;
+	away_reloaded(r->away);
 }
 
 bool relay_busy(const struct relay *r)
@@ -483,6 +448,7 @@ void relay_free(struct relay **r)
 		event_free((*r)->timer);
 	if ((*r)->names)
 		evdns_base_free((*r)->names, 0);
+	away_free(&(*r)->away);
 	SSL_CTX_free((*r)->ctx);
 	EVP_PKEY_free((*r)->fresh);
 	link_identity_free(&(*r)->identity);

@@ -160,6 +160,7 @@ static void fill(struct request *r, const struct remote *m, const struct wire_or
 	mag_clean(r->boot, sizeof r->boot, o->boot);
 	mag_copy(r->verifier, sizeof r->verifier, o->verifier);
 	memcpy(r->print, m->print, HASH_LEN);
+	r->lease = o->lease;
 }
 
 /* A request of this call; NULL: it was refused (error in *error_r). */

@@ -82,8 +82,11 @@ static bool may(const struct request *r, const struct host *h, const struct remo
 {
 	uint16_t id = r->message->id;
 
-	if (id == WIRE_MSG_HOST_RENEW || id == WIRE_MSG_PING)
+	if (id == WIRE_MSG_HOST_RENEW || id == WIRE_MSG_PING || id == WIRE_MSG_LEASE_TERMS)
 		return true;
+	if (id == WIRE_MSG_LEASE_TAKE || id == WIRE_MSG_LEASE_REPORT)
+		return asks->user &&
+		       remote_account_fit(h->accounts, asks->user, asks->account) == REMOTE_FITS;
 	/* Root of a relay is root for logins there, not for accounts. */
 	if (!link_of_login(id) &&
 		(!h->self_service || r->standing.root || r->message->authority != AUTH_ANY))
@@ -102,7 +105,8 @@ static bool changes_nothing(uint16_t message)
 {
 	static const uint16_t them[] = { WIRE_MSG_PHONE_LIST, WIRE_MSG_TOKEN_MINE,
 		WIRE_MSG_CERTIFICATE_LIST, WIRE_MSG_PROOFING_MINE, WIRE_MSG_TERMS_MINE,
-		WIRE_MSG_HOST_RENEW };
+		WIRE_MSG_HOST_RENEW, WIRE_MSG_LEASE_TERMS, WIRE_MSG_LEASE_TAKE,
+		WIRE_MSG_LEASE_REPORT };
 
 	for (size_t i = 0; i < sizeof them / sizeof *them; i++)
 		if (them[i] == message)

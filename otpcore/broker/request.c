@@ -24,6 +24,7 @@ static const struct handler *const families[] = {
 	handle_proofing,
 	handle_host,
 	handle_key,
+	handle_lease,
 	NULL,
 };
 

@@ -143,6 +143,13 @@ struct token {
 	int64_t batch;        /* of the import */
 	char organisation[65], label[65];
 	int64_t created_at, last_used_at;
+	/* lease.h: whose codes these are for a while; lease 0: everybody's. */
+	int64_t lease;       /* the holder's number for it */
+	char lease_host[65]; /* a relay */
+	int64_t lease_at, lease_until;
+	int64_t lease_last;    /* position up to which it has codes */
+	int64_t lease_failed;  /* wrong codes there that are charged here */
+	int64_t lease_closing; /* 1: it is to be given back */
 };
 
 /* Codes for when everything is lost: a person's ten, an administrator's one. */
@@ -230,6 +237,7 @@ struct host {
 	int64_t state;
 	char services[513], accounts[513]; /* words; "": all */
 	int64_t self_service;              /* 1: also what people do with their own account */
+	char offline[513];                 /* accounts whose tokens it may lease: names */
 	struct blob code_hash;             /* SHA-256 of the enrolment code, until it is used */
 	int64_t code_expires;
 	struct blob print, before; /* SHA-256 of its certificate, and of the one renewed */

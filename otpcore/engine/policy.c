@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
+#include "otpcore/engine/lease.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
 #include "otpcore/engine/proofing.h"
@@ -281,7 +282,9 @@ static void judge_token(const struct aggregate *a, const struct policy *p, const
 	const struct token *t = o->token;
 	enum verdict v = policy_token(a, t, s, now);
 
-	if (v == VERDICT_OK || can_be_repaired(v)) {
+	if (lease_elsewhere(t, p->host, now) && (v == VERDICT_OK || can_be_repaired(v))) {
+		o->excluded = verdict_id(VERDICT_TOKEN_LEASED);
+	} else if (v == VERDICT_OK || can_be_repaired(v)) {
 		o->repair = v != VERDICT_OK;
 		o->excluded = o->repair ? verdict_id(v) : NULL;
 		if (policy_token_fits(p, t, token_level(a, t)))

@@ -11,8 +11,9 @@ struct policy {
 	int mode, unenrolled, separator, publickey_alone;
 	bool skip; /* only where the password alone is enough */
 	bool autosend, observe;
-	bool known;   /* false: an option or profile names no strength: refuse */
-	char bad[64]; /* what was not understood */
+	bool known;       /* false: an option or profile names no strength: refuse */
+	char bad[64];     /* what was not understood */
+	const char *host; /* where the login is: a token may be leased to another; NULL: nowhere */
 };
 
 /* Options of the PAM line beat the service's section. Empty texts and level 0

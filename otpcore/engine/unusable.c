@@ -1,4 +1,5 @@
 /* Why a token can't be used at a login, and which of the reasons is told (L13, L14). */
+#include "otpcore/engine/lease.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/policy.h"
 #include "otpcore/engine/proofing.h"
@@ -44,7 +45,7 @@ static bool replaced(const struct aggregate *a, const struct token *t)
  * about another token would help against it. */
 static const enum verdict told[] = { VERDICT_TOKEN_SUSPENDED_BY_ADMIN, VERDICT_TOKEN_OUT_OF_SYNC,
 	VERDICT_TOKEN_EXPIRED, VERDICT_PROOFING_PENDING, VERDICT_TOKEN_PENDING,
-	VERDICT_TOKEN_REVOKED };
+	VERDICT_TOKEN_REVOKED, VERDICT_TOKEN_LEASED };
 #define TOLD (sizeof told / sizeof *told)
 
 static size_t rank_of(enum verdict v)
@@ -83,6 +84,17 @@ static bool any_phone_waits(const struct aggregate *a, int64_t now)
 	return false;
 }
 
+/* Nothing is the matter with it, but its codes are another host's for a while. */
+static enum verdict fault_here(const struct aggregate *a, const struct token *t,
+	const struct policy *p, const struct settings *s, int64_t now)
+{
+	enum verdict v = policy_token_fault(a, t, s, now);
+
+	return v == VERDICT_NONE && t->row.fate != ROW_DELETED && lease_elsewhere(t, p->host, now)
+		       ? VERDICT_TOKEN_LEASED
+		       : v;
+}
+
 enum verdict policy_why(
 	const struct aggregate *a, const struct policy *p, const struct settings *s, int64_t now)
 {
@@ -90,11 +102,11 @@ enum verdict policy_why(
 
 	for (size_t i = 0; i < a->n_tokens && i < TOKENS_MAX; i++) {
 		const struct token *t = &a->tokens[i];
-		enum verdict v = policy_token_fault(a, t, s, now);
+		enum verdict v = fault_here(a, t, p, s, now);
 		/* What was not activated or is revoked has no level that would count. */
 		bool lasting = v == VERDICT_TOKEN_EXPIRED ||
 			       v == VERDICT_TOKEN_SUSPENDED_BY_ADMIN ||
-			       v == VERDICT_TOKEN_OUT_OF_SYNC;
+			       v == VERDICT_TOKEN_OUT_OF_SYNC || v == VERDICT_TOKEN_LEASED;
 
 		if (policy_token_fits(p, t, lasting ? token_level(a, t) : p->level) &&
 			rank_of(v) < rank_of(why))

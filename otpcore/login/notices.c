@@ -13,6 +13,7 @@ static const struct {
 	{ "token-pending", TEXT_TOKEN_PENDING, TEXT_APP_PENDING },
 	{ "token-revoked", TEXT_TOKEN_REVOKED, TEXT_APP_REVOKED },
 	{ "token-out-of-sync", TEXT_TOKEN_OUT_OF_SYNC, TEXT_TOKEN_OUT_OF_SYNC },
+	{ "leased", TEXT_TOKEN_LEASED, TEXT_TOKEN_LEASED },
 	{ "proofing-pending", TEXT_PROOFING, TEXT_PROOFING },
 };
 

@@ -161,6 +161,9 @@ static int check_relay(struct check *c)
 	if (*c->s->listen != '\0' && read_address(c->s->listen, &c->s->listens) < 0)
 		return complain(c, listen, "write ADDRESS:%d, or :%d for every address", RELAY_PORT,
 			RELAY_PORT);
+	if (*c->s->upstream == '\0' && c->s->offline != OFFLINE_NO)
+		return complain(c, opt_get(c->s->tree, "broker", "", "offline"),
+			"only a relay (upstream) is ever away from its auth hosts");
 	if (*c->s->upstream == '\0')
 		return 0;
 	for (const char *const *key = keys; *key != NULL; key++)

@@ -13,6 +13,7 @@
 
 enum licence_mode { LICENCES_REQUIRED, LICENCES_AUTOMATIC };
 enum on_revoke { ON_REVOKE_RESET, ON_REVOKE_EXPIRE, ON_REVOKE_KEEP };
+enum offline { OFFLINE_NO, OFFLINE_HARDWARE };
 enum service_mode { MODE_SEPARATE, MODE_SHORT, MODE_COMBINED, MODE_NONE };
 enum unenrolled { UNENROLLED_DENY, UNENROLLED_ALLOW, UNENROLLED_ENROLL };
 
@@ -40,6 +41,8 @@ struct settings {
 	char listen[128], identity[256];                           /* of auth hosts; of relays */
 	struct settings_address upstreams[UPSTREAMS_MAX], listens; /* of the texts */
 	size_t n_upstreams;                                        /* 0: not a relay */
+	int offline;                                               /* enum offline: of a relay */
+	int64_t offline_hours; /* of an auth host: how long it leases tokens */
 	/* [licences] */
 	int mode; /* enum licence_mode */
 	/* [phone] */

@@ -23,6 +23,7 @@ static const char *const mails[] = { "activation", "sponsorship", "login", "remi
 static const char *const service_modes[] = { "separate", "short", "combined", "none", NULL };
 static const char *const unenrolled[] = { "deny", "allow", "enroll", NULL };
 static const char *const deny_allow[] = { "deny", "allow", NULL };
+static const char *const offline[] = { "no", "hardware", NULL };
 static const char *const su_targets[] = { "target", "caller", NULL };
 static const char *const separators[] = { "comma", "none", NULL };
 
@@ -53,6 +54,10 @@ static const struct opt broker_opts[] = {
 		"makes this host a relay of others: tls://auth1:7443,auth2:7443" },
 	{ "identity", OPT_TEXT, LOCALSTATEDIR "/lib/magotp/host.pem", 0, 0, NULL, AT(identity),
 		"a relay's key and certificate, made by magotpctl host enroll" },
+	{ "offline", OPT_ENUM, "no", 0, 0, offline, AT(offline),
+		"hardware: a relay without an auth host takes codes of tokens leased to it" },
+	{ "offline_hours", OPT_INT, "8", 1, 24, NULL, AT(offline_hours),
+		"for how long an auth host leases tokens to a relay" },
 	{ "host_identity", OPT_TEXT, NULL, 0, 0, NULL, AT(host_identity),
 		"the name of this host; its host name if empty" },
 	{ "crypto", OPT_TEXT, NULL, 0, 0, NULL, AT(crypto),

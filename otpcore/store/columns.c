@@ -86,6 +86,13 @@ static const struct column token_columns[] = {
 	TEXT(token, label),
 	FIXED_INT(token, created_at),
 	INT(token, last_used_at),
+	INT(token, lease),
+	TEXT(token, lease_host),
+	INT(token, lease_at),
+	INT(token, lease_until),
+	INT(token, lease_last),
+	INT(token, lease_failed),
+	INT(token, lease_closing),
 };
 static const struct column recovery_columns[] = {
 	FIXED_INT(recovery, account),
@@ -214,6 +221,7 @@ static const struct column host_columns[] = {
 	TEXT(host, services),
 	TEXT(host, accounts),
 	INT(host, self_service),
+	TEXT(host, offline),
 	BLOB(host, code_hash),
 	INT(host, code_expires),
 	BLOB(host, print),

@@ -119,6 +119,15 @@ int store_list_tokens(struct store *s, const char *after_serial, int64_t state, 
 	return work_read(s, QUERY_LIST_TOKENS, values, 3, on_listed, &list);
 }
 
+int store_list_leases(
+	struct store *s, const char *after_serial, size_t limit, store_token_fn *fn, void *arg)
+{
+	struct list list = { fn, arg };
+	struct store_value values[] = { work_text(after_serial), work_limit(limit) };
+
+	return work_read(s, QUERY_LIST_LEASES, values, 2, on_listed, &list);
+}
+
 static int keep(const struct store_token_row *row, void *arg)
 {
 	*(struct store_token_row *)arg = *row;

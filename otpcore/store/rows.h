@@ -28,7 +28,7 @@ enum row_table {
 };
 enum row_verb { ROW_INSERT, ROW_UPDATE, ROW_DELETE, ROW_PAGE, ROW_VERSION, ROW_VERBS };
 
-#define ROW_COLUMNS_MAX 24
+#define ROW_COLUMNS_MAX 32
 
 /* A parameter of a statement. */
 struct store_value {

@@ -300,6 +300,9 @@ typedef int store_token_fn(const struct store_token_row *row, void *arg);
 int store_list_tokens(struct store *s, const char *after_serial, int64_t state, size_t limit,
 	store_token_fn *fn, void *arg);
 int store_find_token(struct store *s, const char *serial, struct store_token_row *row_r);
+/* Those that are leased to a host (lease.h), likewise. */
+int store_list_leases(
+	struct store *s, const char *after_serial, size_t limit, store_token_fn *fn, void *arg);
 
 struct store_session_row {
 	struct session session;

@@ -313,7 +313,7 @@ def allowed(name, who, user):
     """The table of the .wire files, written down a second time."""
     authority = wirepy.MESSAGES[name].authority
     speaks = any(f.type == "account" for f in wirepy.MESSAGES[name].request)
-    if name in ("host_enroll", "host_renew"):
+    if name in ("host_enroll", "host_renew", "lease_terms", "lease_take", "lease_report"):
         return False  # on a link to a relay alone: not even root's here
     if who == 0 or name == "ping":
         return True

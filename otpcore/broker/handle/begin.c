@@ -396,6 +396,7 @@ void begin_decide(struct request *r)
 
 	settings_service(r->broker->settings, q->service, &service);
 	policy_make(r->broker->settings, &service, &line, &p);
+	p.host = r->host;
 	if (mag_streq(q->service, SERVICE_ELEVATE))
 		elevating(&p, &service);
 	decide_course(r, &service, &p, &c);

@@ -216,6 +216,7 @@ static void explain_policy(struct request *r, struct explaining *x)
 
 	settings_service(s, q->service, &x->service);
 	policy_make(s, &x->service, &line, &x->policy);
+	x->policy.host = r->host;
 	mag_copy(x->p->require, sizeof x->p->require,
 		x->policy.known ? strength_id(x->policy.require) : "");
 	x->p->level = (uint32_t)x->policy.level;

@@ -86,6 +86,7 @@ static int invite(struct request *r, struct host *h)
 	h->self_service = q->self_service != 0;
 	words(h->services, sizeof h->services, q->services);
 	words(h->accounts, sizeof h->accounts, q->accounts);
+	words(h->offline, sizeof h->offline, q->offline);
 	return 0;
 }
 
@@ -110,6 +111,8 @@ static void add_decide(struct request *r)
 			"this host serves no relays: [broker] listen is not set");
 	} else if (mag_streq(q->name, r->broker->host)) {
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "that is the name of this host itself");
+	} else if (strpbrk(q->offline, "*?@")) {
+		handle_invalid(r, "offline takes names of accounts, one by one, and no patterns");
 	} else if (h->state == HOST_ACTIVE) {
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "it is enrolled; revoke it first");
 	} else if ((res = invite(r, h))) {
@@ -141,6 +144,7 @@ static int list_row(const struct host *h, void *arg)
 	mag_copy(w->state, sizeof w->state, handle_word(states, h->state));
 	mag_copy(w->services, sizeof w->services, h->services);
 	mag_copy(w->accounts, sizeof w->accounts, h->accounts);
+	mag_copy(w->offline, sizeof w->offline, h->offline);
 	w->self_service = h->self_service != 0;
 	w->created = h->created_at;
 	w->enrolled = h->enrolled_at;

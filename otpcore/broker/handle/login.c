@@ -8,6 +8,7 @@
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/engine/lease.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/proofing.h"
 #include "otpcore/engine/token.h"
@@ -224,8 +225,11 @@ void login_notices(
 			login_notice(list, n, "phone-expired",
 				party_shows_digits(r) ? p->masked : "", s ? s->expires_at : 0);
 	}
-	for (size_t i = 0; i < a->n_tokens; i++)
+	for (size_t i = 0; i < a->n_tokens; i++) {
 		token_notice(r, a, &a->tokens[i], list, n);
+		if (lease_elsewhere(&a->tokens[i], r->host, r->now) && party_shows_digits(r))
+			login_notice(list, n, "leased", a->tokens[i].lease_host, 0);
+	}
 	if (party_shows_digits(r) && proofing_missing(r, a))
 		login_notice(list, n, verdict_id(VERDICT_PROOFING_PENDING), "", 0);
 	if (renewal)

@@ -5,6 +5,7 @@
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/mail.h"
+#include "otpcore/engine/lease.h"
 #include "otpcore/engine/policy.h"
 #include "otpcore/engine/proofing.h"
 
@@ -75,14 +76,18 @@ enum verdict token_pair(struct request *r, struct token *t, const struct mag_sec
 	const char *const codes[2] = { mag_secret_text(code1), mag_secret_text(code2) };
 	struct mag_secret seed = { 0 };
 	struct token_position next = { t->moving, t->drift };
+	struct token view = lease_view(t, r->now);
 	struct token_windows w;
 	enum verdict v = VERDICT_NONE;
 
+	if (!lease_allows(t, r->host, r->lease, r->now))
+		return VERDICT_TOKEN_LEASED;
 	token_windows_of(r->broker->settings, &w);
 	if (!token_seed(r, t, &seed))
-		v = token_resync(t, &seed, codes, r->now, &w, &next);
+		v = token_resync(&view, &seed, codes, r->now, &w, &next);
 	mag_secret_free(&seed);
 	if (v == VERDICT_OK) {
+		lease_passed(t, r->now);
 		t->moving = next.moving;
 		t->drift = next.drift;
 	}

@@ -9,6 +9,7 @@
 #include "otpcore/broker/password.h"
 #include "otpcore/broker/session.h"
 #include "otpcore/engine/calendar.h"
+#include "otpcore/engine/lease.h"
 
 /* request.state, from decide to settle. */
 enum { TOKEN_ID, EVENT, RIGHT };
@@ -283,7 +284,7 @@ static void recall(struct request *r, struct token *t)
 	char name[32];
 
 	token_windows_of(r->broker->settings, &w);
-	if (!token_recall(t, r->now, &w, &next))
+	if (lease_standing(t, r->now) == LEASE_LIVE || !token_recall(t, r->now, &w, &next))
 		return;
 	mag_log(MAG_LOG_WARNING,
 		"token_unlock account=%s: the last step of %s lay %lld steps ahead: brought back",

@@ -6,6 +6,7 @@
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/handle/trial.h"
 #include "otpcore/engine/challenge.h"
+#include "otpcore/engine/lease.h"
 #include "otpcore/engine/lifecycle.h"
 #include "otpcore/engine/token.h"
 
@@ -74,17 +75,19 @@ static enum verdict judge(const struct party *p, struct token *t, const char *co
 {
 	struct mag_secret seed = { 0 };
 	struct token_position next;
+	struct token view = lease_view(t, p->r->now);
 	struct token_windows w;
 	enum verdict v = VERDICT_NONE;
 
 	token_windows_of(p->r->broker->settings, &w);
 	if (token_seed(p->r, t, &seed) == 0)
-		v = token_judge(t, &seed, code, p->r->now, &w, &next);
+		v = token_judge(&view, &seed, code, p->r->now, &w, &next);
 	mag_secret_free(&seed);
 	if (v != VERDICT_OK)
 		return v;
 	t->moving = next.moving;
 	t->drift = next.drift;
+	lease_passed(t, p->r->now);
 	accept(p, t);
 	return v;
 }
@@ -162,10 +165,13 @@ bool verify_token_decide(struct request *r, const struct party *p)
 		return false;
 	n = offered(p, q->ref, list);
 	for (size_t i = 0; i < n; i++)
-		if (list[i]->state == TOKEN_ACTIVE)
+		if (list[i]->state == TOKEN_ACTIVE &&
+			lease_allows(list[i], r->host, r->lease, r->now))
 			usable[n_usable++] = list[i];
 	if (n_usable > 0)
 		evaluate(p, usable, n_usable);
+	else if (n > 0 && list[0]->state == TOKEN_ACTIVE) /* not looked at, not charged */
+		request_verdict(r, VERDICT_TOKEN_LEASED);
 	else if (n > 0) /* not looked at, not charged: repair it, or take another */
 		request_verdict(r, list[0]->state == TOKEN_LOCKED ? VERDICT_TOKEN_LOCKED
 								  : VERDICT_TOKEN_SUSPENDED);

@@ -30,6 +30,13 @@ SELECT {token},
 		WHERE subscription.id = token.subscription), 0) AS expires_at
 FROM token WHERE serial = $1 AND state <> 1;
 
+-- Those whose codes are a host's for a while. $1 after this serial, $2 limit.
+--: list_leases ti
+SELECT {token},
+	coalesce((SELECT name FROM account WHERE account.id = token.account), '') AS holder,
+	lease_until
+FROM token WHERE lease <> 0 AND serial > $1 ORDER BY serial LIMIT $2;
+
 -- $1 after this name; $2 active subscriptions that expire before, $3 expired ones
 -- with a token that did before (one that is still active (5) is always due), $4 tokens
 -- suspended before; $5 limit.

@@ -124,6 +124,7 @@ CREATE TABLE host (
 	services TEXT NOT NULL,
 	accounts TEXT NOT NULL,
 	self_service BIGINT NOT NULL,
+	offline TEXT NOT NULL,
 	code_hash BYTEA NOT NULL,
 	code_expires BIGINT NOT NULL,
 	print BYTEA NOT NULL,
@@ -132,6 +133,18 @@ CREATE TABLE host (
 	created_at BIGINT NOT NULL,
 	enrolled_at BIGINT NOT NULL
 ) /*sqlite: STRICT*/;
+
+-- Away from the store (security.md 41): whose a token's codes are for a while. In the
+-- token's row: to give a lease and to accept a code are one race.
+ALTER TABLE token ADD COLUMN lease BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN lease_host TEXT NOT NULL DEFAULT '';
+ALTER TABLE token ADD COLUMN lease_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN lease_until BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN lease_last BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN lease_failed BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE token ADD COLUMN lease_closing BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX token_lease ON token (serial) WHERE lease <> 0;
+
 CREATE TABLE authority (
 	id BIGINT PRIMARY KEY NOT NULL CHECK (id = 1),
 	version BIGINT NOT NULL,
