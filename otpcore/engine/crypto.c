@@ -17,8 +17,12 @@ static struct kept {
 	EVP_MAC_CTX *ctx;
 } kept[3];
 
+static EVP_MD *sha256; /* likewise */
+
 static void forget_kept(void)
 {
+	EVP_MD_free(sha256);
+	sha256 = NULL;
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		EVP_MAC_CTX_free(kept[i].ctx);
 		kept[i] = (struct kept){ 0 };
@@ -116,9 +120,11 @@ void crypto_mac_end(struct crypto_mac *m)
 
 int crypto_sha256(struct crypto_text text, unsigned char hash_r[32])
 {
-	size_t len = 0;
+	unsigned len = 0;
 
-	if (!EVP_Q_digest(NULL, "SHA2-256", crypto_properties(), text.data, text.len, hash_r, &len))
+	if (!sha256)
+		sha256 = EVP_MD_fetch(NULL, "SHA2-256", crypto_properties());
+	if (!sha256 || !EVP_Digest(text.data, text.len, hash_r, &len, sha256, NULL))
 		return MAG_ECRYPTO;
 	return len == 32 ? 0 : MAG_ECRYPTO;
 }
