@@ -57,7 +57,7 @@ static int to_journal(const struct audit_field *fields, size_t n)
 	for (size_t i = 0; i < n && i < AUDIT_FIELDS_MAX; i++) {
 		char key[32] = "";
 
-		for (size_t k = 0; fields[i].key[k] && k < sizeof key - 1; k++)
+		for (size_t k = 0; k < sizeof key - 1 && fields[i].key[k]; k++)
 			key[k] = (char)(fields[i].key[k] - 'a' + 'A');
 		snprintf(lines[i], sizeof lines[i], "MAGOTP_%s=%s", key, fields[i].value);
 		parts[count++] = (struct iovec){ lines[i], strlen(lines[i]) };

@@ -21,12 +21,12 @@ FILES = ("open_shadow read_outside list_outside write_outside make_outside write
          "memory_of_another unlink_outside").split()
 # Calls that nobody here makes: they end a process with an allow list.
 FOREIGN = ("mkdir_outside symlink_outside mknod_outside truncate_outside chmod_outside "
-           "setxattr_outside execve exec_memory name_to_handle_at open_by_handle_at unshare setns "
+           "setxattr_outside execve name_to_handle_at open_by_handle_at unshare setns "
            "ptrace process_vm_readv kcmp pidfd_getfd kill setuid setgroups capset shmget mount "
            "umount open_tree chroot pivot_root bpf perf_event_open userfaultfd io_uring_setup keyctl "
            "add_key init_module kexec_load reboot clock_settime syslog personality swapon quotactl").split()
-# What only an argument tells from what they do themselves.
-ARGUMENTS = ("fork clone_user_space tgkill prlimit_another be_dumpable map_writable_code "
+# What only an argument tells from what they do themselves, or a library may try.
+ARGUMENTS = ("exec_memory fork clone_user_space tgkill prlimit_another be_dumpable map_writable_code "
              "run_what_was_written packet_socket vsock_socket crypto_socket tiocsti").split()
 NETWORK = "raw_socket connect_tcp listen_tcp send_udp".split()
 SYSTEM = ("name_to_handle_at open_by_handle_at unshare setns process_vm_readv ptrace kcmp "
@@ -49,7 +49,7 @@ SMSD = {**_daemon(), "raw_socket": REFUSED, "listen_tcp": REFUSED}
 # It answers, no more.
 RECEIPTS = {**_daemon(), **dict.fromkeys(NETWORK + ["connect_unix"], REFUSED)}
 # Its list refuses instead of killing: libraries ask for this and that.
-PSKC = dict.fromkeys([*FILES, "environ_of_init", *FOREIGN, "fork", "clone_user_space", "clone3", "tgkill",
+PSKC = dict.fromkeys([*FILES, "environ_of_init", *FOREIGN, "exec_memory", "fork", "clone_user_space", "clone3", "tgkill",
                       "prlimit_another", "be_dumpable", "packet_socket", "vsock_socket", "crypto_socket",
                       "tiocsti", *NETWORK, "connect_unix", "connect_abstract"], REFUSED)
 # They run programs of others: the system stays as it is.

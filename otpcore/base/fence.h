@@ -50,7 +50,8 @@ enum fence_calls {
 };
 
 /* An allow list. A call of a group that is not in `groups` fails with EPERM, as does one
- * with arguments that nothing here has; any other call ends the process.
+ * with arguments that nothing here has, and one of a few that libraries may try; any other
+ * ends the process.
  * 0, MAG_ENOMEM, MAG_ESYS; MAG_EUNSUPPORTED: built without libseccomp. */
 int fence_calls(unsigned groups);
 

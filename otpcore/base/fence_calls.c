@@ -59,6 +59,16 @@ static const char *const not_here[] = { "clone3", "futex_waitv", "futex_wait", "
 	"futex_requeue", "cachestat", "fchmodat2", "mseal", "map_shadow_stack", "statmount",
 	"listmount", "process_mrelease", "getxattrat", NULL };
 
+/* Nobody here needs these; a library that tries one (a module of names, another libc) is no
+ * intruder, and goes without. */
+static const char *const refused[] = { "memfd_create", "inotify_init", "inotify_init1",
+	"inotify_add_watch", "inotify_rm_watch", "signalfd", "signalfd4", "getxattr", "lgetxattr",
+	"fgetxattr", "getpriority", "setpriority", "sched_getscheduler", "sched_setscheduler",
+	"sched_getparam", "sched_setparam", "sched_setaffinity", "ioprio_get", "ioprio_set",
+	"mincore", "mlockall", "setrlimit", "sync", "syncfs", "setsid", "getitimer", "setitimer",
+	"alarm", "wait4", "waitid", "waitpid", "sendfile", "sendfile64", "copy_file_range",
+	"splice", "utime", "utimes", "futimesat", "utimensat", "utimensat_time64", NULL };
+
 /* Their arguments matter. */
 static const char *const looked_at[] = { "clone", "socket", "ioctl", "prctl", "mmap", "mmap2",
 	"mprotect", "prlimit64", "tgkill", NULL };
@@ -172,6 +182,8 @@ static int load(unsigned groups, bool arguments)
 
 	if (!r)
 		r = rules(ctx, SCMP_ACT_ERRNO(ENOSYS), not_here);
+	if (!r && !arguments)
+		r = rules(ctx, refuse, refused);
 	/* What is the default already takes no rule; nor need it. */
 	if (!r && (groups & FENCE_FILES || !arguments))
 		r = rules(ctx, groups & FENCE_FILES ? SCMP_ACT_ALLOW : refuse, of_files);
