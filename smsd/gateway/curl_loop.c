@@ -21,7 +21,7 @@
 struct curl_loop {
 	struct event_base *base;
 	CURLM *multi;
-	struct event *timer;
+	struct event *timer, *watchdog;
 	TAILQ_HEAD(jobs, curl_job) jobs;
 	CURL *idle[HANDLES_KEPT]; /* as new (curl_easy_reset): to make one takes longer */
 	size_t n_idle;
@@ -169,6 +169,25 @@ static int set_timer(CURLM *multi, long ms, void *arg)
 	return 0;
 }
 
+/* What was to be watched or timed without memory for it ends by its time-out, too:
+ * libcurl is asked each second, while there are transfers. */
+static void keep_watch(struct curl_loop *l)
+{
+	static const struct timeval second = { 1, 0 };
+
+	if (TAILQ_EMPTY(&l->jobs))
+		event_del(l->watchdog);
+	else if (!event_pending(l->watchdog, EV_TIMEOUT, NULL) &&
+		 event_add(l->watchdog, &second) < 0)
+		mag_log(MAG_LOG_ERROR, "cannot watch over transfers");
+}
+
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+	on_timer(fd, what, arg);
+	keep_watch(arg);
+}
+
 /* ---- what the gateways of a driver share ---- */
 
 void curl_loop_teardown(void **shared)
@@ -191,6 +210,8 @@ void curl_loop_teardown(void **shared)
 		curl_multi_cleanup(l->multi);
 	if (l->timer)
 		event_free(l->timer);
+	if (l->watchdog)
+		event_free(l->watchdog);
 	free(l);
 	curl_global_cleanup();
 }
@@ -208,8 +229,9 @@ int curl_loop_setup(struct event_base *base, void **shared_r)
 	TAILQ_INIT(&l->jobs);
 	l->base = base;
 	l->timer = evtimer_new(base, on_timer, l);
+	l->watchdog = event_new(base, -1, EV_PERSIST, on_second, l);
 	l->multi = curl_multi_init();
-	if (!l->timer || !l->multi ||
+	if (!l->timer || !l->watchdog || !l->multi ||
 		curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT) ||
 		curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ||
 		curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l) ||
@@ -289,6 +311,7 @@ void curl_job_send(struct attempt *a, const struct curl_kind *kind)
 		job->attempt = a;
 		job->loop = a->gateway->shared;
 		TAILQ_INSERT_TAIL(&job->loop->jobs, job, next);
+		keep_watch(job->loop);
 		r = start(job);
 	}
 	if (r == 0)

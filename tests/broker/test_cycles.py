@@ -31,14 +31,14 @@ class Ledger:
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.accepted = []   # (house, user, code, ref): to be replayed
+        self.accepted = []   # (house, user, code, ref, codes to come): to be replayed
         self.logins = self.guesses = self.errors = self.replays = self.spent = 0
         self.lost, self.twice, self.odd = [], [], []
 
     def accept(self, client, code, ref):
         with self.lock:
             self.logins += 1
-            self.accepted.append((client.house, client.user, code, ref))
+            self.accepted.append((client.house, client.user, code, ref, client.to_come()))
 
     def count(self, what, n=1):
         with self.lock:
@@ -67,6 +67,9 @@ class Client(threading.Thread):
 
     def code(self, at):
         return oath.hotp(self.seed["secret"], at)
+
+    def to_come(self):
+        return {self.code(n) for n in range(self.at + 1, self.at + 250)}
 
     def until(self, ask):
         """The first result without an error; None when the whole thing ends."""
@@ -285,7 +288,9 @@ def replay(ledger):
     """Every code that was accepted since the last time gets no second yes."""
     with ledger.lock:
         due, ledger.accepted = ledger.accepted, []
-    for house, user, code, ref in due[-12:]:
+    for house, user, code, ref, to_come in due[-12:]:
+        if code in to_come:
+            continue  # one in ten thousand is right for another reason
         result = house.login(user).verify(code, ref=ref)[0]
         ledger.count("replays")
         if result.verdict == "ok":

@@ -1,0 +1,89 @@
+"""threat 20: after logins no code, seed or key is in memory that can be swapped or dumped,
+and a crash leaves no core file. (Logs, argv, environ, files: tests/system/test_canaries.py.)"""
+
+import os
+import re
+import signal
+import urllib.parse
+
+import oath
+from house import needs_root
+from peers import HttpPeer
+
+
+class Api(HttpPeer):
+    def answer(self, request):
+        return 200, "{}"
+
+    def code(self):
+        text = urllib.parse.parse_qs(self.requests[-1].body.decode())["text"][0]
+        return re.search(r"\d{8}", text)[0]
+
+
+def swappable(pid):
+    """(name, bytes) of every writable mapping that is not locked and kept out of cores.
+    memfd_secret cannot be read at all, not even by root."""
+    found, where = [], None
+    with open("/proc/%d/smaps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as memory:
+        for line in maps:
+            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+\s*(.*)", line)
+            if m:
+                where = m.groups()
+            elif line.startswith("VmFlags:"):
+                flags = line.split()[1:]
+                low, high, mode, name = where
+                if not mode.startswith("rw") or ("lo" in flags and "dd" in flags):
+                    continue
+                try:
+                    memory.seek(int(low, 16))
+                    found.append((name or "anonymous", memory.read(int(high, 16) - int(low, 16))))
+                except OSError:
+                    continue
+    return found
+
+
+@needs_root
+def test_threat_20_no_code_seed_or_key_in_swappable_memory(house, open_dir):
+    with Api(open_dir) as api:
+        house.conf(phone={"code_digits": 8})
+        with open(os.path.join(house.dir, "gateway.password"), "w") as f:
+            f.write("canary-key-5512\n")
+        house.smsd_conf(**{"gateway api": {
+            "driver": "http", "channels": "sms", "url": api.url + "/", "username": "acct",
+            "password": "file:%s" % f.name, "auth": "basic", "field.to": "{to}",
+            "field.text": "{text}"}, "gateway outbox": {"channels": "email"}})
+        os.chmod(f.name, 0o600)
+        house.start()
+        house.account("anna")
+        house.ok("phone_add", {"user": "anna", "number": "+12025550101", "channel": "sms"})
+        codes = [api.code()]
+        house.ok("phone_verify", {"user": "anna", "ref": 0, "code": codes[0]})
+        for _ in range(3):
+            login = house.login("anna")
+            assert login.send()[0].verdict == "ok"
+            codes.append(api.code())
+            assert login.verify(codes[-1])[0].verdict == "ok"
+        seed = oath.seed("M-1", digits=8)
+        oath.stock(house, seed)
+        tokens = [oath.hotp(seed["secret"], n, 8) for n in range(3)]
+        house.ok("token_add", {"user": "anna", "serial": "M-1", "code1": tokens[0],
+                               "code2": tokens[1]})
+        assert house.login("anna").verify(tokens[2], ref=4)[0].verdict == "ok"
+        with open(os.path.join(house.dir, "master.key"), "rb") as key:
+            hexadecimal = key.read().strip()
+        canaries = {"code": [c.encode() for c in codes + tokens], "seed": [seed["secret"]],
+                    "key": [hexadecimal, bytes.fromhex(hexadecimal.decode())]}
+        for who in ("broker", "smsd"):
+            memory = swappable(house.processes[who].pid)
+            assert sum(len(data) for _, data in memory) > 10**6  # it was looked at
+            leaks = [(who, what, name) for what, words in canaries.items() for w in words
+                     for name, data in memory if w in data]
+            assert leaks == []
+        # It can be found where it is: the test would see it.
+        assert any(b"anna" in data for _, data in swappable(house.processes["broker"].pid))
+        for who in ("broker", "smsd"):
+            child = house.processes.pop(who)
+            child.send_signal(signal.SIGSEGV)
+            ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            assert (ended.si_code, ended.si_status) == (os.CLD_KILLED, signal.SIGSEGV)
+            child.wait()
