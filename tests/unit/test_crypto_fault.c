@@ -101,7 +101,8 @@ WRAP_CALL(int, link, (const char *from, const char *to), (from, to))
 
 static char folder[] = "/tmp/test_fault.XXXXXX";
 static char path[64], source[80];
-static struct keyring *ring;
+static struct keyring *ring, *loaded;
+static struct data_key keys[2];
 static struct blob sealed;
 static unsigned char ticket[40], number_hash[HASH_LEN];
 static size_t ticket_len;
@@ -233,6 +234,46 @@ static void fail_each_call(bool (*step)(void))
 	assert_true(errors > 0);
 }
 
+static bool do_load(void)
+{
+	unsigned char hash[HASH_LEN];
+	int r = keyring_load(loaded, keys, 2);
+
+	/* Failed or not, the ring is a whole one. */
+	if (r < 0)
+		assert_int_equal(keyring_current(loaded), keys[1].row.id);
+	return r == 0 && seal_hash(loaded, PEPPER_NUMBER, clear_text, 12, hash) == 0;
+}
+
+static bool do_make(void)
+{
+	struct data_key rows[3] = { 0 };
+	int r = keyring_make(ring, rows);
+
+	if (r == 0)
+		r = keyring_make_next(ring, &rows[2]);
+	else
+		assert_int_equal(rows[0].wrapped.len, 0);
+	return r == 0 && rows[2].wrapped.len > 0;
+}
+
+static bool do_rewrap(void)
+{
+	struct data_key row = keys[1];
+	int r = keyring_rewrap(ring, ring, &row);
+
+	assert_int_equal(r == 0, row.rewrapped.len > 0);
+	return r == 0;
+}
+
+static void test_threat_35_wrapped_keys(void **state)
+{
+	(void)state;
+	fail_each_call(do_make);
+	fail_each_call(do_load);
+	fail_each_call(do_rewrap);
+}
+
 static void test_threat_35_key_file_is_whole_or_not_there(void **state)
 {
 	(void)state;
@@ -277,6 +318,9 @@ static int set_up(void **state)
 	if (seal(ring, "phone.number", 42, clear_text, 12, &sealed) < 0 ||
 		seal_bytes(ring, "ticket", "ticket", 6, ticket, sizeof(ticket), &ticket_len) < 0)
 		return -1;
+	if (keyring_make(ring, keys) < 0 || keyring_open(source, &loaded) < 0 ||
+		keyring_load(loaded, keys, 2) < 0)
+		return -1;
 	return seal_hash(ring, PEPPER_NUMBER, clear_text, 12, number_hash);
 }
 
@@ -284,6 +328,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	keyring_free(&ring);
+	keyring_free(&loaded);
 	unlink(path);
 	return rmdir(folder);
 }
@@ -293,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threat_35_key_file_is_whole_or_not_there),
 		cmocka_unit_test(test_threat_35_keyring_opens_whole_or_not),
+		cmocka_unit_test(test_threat_35_wrapped_keys),
 		cmocka_unit_test(test_threat_35_sealing),
 		cmocka_unit_test(test_threat_35_hashes_and_codes),
 	};
