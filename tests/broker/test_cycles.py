@@ -20,7 +20,7 @@ from inject import Inject
 from test_faults import sanitized
 
 LONG = os.environ.get("MAGOTP_LONG", "0") != "0"
-CYCLES = int(os.environ.get("MAGOTP_CYCLES", 1000 if LONG else 4))
+CYCLES = int(os.environ.get("MAGOTP_CYCLES", 1000 if LONG else 3))
 TOKEN, PHONE, GUESSES = 4, 1, 40  # 50 are one source's share
 HELD = ("", "try-later", "busy")
 SPENT = ("no-code-pending", "tries-exceeded", "token-locked", "account-throttled")

@@ -80,19 +80,21 @@ SMSD = [m.name for m in wirepy.MESSAGES.values() if m.id >= 200]
 @needs_root
 @pytest.mark.parametrize("who", ["broker", "smsd"])
 def test_threat_32_mutated_frames(quiet, who):
-    """One part from root, whose frames are let through to the handlers, three from a
-    stranger. smsd: from root alone, it takes no other's."""
+    """One of fifty from root, whose frames are let through to the handlers and commit,
+    the others from a stranger. smsd: from root alone, it takes no other's."""
     socket = quiet.socket if who == "broker" else quiet.smsd_socket
     frames = os.path.join(quiet.dir, "frames")
     frames_file(frames, BROKER if who == "broker" else SMSD)
     total = COUNT if who == "broker" else COUNT // 10
-    pid, quarter = quiet.processes[who].pid, total // 4
+    pid = quiet.processes[who].pid
     quiet.call("ping")
     open_before = descriptors(quiet, who)
     lines, sizes = [], []
+    few = total // 50 if who == "broker" else total // 4
     for part in range(4):
-        uid = STRANGER if who == "broker" and part % 4 else None
-        lines.append(shoot(quiet, socket, frames, quarter, SEED + part, uid))
+        uid = STRANGER if who == "broker" and part else None
+        count = few if part == 0 else (total - few) // 3
+        lines.append(shoot(quiet, socket, frames, count, SEED + part, uid))
         assert quiet.processes[who].poll() is None and quiet.processes[who].pid == pid
         assert settles(quiet, open_before, who)
         sizes.append(memory(quiet, who))
