@@ -38,7 +38,7 @@ packages_long=(patroni etcd-server)
 packages_bench=(libpam-oath libpam-google-authenticator liboath-dev postgresql kannel nginx-light)
 
 # What `make lint`, `make format` and `make coverage` need besides.
-packages_lint=(clang clang-format clang-tidy cppcheck gcovr)
+packages_lint=(clang clang-format clang-tidy cppcheck shellcheck gcovr valgrind)
 
 # Servers that come with these packages and that nobody asked to have running.
 packages_servers=(openssh-server:ssh.service apparmor:apparmor.service kannel:kannel.service opensmtpd:opensmtpd.service
