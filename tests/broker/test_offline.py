@@ -419,7 +419,7 @@ def test_threat_41_wrong_codes_are_capped_and_told(auth, ship):
     assert sign_in(ship.relay, right) != "ok"
 
 
-def test_threat_5_killed_between_charge_and_answer(auth, ship):
+def test_threat_05_killed_between_charge_and_answer(auth, ship):
     token = auth.hotp
     ship.away()
     for fault in ("away.charged", "away.decided"):
