@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import oath
 import postgres
 import relays
 from host import PASSWORD, Host, until_end, wait_for
@@ -35,13 +36,14 @@ class Edge(Host):
     def become_relay(self, code, upstreams):
         self.run("systemd-sysusers")
         self.run("systemd-tmpfiles", "--create", "--prefix=/var/lib/magotp", "--prefix=/run/magotp")
-        self.write("/etc/magotp/magotp.conf.d/relay.conf", "[broker]\nupstream = tls://%s\n"
-                   % ",".join("%s:%d" % a for a in upstreams))
+        self.write("/etc/magotp/magotp.conf.d/relay.conf", "[broker]\noffline = %s\nupstream = tls://%s\n"
+                   % ("hardware" if self.name == EDGES[0] else "no", ",".join("%s:%d" % a for a in upstreams)))
         self.run("magotpctl", "host", "enroll", "-", input=code + "\n")
         stat = self.run("stat", "-c", "%U %a", "/var/lib/magotp/host.pem").stdout
         assert stat == "magotp 600\n", stat
         self.run("useradd", "-m", "-u", "12001", "-s", "/bin/bash", "alice")
-        self.run("chpasswd", input=f"alice:{PASSWORD}\n")
+        self.run("useradd", "-m", "-u", "12002", "-s", "/bin/bash", "bob")
+        self.run("chpasswd", input=f"alice:{PASSWORD}\nbob:{PASSWORD}\n")
         self.broker = self.daemon("otpcored", "--foreground", log=self.shared / "otpcored.log")
         wait_for("the link", lambda: "linked to" in self.logs())
 
@@ -77,6 +79,11 @@ def auths(network):
             second.start_broker()
             first.account("alice", uid=12001)
             first.phone("alice", NUMBER)
+            first.account("bob", uid=12002)
+            first.seed = oath.seed("A103401")
+            oath.stock(first, first.seed)
+            first.ok("token_add", {"user": "bob", "serial": "A103401", **{
+                "code%d" % (n + 1): oath.hotp(first.seed["secret"], n) for n in range(2)}})
             yield first, second
             for house in (first, second):
                 print(house.log()[-3000:])
@@ -97,7 +104,8 @@ def hosts(stage, network, auths):
             host.__enter__()
             made.append(host)
             host.outbox = auths[0].outbox
-            code = relays.ctl(auths[0], "host", "add", name, "--services", "sshd").strip()
+            offline = ("--offline", "bob") if name == EDGES[0] else ()
+            code = relays.ctl(auths[0], "host", "add", name, "--services", "sshd", *offline).strip()
             host.become_relay(code, upstreams(network))
             host.sshd()
         yield made
@@ -162,6 +170,28 @@ def refused(host):
     assert time.monotonic() - start < 12
 
 
+def cut_off(network, house, host):
+    """threat 41: neither auth host can be reached: bob's token is leased to this host."""
+    wait_for("the lease", lambda: "tokens of bob are leased" in host.logs())
+    before = host.logs().count("no auth host answers")
+    for name in ("auth1", "auth2"):
+        network.cut(name)
+    wait_for("it knows", lambda: host.logs().count("no auth host answers") > before)
+    for n, wanted in ((2, 0), (2, 255), (3, 0)):
+        child = host.ssh("bob", "id -un")
+        child.expect("Password:")
+        child.sendline(PASSWORD)
+        child.expect("Enter for 1: ")
+        child.sendline(oath.hotp(house.seed["secret"], n))
+        if wanted:
+            child.expect("used already")
+            child.close()
+            continue
+        seen = until_end(child)
+        assert child.exitstatus == 0 and "bob" in seen, seen
+    refused(host)
+
+
 def gone_and_back(first, second, host):
     """Both gone: refused in time, and nothing is asked for; one back: in again."""
     second.stop("broker", signal.SIGKILL)
@@ -205,5 +235,7 @@ def test_threat_40_logins_through_three_relays_and_a_dead_auth_host(network, aut
     if LONG:
         gone_and_back(first, second, hosts[0])
         revoked(first, hosts[0], programs or hosts[1:])
+    else:
+        cut_off(network, first, hosts[0])
     assert [host.broker.pid for host in hosts] == pids
     assert all(host.broker.poll() is None for host in hosts)
