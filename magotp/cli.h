@@ -54,6 +54,10 @@ struct cli {
 	int n_args;
 	char **rest; /* after "--"; NULL: nothing */
 	const char *values[CLI_OPTS_MAX];
+	struct { /* every time one was said, also the second */
+		const char *name, *value;
+	} said[CLI_ARGS_MAX];
+	int n_said;
 	char user[257];
 	uint32_t uid;
 	struct settings *settings;
@@ -67,6 +71,8 @@ int cli_main(struct cli *c, int argc, char **argv);
 
 /* The value of an option of the verb; "" for a flag that is set; NULL: not set. */
 const char *cli_opt(const struct cli *c, const char *name);
+/* An option that may be said several times: the value of the nth time, or NULL. */
+const char *cli_opt_nth(const struct cli *c, const char *name, int n);
 /* A positional argument, or NULL. */
 const char *cli_arg(const struct cli *c, int n);
 

@@ -167,6 +167,10 @@ static int verb_option(struct cli *c, struct cli_parse *p, const char *arg)
 		if (!o->value && arg[len] == '=')
 			return -1;
 		c->values[i] = o->value ? take_value(p, arg, len) : "";
+		if (c->values[i] && c->n_said < CLI_ARGS_MAX) {
+			c->said[c->n_said].name = o->name;
+			c->said[c->n_said++].value = c->values[i];
+		}
 		return c->values[i] ? 1 : -1;
 	}
 	return 0;

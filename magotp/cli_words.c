@@ -90,6 +90,14 @@ const char *cli_opt(const struct cli *c, const char *name)
 	return NULL;
 }
 
+const char *cli_opt_nth(const struct cli *c, const char *name, int n)
+{
+	for (int i = 0; i < c->n_said; i++)
+		if (mag_streq(c->said[i].name, name) && n-- == 0)
+			return c->said[i].value;
+	return NULL;
+}
+
 const char *cli_arg(const struct cli *c, int n)
 {
 	return n < c->n_args ? c->args[n] : NULL;

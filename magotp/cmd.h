@@ -41,6 +41,9 @@ int cmd_certificate_delete(struct cli *c);
 
 /* magotpctl */
 int cmd_setup(struct cli *c);
+int cmd_backup(struct cli *c);
+int cmd_restore(struct cli *c);
+#define CMD_JOURNALS 16 /* as many as otpcored takes */
 int cmd_migrate(struct cli *c);
 /* otpcored with these arguments (at most five, then NULL); `refusal` is said if it fails. */
 int cmd_run_otpcored(struct cli *c, const char *const *args, const char *id, const char *refusal);

@@ -22,10 +22,10 @@ static const char *conf_file(const struct cli *c)
 int cmd_run_otpcored(struct cli *c, const char *const *args, const char *id, const char *refusal)
 {
 	char path[600];
-	const char *argv[9] = { path };
+	const char *argv[64] = { path };
 	int status, n = 1;
 
-	while (*args && n < 6)
+	while (*args && n < 60)
 		argv[n++] = *args++;
 	if (c->config) {
 		argv[n++] = "--config";

@@ -217,8 +217,8 @@ int cmd_token_resync(struct cli *c)
 	return cli_changed(c, r, id ? id : "The token", "is in step and active");
 }
 
-/* `id` as the tool says it: a person's resume takes two codes, an
- * administrator's none. */
+/* `id` as the tool says it: a person's resume takes two codes, an administrator's none,
+ * unless a restore has suspended the token. */
 static int resume(struct cli *c, const char *id, const char *first, const char *second)
 {
 	struct wire_token_resume_req q = { 0 };
@@ -230,7 +230,7 @@ static int resume(struct cli *c, const char *id, const char *first, const char *
 	if (r == CLI_DONE)
 		r = cli_settings(c);
 	do {
-		if (r == CLI_DONE && own(c))
+		if (r == CLI_DONE && (own(c) || first))
 			r = token_pair(c, first, second, &q.code1, &q.code2);
 		if (r == CLI_DONE)
 			r = cli_call(c, WIRE_MSG_TOKEN_RESUME, &q, &p);

@@ -201,6 +201,19 @@ static const struct cli_opt migrate_opts[] = {
 	{ NULL, NULL, NULL },
 };
 
+static const struct cli_opt backup_opts[] = {
+	{ "--dry-run", NULL, "only see whether it can be done" },
+	{ NULL, NULL, NULL },
+};
+static const struct cli_opt restore_opts[] = {
+	{ "--to", "URL", "to this store instead of the one of [store] url" },
+	{ "--in-place", NULL, "put right the store that is there: it was rolled back" },
+	{ "--journal", "FILE", "what was spent since; of every broker, one option each" },
+	{ "--snapshot", NULL, "the journals went back as well: rely on none" },
+	{ "--dry-run", NULL, "say what would become of it" },
+	{ NULL, NULL, NULL },
+};
+
 static const struct cli_opt host_add_opts[] = {
 	{ "--services", "LIST", "the services that it may ask for (all)" },
 	{ "--accounts", "LIST", "names with * and ?, or @ORGANISATION (all)" },
@@ -244,6 +257,16 @@ static const struct verb verbs[] = {
 	{ "key", NULL, "finish", "", 0, 0, false, NULL,
 		"After a change of the master key: the old one opens the store no more",
 		"  magotpctl key finish\n", cmd_key_finish },
+	{ "backup", NULL, NULL, "FILE", 1, 1, false, backup_opts,
+		"Copy the store to a file, also while otpcored serves",
+		"  magotpctl backup /root/otpcore-2026-11-22.backup\n", cmd_backup },
+	{ "restore", NULL, NULL, "FILE | --in-place", 0, 1, false, restore_opts,
+		"Make a store of a backup, where none is; what was spent since stays spent",
+		"  magotpctl restore /root/otpcore-2026-11-22.backup\n"
+		"  magotpctl restore a.backup --to sqlite:/srv/drill/otpcore.db --dry-run\n"
+		"  magotpctl restore a.backup --journal auth1.journal --journal auth2.journal\n"
+		"  magotpctl restore --in-place --snapshot\n",
+		cmd_restore },
 	{ "account", NULL, "add", "USER", 0, 0, true, account_opts, "Add an account",
 		"  magotpctl account add alice\n"
 		"  magotpctl account add alice --email alice@example.org --org Example\n",
@@ -352,8 +375,10 @@ static const struct verb verbs[] = {
 	{ "suspend", NULL, NULL, "USER [ID|SERIAL]", 0, 1, true, reason_opts,
 		"Take a token or app out of use", "  magotpctl suspend alice t1 --reason lost\n",
 		cmd_token_suspend },
-	{ "resume", NULL, NULL, "USER [ID|SERIAL]", 0, 1, true, reason_opts,
-		"Let a suspended token or app be used again", "  magotpctl resume alice t1\n",
+	{ "resume", NULL, NULL, "USER [ID|SERIAL] [CODE1 CODE2]", 0, 3, true, reason_opts,
+		"Let a suspended token or app be used again; with codes after a restore",
+		"  magotpctl resume alice t1\n"
+		"  magotpctl resume alice t1 481920 113574\n",
 		cmd_token_resume },
 	{ "revoke", NULL, NULL, "USER [ID|SERIAL]", 0, 1, true, revoke_opts,
 		"End a token or app for good",

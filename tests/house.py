@@ -97,6 +97,7 @@ class House:
         os.chmod(self.smsd_dir, 0o755)
         self.sections = {
             "store": {"url": "sqlite:%s/db/otpcore.db" % self.dir,
+                      "journal": "%s/db/journal" % self.dir,
                       "master_key": "file:%s/master.key" % self.dir},
             "broker": {"socket": self.socket, "user": self.user},
             "licences": {"mode": "automatic"},
@@ -308,7 +309,9 @@ class Neighbour(House):
         super().__init__(directory)
         self.house, self.offset = house, house.offset
         house.followers.append(self)
-        self.conf(**{**house.sections, "broker": {**house.sections["broker"],
+        self.conf(**{**house.sections,
+                     "store": {**house.sections["store"], "journal": "%s/journal" % self.dir},
+                     "broker": {**house.sections["broker"],
                                                   "socket": self.socket, "host_identity": name}})
 
     def setup(self):

@@ -28,6 +28,7 @@ struct dispatch;          /* dispatch.c */
 struct fates;             /* fate.c */
 struct decoys;            /* decoy.c */
 struct audit_log;         /* audit_log.c */
+struct journal;           /* journal.c */
 struct twins;             /* twin.c */
 struct elevations;        /* elevation.c */
 struct mails;             /* mail.c */
@@ -56,6 +57,7 @@ struct broker {
 	struct fates *fates;
 	struct decoys *decoys;
 	struct audit_log *audit; /* NULL: none */
+	struct journal *journal; /* NULL: none */
 	struct pace pace;
 	struct twins *twins;
 	struct elevations *elevations;

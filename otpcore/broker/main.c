@@ -19,6 +19,7 @@
 #include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/helper.h"
 #include "otpcore/broker/keys.h"
+#include "otpcore/broker/journal.h"
 #include "otpcore/broker/trust.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
@@ -32,6 +33,9 @@ struct arguments {
 	const char *rekey; /* to this master key, and end */
 	bool dry;
 	bool foreground, check, setup, audit_verify, password_helper, debug;
+	struct backup_orders backup;
+	struct restore_orders restore;
+	bool restoring;
 };
 
 static void help(void)
@@ -51,6 +55,14 @@ static void help(void)
 	      "  --dry-run        with --rekey: change nothing\n"
 	      "  --enroll CODE    make this host a relay; - reads CODE from stdin\n"
 	      "  --upstream HOST  the auth host that enrols it, if magotp.conf names none\n"
+	      "  --backup FILE    copy the store to FILE, also while otpcored serves\n"
+	      "  --restore FILE   make a store of a backup, where none is\n"
+	      "  --restore-in-place\n"
+	      "                   put a store right that was rolled back\n"
+	      "    --to URL       restore to this one\n"
+	      "    --journal FILE what was spent since, of each broker (repeat)\n"
+	      "    --snapshot     the journals went back as well: trust none\n"
+	      "    --dry-run, --json\n"
 	      "  --audit-verify   say whether the audit log is what was written\n"
 	      "  --password-helper  serve otpcored on descriptor 0; for the service manager\n"
 	      "  --debug          log more\n"
@@ -81,6 +93,13 @@ enum {
 	UPSTREAM,
 	VERIFY,
 	PASSWORD_HELPER,
+	BACKUP,
+	RESTORE,
+	IN_PLACE,
+	TO,
+	JOURNAL,
+	SNAPSHOT,
+	JSON,
 	DEBUG,
 	FAULTS,
 	ESCAPE,
@@ -99,6 +118,13 @@ static const struct option longs[] = {
 	{ "upstream", required_argument, NULL, UPSTREAM },
 	{ "audit-verify", no_argument, NULL, VERIFY },
 	{ "password-helper", no_argument, NULL, PASSWORD_HELPER },
+	{ "backup", required_argument, NULL, BACKUP },
+	{ "restore", required_argument, NULL, RESTORE },
+	{ "restore-in-place", no_argument, NULL, IN_PLACE },
+	{ "to", required_argument, NULL, TO },
+	{ "journal", required_argument, NULL, JOURNAL },
+	{ "snapshot", no_argument, NULL, SNAPSHOT },
+	{ "json", no_argument, NULL, JSON },
 	{ "debug", no_argument, NULL, DEBUG },
 #ifdef MAG_ESCAPE
 	{ "escape", required_argument, NULL, ESCAPE },
@@ -110,6 +136,29 @@ static const struct option longs[] = {
 	{ "version", no_argument, NULL, SHOW_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* Of a backup or a restore. False: there are too many of them. */
+static bool place_argument(int c, struct arguments *a_r)
+{
+	struct restore_orders *o = &a_r->restore;
+
+	if (c == JOURNAL && o->n_journals == RESTORE_JOURNALS)
+		return false;
+	if (c == BACKUP)
+		a_r->backup.file = optarg;
+	else if (c == JOURNAL)
+		o->journals[o->n_journals++] = optarg;
+	else if (c == TO)
+		o->to = optarg;
+	else if (c == RESTORE)
+		o->file = optarg;
+	else if (c == SNAPSHOT)
+		o->snapshot = true;
+	a_r->restoring = a_r->restoring || c == RESTORE || c == IN_PLACE;
+	a_r->dry = a_r->backup.dry = o->dry = o->dry || c == DRY_RUN;
+	a_r->backup.json = o->json = o->json || c == JSON;
+	return true;
+}
 
 /* -1: go on; otherwise the exit status. */
 static int arguments(int argc, char **argv, struct arguments *a_r)
@@ -136,9 +185,6 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 		case REKEY:
 			a_r->rekey = optarg;
 			break;
-		case DRY_RUN:
-			a_r->dry = true;
-			break;
 		case ENROLL:
 			a_r->enroll = optarg;
 			break;
@@ -150,6 +196,17 @@ static int arguments(int argc, char **argv, struct arguments *a_r)
 			break;
 		case PASSWORD_HELPER:
 			a_r->password_helper = true;
+			break;
+		case BACKUP:
+		case RESTORE:
+		case IN_PLACE:
+		case TO:
+		case JOURNAL:
+		case SNAPSHOT:
+		case DRY_RUN:
+		case JSON:
+			if (!place_argument(c, a_r))
+				return usage();
 			break;
 		case DEBUG:
 			a_r->debug = true;
@@ -356,6 +413,9 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 	r = audit_log_open(b, &b->audit);
 	if (r)
 		return complain(r, b->settings->audit_file);
+	r = journal_open(b, &b->journal);
+	if (r)
+		return r; /* it has told */
 	number_warm_up();
 	(void)trust_load(b); /* without, no certificate counts */
 	return 0;
@@ -395,6 +455,7 @@ static int serve(struct broker *b, const struct arguments *a)
 	 * removed any more because its directory is root's: the next start will. */
 	if (made)
 		(void)unlink(b->settings->socket);
+	journal_close(&b->journal);
 	audit_log_close(&b->audit);
 	store_close(&b->store);
 	keyring_free(&b->keyring);
@@ -457,6 +518,18 @@ static int verify(struct broker *b, const struct arguments *a)
 	return r;
 }
 
+static int restore(struct broker *b, const struct arguments *a)
+{
+	int r = know_host(b, a->config);
+
+	if (!r)
+		r = open_key(b);
+	if (!r)
+		r = restore_run(b, &a->restore);
+	keyring_free(&b->keyring);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { 0 };
@@ -483,6 +556,10 @@ int main(int argc, char **argv)
 		r = migrate_run(b.settings, a.migrate);
 	else if (a.rekey)
 		r = rekey_run(b.settings, a.rekey, a.dry);
+	else if (a.backup.file)
+		r = backup_run(b.settings, &a.backup);
+	else if (a.restoring)
+		r = restore(&b, &a);
 	else if (a.audit_verify)
 		r = verify(&b, &a);
 	else if (a.password_helper)

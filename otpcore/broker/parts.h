@@ -45,6 +45,32 @@ int rekey_run(struct settings *s, const char *source, bool dry);
  * error: then nothing has changed but the new store, which opens for nobody. */
 int migrate_run(const struct settings *s, const char *url);
 
+/* ---- backup.c: --backup ---- */
+#define BACKUP_AT "backup_at" /* when, in a backup; of a store: none */
+
+struct backup_orders {
+	const char *file; /* which must not exist */
+	bool dry;         /* copy, and throw it away */
+	bool json;
+};
+/* While a broker serves. Says what it did. */
+int backup_run(const struct settings *s, const struct backup_orders *o);
+
+/* ---- restore.c: --restore, --restore-in-place ---- */
+#define RESTORE_JOURNALS 16
+#define RESTORING        "restoring" /* 1: one in place was cut short */
+
+struct restore_orders {
+	const char *file; /* NULL: the store as it is */
+	const char *to;   /* NULL: where the settings say */
+	const char *journals[RESTORE_JOURNALS];
+	size_t n_journals; /* 0: that of the settings */
+	bool snapshot;     /* the journal went back as well: trust none */
+	bool dry, json;
+};
+/* `b` has settings, host and keyring, and root's rights if there are any. */
+int restore_run(struct broker *b, const struct restore_orders *o);
+
 /* ---- server.c: the life of the daemon ---- */
 
 /* Serve until SIGTERM. `fd` listens already; `helper`: of the password helper, -1. `ready` is

@@ -54,6 +54,8 @@ static int allow_files(struct fence *f, const struct settings *s, const char *co
 
 	if (!r && !mag_streq(s->audit_file, "none"))
 		r = fence_beside(f, s->audit_file, FENCE_STATE);
+	if (!r && *s->journal == '/')
+		r = fence_beside(f, s->journal, FENCE_STATE);
 	if (!r)
 		r = fence_beside(f, s->socket, FENCE_REMOVE);
 	for (size_t i = 0; !r && i < sizeof readable / sizeof *readable; i++)

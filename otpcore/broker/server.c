@@ -15,6 +15,7 @@
 #include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/decoy.h"
 #include "otpcore/broker/keys.h"
+#include "otpcore/broker/journal.h"
 #include "otpcore/broker/trust.h"
 #include "otpcore/broker/twin.h"
 #include "otpcore/broker/elevation.h"
@@ -207,6 +208,8 @@ static int server_open(struct broker *b, int fd, int helper)
 		r = sweeper_new(b, &b->sweeper);
 	if (!r && b->audit)
 		r = audit_log_start(b->audit);
+	if (!r && b->journal)
+		r = journal_start(b->journal);
 	if (!r)
 		r = remotes_new(b, b->remote_fd, &b->remotes);
 	if (!r)
@@ -261,6 +264,8 @@ int server_run(struct broker *b, int fd, int helper)
 			event_free(events[i]);
 	if (b->audit)
 		audit_log_stop(b->audit);
+	if (b->journal)
+		journal_stop(b->journal);
 	if (b->base)
 		event_base_free(b->base);
 	return r;

@@ -94,6 +94,8 @@ int setup_run(const struct settings *s)
 		return r;
 	if (*s->audit_file == '/' && (r = make_directory(s->audit_file, uid, gid)))
 		return r;
+	if (*s->journal == '/' && (r = make_directory(s->journal, uid, gid)))
+		return r;
 	if ((r = priv_drop(s->user)))
 		return r;
 	if ((r = store_create(s->url, err))) {

@@ -272,6 +272,11 @@ static void refused(const struct family *f, struct page *p)
 	put(p, f, "", p->s->refused);
 }
 
+static void journal_failures(const struct family *f, struct page *p)
+{
+	put(p, f, "", p->s->journal_failures);
+}
+
 static const struct family families[] = {
 	{ "magotp_otpcored_info", "gauge", "What runs: version, store and its schema.", info },
 	{ "magotp_otpcored_start_time_seconds", "gauge", "When otpcored started, Unix time.",
@@ -293,6 +298,8 @@ static const struct family families[] = {
 	{ "magotp_lost_races_total", "counter", "Requests decided again, as a row had changed.",
 		races },
 	{ "magotp_ticks_refused_total", "counter", "Ticks that the store did not take.", refused },
+	{ "magotp_journal_failures_total", "counter",
+		"Times that the journal of what is spent could not be written.", journal_failures },
 };
 
 void stats_page(const struct stats *s, const struct stats_now *now, uint32_t after,

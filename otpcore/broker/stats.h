@@ -27,6 +27,7 @@ struct stats {
 	struct stats_histogram tick_us;    /* from submit to the store's word */
 	struct stats_histogram tick_holds; /* requests of a tick */
 	uint64_t requests, races, refused; /* refused: ticks */
+	uint64_t journal_failures;
 };
 
 /* What is looked at when somebody asks. */

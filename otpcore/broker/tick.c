@@ -9,6 +9,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/broker/keys.h"
+#include "otpcore/broker/journal.h"
 #include "otpcore/store/fault.h"
 
 #define TICK_MAX    128 /* requests a tick */
@@ -402,6 +403,7 @@ static void finish(struct ticker *t)
 		mag_log(t->end == MAG_EBUSY ? MAG_LOG_DEBUG : MAG_LOG_ERROR,
 			"the store refused a tick of %zu requests: %s", store_n_requests(t->tick),
 			mag_strerror(t->end));
+	journal_flush(t->broker->journal);
 	for (size_t i = 0; i < store_n_requests(t->tick); i++) {
 		int res;
 
@@ -422,6 +424,7 @@ static void finish(struct ticker *t)
 		last_word(r);
 	while ((r = queue_take(&after))) {
 		r->handler->after(r);
+		journal_flush(t->broker->journal);
 		last_word(r);
 	}
 	store_tick_free(&t->tick);

@@ -3,7 +3,15 @@
 #include "otpcore/engine/lifecycle.h"
 
 enum who { WHO_U = 1, WHO_A, WHO_C, WHO_B };
-enum guard { GUARD_NONE, GUARD_PAIR, GUARD_APP_CODE, GUARD_PAID, GUARD_PAID_PAIR, GUARD_OWN_PAIR };
+enum guard {
+	GUARD_NONE,
+	GUARD_PAIR,
+	GUARD_APP_CODE,
+	GUARD_PAID,
+	GUARD_PAID_PAIR,
+	GUARD_OWN_PAIR,
+	GUARD_SURE
+};
 
 static const struct life {
 	enum token_state from, to;
@@ -30,6 +38,7 @@ static const struct {
 	[GUARD_PAID] = { LIFE_HAS_PAID, false, false },
 	[GUARD_PAID_PAIR] = { LIFE_HAS_PAID | LIFE_HAS_PAIR, false, false },
 	[GUARD_OWN_PAIR] = { LIFE_HAS_PAIR, false, true },
+	[GUARD_SURE] = { LIFE_HAS_NOTHING, false, false },
 };
 
 static bool actor_fits(enum who row, enum actor who)
@@ -54,6 +63,8 @@ static enum verdict guard_judge(enum guard g, const struct token *t, unsigned ha
 
 	if (guards_of[g].own_only && t->suspended_by != ACTOR_USER)
 		return VERDICT_TOKEN_SUSPENDED_BY_ADMIN;
+	if (g == GUARD_SURE && t->suspended_by == ACTOR_BROKER && !(has & LIFE_HAS_PAIR))
+		return VERDICT_CODES_WRONG;
 	if (guards_of[g].app_only && t->kind != TOKEN_MOBILE)
 		return VERDICT_NOT_ALLOWED;
 	if (missing & LIFE_HAS_PAID)

@@ -64,6 +64,9 @@ static int check_store(const struct check *c)
 		return complain(c, key, "write file:/PATH, credential:NAME or tpm:/PATH");
 	if (*c->s->audit_file != '/' && !mag_streq(c->s->audit_file, "none"))
 		return complain(c, opt_get(c->s->tree, "audit", "", "file"), "write /PATH or none");
+	if (*c->s->journal != '/' && !mag_streq(c->s->journal, "no"))
+		return complain(
+			c, opt_get(c->s->tree, "store", "", "journal"), "write /PATH or no");
 	return 0;
 }
 

@@ -32,7 +32,7 @@ struct settings_address {
 
 struct settings {
 	/* [store] */
-	char url[512], master_key[512];
+	char url[512], master_key[512], journal[256];
 	/* [broker] */
 	char socket[108], user[64], verifiers[1024], upstream[256], host_identity[256];
 	char crypto[128]; /* OpenSSL property query, "fips=yes" */

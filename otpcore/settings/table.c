@@ -32,6 +32,8 @@ static const struct opt store_opts[] = {
 		"where accounts are kept: sqlite:/PATH or postgresql://..." },
 	{ "master_key", OPT_TEXT, "file:" SYSCONFDIR "/magotp/master.key", 0, 0, NULL,
 		AT(master_key), "the key that seals secrets: file:/PATH, credential:NAME or tpm:/PATH" },
+	{ "journal", OPT_TEXT, LOCALSTATEDIR "/lib/magotp/journal", 0, 0, NULL, AT(journal),
+		"what is spent, for a restore of the store: /PATH, best on another disk; or no" },
 	{ 0 },
 };
 

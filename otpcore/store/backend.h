@@ -72,6 +72,12 @@ struct backend_ops {
 	void (*checkpoint)(void *backend, bool idle);
 	void (*forget)(void *backend); /* NULL: a server keeps its own log */
 	int (*script)(void *backend, const char *sql); /* tests only; may be NULL */
+	/* Until it ends all batches without `begin` see the store as it is now; none of them
+	 * writes. */
+	int (*snapshot)(void *backend, bool begin);
+	/* NULL: it needs none. Is the file whole, and nothing in it that runs by itself? */
+	int (*sound)(void *backend, char err[STORE_ERROR_MAX]);
+	int (*hasty)(void *backend); /* NULL: it has no such thing */
 	int64_t (*cell_int)(void *statement, int column);
 	/* Borrowed until the next row; *len_r without NUL. */
 	const void *(*cell_bytes)(void *statement, int column, size_t *len_r);
@@ -84,6 +90,8 @@ struct store {
 	const struct backend_ops *ops;
 	void *backend;
 	struct arena_pool pool;
+	store_spent_fn *on_spent; /* NULL: nobody listens */
+	void *on_spent_arg;
 };
 
 /* The text of a statement, expanded, with $N parameters: malloc'd. */

@@ -157,6 +157,8 @@ static int copy_all(struct copy *c)
 	if (r == 0)
 		r = copy_observed(c, false);
 	if (r == 0)
+		r = copy_heads(c, false);
+	if (r == 0)
 		r = copy_meta(c, false);
 	if (r == 0)
 		r = count_rows(c->to, &arrived);
@@ -175,7 +177,19 @@ static int compare_all(struct copy *c)
 		r = copy_counters(c, true);
 	if (r == 0)
 		r = copy_observed(c, true);
+	if (r == 0)
+		r = copy_heads(c, true);
 	return r == 0 ? copy_meta(c, true) : r;
+}
+
+int store_snapshot(struct store *s)
+{
+	return s->ops->snapshot(s->backend, true);
+}
+
+int store_snapshot_end(struct store *s)
+{
+	return s->ops->snapshot(s->backend, false);
 }
 
 int store_copy(struct store *from, struct store *to, store_progress_fn *fn, void *arg)

@@ -19,6 +19,7 @@ void copy_progress(struct copy *c, const char *table, size_t rows);
 /* Copy them, or only look whether they are the same: 0, MAG_ECONFLICT. */
 int copy_counters(struct copy *c, bool compare);
 int copy_observed(struct copy *c, bool compare);
+int copy_heads(struct copy *c, bool compare);
 int copy_meta(struct copy *c, bool compare);
 
 #endif

@@ -200,6 +200,45 @@ int copy_observed(struct copy *c, bool compare)
 	return r;
 }
 
+/* ---- the ends of audit logs: one for each broker ---- */
+
+struct heads {
+	struct copy *copy;
+	bool compare;
+	size_t n;
+};
+
+static int on_head(const struct store_cells *c, void *arg)
+{
+	struct heads *h = arg;
+	struct store_audit_head head = { 0 }, there = { 0 };
+	char host[65];
+	size_t len = 0;
+	const void *hash = c->ops->cell_bytes(c->statement, 2, &len);
+	int r = work_cell_text(c, 0, host, sizeof host);
+
+	if (r != 0 || len != sizeof head.hash)
+		return MAG_ESTORE;
+	memcpy(head.hash, hash, len);
+	head.n = c->ops->cell_int(c->statement, 1);
+	head.at = c->ops->cell_int(c->statement, 3);
+	h->n++;
+	if (!h->compare)
+		return store_set_audit_head(h->copy->to, host, &head);
+	r = store_audit_head(h->copy->to, host, &there);
+	return r == 0 && memcmp(&head, &there, sizeof head) != 0 ? MAG_ECONFLICT : r;
+}
+
+int copy_heads(struct copy *c, bool compare)
+{
+	struct heads h = { c, compare, 0 };
+	int r = work_read(c->from, QUERY_PAGE_HEADS, NULL, 0, on_head, &h);
+
+	if (r == 0)
+		copy_progress(c, compare ? "comparing" : "audit_head", h.n);
+	return r;
+}
+
 /* ---- numbers under a name ---- */
 
 struct metas {

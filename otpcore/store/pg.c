@@ -283,6 +283,17 @@ static void pg_checkpoint(void *backend, bool idle)
 	(void)idle;
 }
 
+/* What is between two reads may take longer than a login. */
+static int pg_snapshot(void *backend, bool begin)
+{
+	int r = pg_say(backend, begin ? BEGIN_READ : "COMMIT");
+
+	return r == 0 && begin ? pg_say(backend, "SET LOCAL statement_timeout = '60s'; "
+						 "SET LOCAL idle_in_transaction_session_timeout "
+						 "= '10min'")
+			       : r;
+}
+
 #ifdef MAG_FAULT
 static int pg_script(void *backend, const char *sql)
 {
@@ -302,6 +313,7 @@ const struct backend_ops backend_postgresql = {
 	.ready = pg_ready,
 	.rollback = pg_rollback,
 	.checkpoint = pg_checkpoint,
+	.snapshot = pg_snapshot,
 #ifdef MAG_FAULT
 	.script = pg_script,
 #endif

@@ -195,6 +195,14 @@ out:
 	return r;
 }
 
+/* It is taken by the first read that follows. */
+static int sqlite_snapshot(void *backend, bool begin)
+{
+	struct sqlite *q = backend;
+
+	return say(q, begin ? WORD_READ : WORD_COMMIT);
+}
+
 static int64_t cell_int(void *s, int column)
 {
 	return sqlite3_column_int64(s, column);
@@ -229,6 +237,9 @@ const struct backend_ops backend_sqlite = {
 	.rollback = sqlite_rollback,
 	.checkpoint = sqlite_checkpoint,
 	.forget = sqlite_forget,
+	.snapshot = sqlite_snapshot,
+	.sound = sqlite_sound,
+	.hasty = sqlite_hasty,
 #ifdef MAG_FAULT
 	.script = sqlite_script,
 #endif

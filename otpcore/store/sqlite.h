@@ -35,6 +35,9 @@ int sqlite_second(const struct sqlite *q, sqlite3 **db_r);
 int sqlite_usable(struct sqlite *q);
 
 /* ---- sqlite_schema.c, checkpoint.c ---- */
+/* sqlite_schema.c: see backend.h. */
+int sqlite_sound(void *backend, char err[STORE_ERROR_MAX]);
+int sqlite_hasty(void *backend);
 int sqlite_migrate(void *backend, const char *const *texts, int wanted, char err[STORE_ERROR_MAX]);
 void sqlite_checkpoint(void *backend, bool idle);
 void sqlite_forget(void *backend);

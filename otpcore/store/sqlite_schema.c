@@ -126,3 +126,42 @@ out:
 		sqlite3_exec(q->db, "ROLLBACK", NULL, NULL, NULL);
 	return r;
 }
+
+static int on_word(void *arg, int n, char **values, char **names)
+{
+	(void)names;
+	if (n == 1 && values[0] != NULL && *(char *)arg == '\0')
+		snprintf(arg, STORE_ERROR_MAX, "%s", values[0]);
+	return 0;
+}
+
+int sqlite_sound(void *backend, char err[STORE_ERROR_MAX])
+{
+	struct sqlite *q = backend;
+	char word[STORE_ERROR_MAX] = "";
+	int64_t strange = 0;
+
+	if (sqlite3_exec(q->db, "PRAGMA integrity_check(1)", on_word, word, NULL) != SQLITE_OK)
+		snprintf(word, sizeof word, "%s", sqlite3_errmsg(q->db));
+	if (strcmp(word, "ok") != 0) {
+		snprintf(err, STORE_ERROR_MAX, "it is damaged: %.200s", word);
+		return MAG_ESTORE;
+	}
+	if (ask_number(q->db,
+		    "SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')", 0,
+		    &strange) != 0 ||
+		strange > 0) {
+		snprintf(err, STORE_ERROR_MAX, "it holds what no store of magotp has");
+		return MAG_ESTORE;
+	}
+	return 0;
+}
+
+int sqlite_hasty(void *backend)
+{
+	struct sqlite *q = backend;
+
+	return sqlite3_exec(q->db, "PRAGMA synchronous=OFF", NULL, NULL, NULL) == SQLITE_OK
+		       ? 0
+		       : MAG_ESTORE;
+}

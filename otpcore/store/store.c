@@ -1,10 +1,12 @@
 /* Opening a store: which database it is, which schema it has. */
 #include "otpcore/store/store.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/secret.h"
@@ -115,6 +117,32 @@ int store_create(const char *url, char err[STORE_ERROR_MAX])
 		r = open_backend(ops, where, &s, err);
 	store_close(&s);
 	return r;
+}
+
+int store_vacant(const char *url, char err[STORE_ERROR_MAX])
+{
+	const struct backend_ops *ops = NULL;
+	const char *where = NULL;
+	int r = parse(url, &ops, &where, err);
+
+	if (r != 0)
+		return r;
+	if (ops != &backend_sqlite)
+		return ops->create(where, err); /* which makes nothing there */
+	if (access(where, F_OK) != 0 && errno == ENOENT)
+		return 0;
+	snprintf(err, STORE_ERROR_MAX, "%.200s: there is a store already", where);
+	return MAG_EEXISTS;
+}
+
+int store_sound(struct store *s, char err[STORE_ERROR_MAX])
+{
+	return s->ops->sound != NULL ? s->ops->sound(s->backend, err) : 0;
+}
+
+int store_hasty(struct store *s)
+{
+	return s->ops->hasty != NULL ? s->ops->hasty(s->backend) : 0;
 }
 
 void store_close(struct store **store)

@@ -36,6 +36,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "otpcore/engine/journal.h"
 #include "otpcore/engine/model.h"
 
 struct store;
@@ -450,6 +451,50 @@ typedef void store_progress_fn(const char *table, int64_t rows, int64_t total, v
  * else may use either. Until it is whole `to` opens for nobody (MAG_ESCHEMA). 0;
  * MAG_ECONFLICT: they differ; MAG_ESTORE, MAG_ENOMEM. */
 int store_copy(struct store *from, struct store *to, store_progress_fn *fn, void *arg);
+
+/* From now on all reads see the store as it is now, while others write on. No writing
+ * until it ends. */
+int store_snapshot(struct store *s);
+int store_snapshot_end(struct store *s);
+
+/* Whether the database itself is whole; err says what is wrong. 0, MAG_ESTORE. */
+int store_sound(struct store *s, char err[STORE_ERROR_MAX]);
+/* Commits are not synced any more: of a file that is thrown away if anything goes wrong. */
+int store_hasty(struct store *s);
+/* Is there room for a store at `url`? 0; MAG_EEXISTS, and other errors of store_create. */
+int store_vacant(const char *url, char err[STORE_ERROR_MAX]);
+
+/* ---- an older store in place of this one (security.md 27) ---- */
+/* Called for what must not come back, after its commit and before any answer goes out.
+ * Must not use the store. */
+typedef void store_spent_fn(const struct journal_fact *f, void *arg);
+void store_on_spent(struct store *s, store_spent_fn *fn, void *arg);
+/* Is it so in this store, too? States, which may change again, always are. */
+int store_spent_holds(struct store *s, const struct journal_fact *f, bool *holds_r);
+/* Make it so; *changed_r: rows that were otherwise. */
+int store_spend_again(
+	struct store *s, const struct journal_fact *f, int64_t now, int64_t *changed_r);
+
+struct store_ended {
+	int64_t challenges, sessions, logins, steps /* TOTP tokens */;
+};
+struct store_voided {
+	int64_t tokens /* HOTP, suspended */, waiting /* HOTP, revoked */, recoveries, licences,
+		proofings;
+};
+/* What was under way is over: logins, sessions, codes, invitations of hosts. Tokens that go
+ * by the clock accept nothing of `now` and before; `window`: of [hardware]. One transaction. */
+int store_end_all(struct store *s, int64_t now, int64_t window, struct store_ended *n_r);
+/* Nobody knows what was used since: HOTP tokens are suspended until an administrator has
+ * seen two codes, one-time secrets are void. One transaction. */
+int store_void_all(struct store *s, int64_t now, struct store_voided *n_r);
+/* Numbers whose name begins with `prefix`, to a function that must not use the store. */
+typedef int store_meta_fn(const char *name, int64_t value, void *arg);
+int store_meta_each(struct store *s, const char *prefix, store_meta_fn *fn, void *arg);
+/* A sealed value of a row, where there is one, to see whether a key opens it: "token.secret"
+ * and its like. MAG_ENOTFOUND: nothing is sealed. */
+int store_sealed_sample(
+	struct store *s, const char **where_r, int64_t *id_r, struct blob *sealed_r);
 
 /* ---- whole-store work outside ticks, each one transaction ---- */
 int store_release_licences(struct store *s, const char *order, int64_t now, int64_t *n_r);

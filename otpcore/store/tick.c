@@ -6,6 +6,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/store/fault.h"
+#include "otpcore/store/spent.h"
 #include "otpcore/store/tick.h"
 
 #define DEADLOCKS_MAX 8 /* a tick may meet */
@@ -340,6 +341,7 @@ static enum tick_phase committed(struct store_tick *t)
 {
 	t->open = false;
 	write_done(t, &t->settled);
+	spent_tell(t);
 	t->any_kept = true;
 	want_forget_handed(t);
 	return t->alone == NOBODY ? PHASE_END : run_alone(t, t->alone + 1);

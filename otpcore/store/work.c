@@ -206,6 +206,12 @@ int store_release_licences(struct store *s, const char *order, int64_t now, int6
 	return work_write(s, QUERY_RELEASE_LICENCES, values, 2, n_r);
 }
 
+static int on_id(const struct store_cells *c, void *arg)
+{
+	*(int64_t *)arg = c->ops->cell_int(c->statement, 0);
+	return 0;
+}
+
 int store_delete_account(struct store *s, const char *name, int64_t now)
 {
 	static const struct {
@@ -222,6 +228,7 @@ int store_delete_account(struct store *s, const char *name, int64_t now)
 	struct store_value values[] = { work_text(name), work_integer(now) };
 	struct store_call calls[N] = { 0 };
 	struct store_batch batch = { .calls = calls, .n = N, .begin = true, .commit = true };
+	struct journal_fact gone = { .kind = JOURNAL_SPENT, .about = JOURNAL_ACCOUNT };
 	int r = MAG_ESTORE;
 
 	for (size_t i = 0; i < N; i++)
@@ -230,7 +237,13 @@ int store_delete_account(struct store *s, const char *name, int64_t now)
 			.values = values,
 			.n_values = steps[i].n_values };
 	calls[N - 1].must_change = true; /* the account itself */
+	if (s->on_spent)
+		r = work_read(s, QUERY_ID_OF_ACCOUNT, values, 1, on_id, &gone.id);
+	if (s->on_spent && r != 0)
+		return r;
 	r = work_run(s, &batch);
+	if (r == 0 && s->on_spent && gone.id != 0)
+		s->on_spent(&gone, s->on_spent_arg);
 	return r == MAG_ECONFLICT ? MAG_ENOTFOUND : r;
 }
 

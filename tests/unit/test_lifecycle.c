@@ -16,7 +16,8 @@
 
 /* All that is allowed, written down once more by hand: state, event, actor -> state.
  *   needs  0 nothing, C code, 2 pair, P paid
- *   which  a: apps only; o: only what the user suspended */
+ *   which  a: apps only; o: only what the user suspended; s: not what the broker did, but
+ *          with a pair */
 static const struct allowed {
 	const char *state, *event, *actor, *to, *needs, *which;
 } listing[] = {
@@ -26,6 +27,7 @@ static const struct allowed {
 	{ "stock", "hold", "broker", "pending-approval", "2", "" },
 	{ "pending-approval", "approve", "broker", "active", "", "" },
 	{ "pending-approval", "revoke", "admin", "revoked", "", "" },
+	{ "pending-approval", "revoke", "broker", "revoked", "", "" },
 	{ "pending-activation", "hold", "broker", "pending-approval", "2", "" },
 	{ "pending-activation", "hold", "broker", "pending-approval", "C", "a" },
 	{ "pending-activation", "activate", "user", "active", "2", "" },
@@ -37,6 +39,7 @@ static const struct allowed {
 	{ "active", "lock", "broker", "locked", "", "" },
 	{ "active", "suspend", "user", "suspended", "", "" },
 	{ "active", "suspend", "admin", "suspended", "", "" },
+	{ "active", "suspend", "broker", "suspended", "", "" },
 	{ "active", "resync", "user", "active", "2", "" },
 	{ "active", "resync", "admin", "active", "2", "" },
 	{ "active", "expire", "calendar", "expired", "", "" },
@@ -46,17 +49,20 @@ static const struct allowed {
 	{ "locked", "resync", "admin", "active", "2P", "" },
 	{ "locked", "unlock", "admin", "active", "", "" },
 	{ "locked", "suspend", "admin", "suspended", "", "" },
+	{ "locked", "suspend", "broker", "suspended", "", "" },
 	{ "locked", "revoke", "user", "revoked", "", "" },
 	{ "locked", "revoke", "admin", "revoked", "", "" },
 	{ "locked", "time-out", "calendar", "revoked", "", "" },
 	{ "suspended", "resume", "user", "active", "2", "o" },
-	{ "suspended", "resume", "admin", "active", "", "" },
-	{ "suspended", "suspend", "admin", "suspended", "", "" },
+	{ "suspended", "resume", "admin", "active", "", "s" },
+	{ "suspended", "suspend", "admin", "suspended", "", "s" },
+	{ "suspended", "suspend", "broker", "suspended", "", "" },
 	{ "suspended", "revoke", "user", "revoked", "", "" },
 	{ "suspended", "revoke", "admin", "revoked", "", "" },
 	{ "suspended", "time-out", "calendar", "revoked", "", "" },
 	{ "expired", "renew", "user", "active", "P", "" },
 	{ "expired", "renew", "admin", "active", "P", "" },
+	{ "expired", "suspend", "broker", "suspended", "", "" },
 	{ "expired", "revoke", "user", "revoked", "", "" },
 	{ "expired", "revoke", "admin", "revoked", "", "" },
 	{ "expired", "time-out", "calendar", "revoked", "", "" },
@@ -82,6 +88,8 @@ static bool fits(const struct allowed *l, const struct cell *c)
 	if ((strchr(l->needs, 'C') && !(c->has & LIFE_HAS_CODE)) ||
 		(strchr(l->needs, '2') && !(c->has & LIFE_HAS_PAIR)) ||
 		(strchr(l->needs, 'P') && !(c->has & LIFE_HAS_PAID)))
+		return false;
+	if (strchr(l->which, 's') && c->by == ACTOR_BROKER && !(c->has & LIFE_HAS_PAIR))
 		return false;
 	return !(strchr(l->which, 'a') && c->kind != TOKEN_MOBILE) &&
 	       !(strchr(l->which, 'o') && c->by != ACTOR_USER);
@@ -132,7 +140,8 @@ static void visit(const struct cell *c)
 /* Also what lies outside the enums: a row that was never written right. */
 static void test_H3_every_cell(void **state)
 {
-	static const int64_t suspended_by[] = { 0, ACTOR_USER, ACTOR_ADMIN, ACTOR_CALENDAR };
+	static const int64_t suspended_by[] = { 0, ACTOR_USER, ACTOR_ADMIN, ACTOR_CALENDAR,
+		ACTOR_BROKER };
 	size_t visited = 0, i;
 	struct cell c;
 	int e, who;
@@ -141,16 +150,16 @@ static void test_H3_every_cell(void **state)
 	for (c.state = -1; c.state <= TOKEN_STATE_N; c.state++)
 		for (e = 0; e <= LIFE_EVENT_N; e++)
 			for (who = 0; who <= ACTOR_BROKER + 1; who++)
-				for (i = 0; i < 4 * 8 * 2; i++) {
+				for (i = 0; i < 5 * 8 * 2; i++) {
 					c.event = (enum life_event)e;
 					c.who = (enum actor)who;
-					c.by = suspended_by[i % 4];
-					c.has = (unsigned)(i / 4 % 8);
-					c.kind = i / 32 ? TOKEN_MOBILE : TOKEN_HARDWARE;
+					c.by = suspended_by[i % 5];
+					c.has = (unsigned)(i / 5 % 8);
+					c.kind = i / 40 ? TOKEN_MOBILE : TOKEN_HARDWARE;
 					visit(&c);
 					visited++;
 				}
-	assert_int_equal(visited, (size_t)(TOKEN_STATE_N + 2) * (LIFE_EVENT_N + 1) * 6 * 64);
+	assert_int_equal(visited, (size_t)(TOKEN_STATE_N + 2) * (LIFE_EVENT_N + 1) * 6 * 80);
 	for (i = 0; i < N_LISTING; i++)
 		if (met[i] == 0)
 			fail_msg("never met: %s %s %s", listing[i].state, listing[i].event,
@@ -209,11 +218,17 @@ static void test_H14_refusals_say_why(void **state)
 				   .suspended_by = ACTOR_USER },
 			   theirs = { .kind = TOKEN_HARDWARE,
 				   .state = TOKEN_SUSPENDED,
-				   .suspended_by = ACTOR_ADMIN };
+				   .suspended_by = ACTOR_ADMIN },
+			   doubtful = { .kind = TOKEN_HARDWARE,
+				   .state = TOKEN_SUSPENDED,
+				   .suspended_by = ACTOR_BROKER };
 
 	(void)state;
 	assert_refused(theirs, LIFE_RESUME, ACTOR_USER, 7, VERDICT_TOKEN_SUSPENDED_BY_ADMIN);
 	assert_refused(theirs, LIFE_RESYNC, ACTOR_USER, 7, VERDICT_TOKEN_SUSPENDED_BY_ADMIN);
+	assert_refused(doubtful, LIFE_RESUME, ACTOR_USER, 7, VERDICT_TOKEN_SUSPENDED_BY_ADMIN);
+	assert_refused(doubtful, LIFE_RESUME, ACTOR_ADMIN, 0, VERDICT_CODES_WRONG);
+	assert_refused(doubtful, LIFE_SUSPEND, ACTOR_ADMIN, 0, VERDICT_CODES_WRONG);
 	assert_refused(own, LIFE_RESUME, ACTOR_USER, 0, VERDICT_CODES_WRONG);
 	assert_refused(own, LIFE_RESYNC, ACTOR_USER, 7, VERDICT_TOKEN_SUSPENDED);
 	assert_refused(locked, LIFE_RESYNC, ACTOR_USER, LIFE_HAS_PAIR, VERDICT_TOKEN_EXPIRED);

@@ -101,6 +101,12 @@ void token_resume_decide(struct request *r)
 		return;
 	}
 	v = lifecycle_move(t, LIFE_RESUME, ACTOR_ADMIN, LIFE_HAS_NOTHING, r->now);
+	if (v == VERDICT_CODES_WRONG) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED,
+			"its counter is not known since a restore: two codes that it shows now "
+			"take it up again");
+		return;
+	}
 	if (v != VERDICT_OK) {
 		token_refuse(r, v, lifecycle_state_id(t->state));
 		return;

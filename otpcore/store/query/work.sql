@@ -134,7 +134,9 @@ SELECT (SELECT count(*) FROM account) + (SELECT count(*) FROM subscription)
 	+ (SELECT count(*) FROM certificate) + (SELECT count(*) FROM seats)
 	+ (SELECT count(*) FROM terms) + (SELECT count(*) FROM mail)
 	+ (SELECT count(*) FROM host) + (SELECT count(*) FROM authority)
-	+ (SELECT count(*) FROM data_key)
+	+ (SELECT count(*) FROM data_key) + (SELECT count(*) FROM audit_head)
 	+ (SELECT count(*) FROM throttle) + (SELECT count(*) FROM observed) AS n;
+--: page_heads
+SELECT host, n, hash, at FROM audit_head;
 --: page_meta
 SELECT name, value FROM meta WHERE name <> 'schema' ORDER BY name;

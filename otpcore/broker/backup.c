@@ -1,0 +1,167 @@
+/* otpcored --backup: a copy of the store in one file, while a broker serves from it. The
+ * store is read as the broker's user; the file is root's, so that a broker that was taken
+ * over does not reach its own backups. */
+#include "otpcore/broker/parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "otpcore/base/clock.h"
+#include "otpcore/base/err.h"
+#include "otpcore/base/text.h"
+#include "otpcore/broker/place.h"
+
+/* ---- as the broker's user ---- */
+
+/* All rows as they are at one moment. */
+static int copy_rows(struct store *from, struct place *p, char err[STORE_ERROR_MAX])
+{
+	struct store *to = NULL;
+	int r = store_create(p->url, err);
+
+	if (!r)
+		r = store_open(p->url, &to, err);
+	if (!r)
+		r = store_hasty(to);
+	if (!r)
+		r = store_snapshot(from);
+	if (!r) {
+		r = store_copy(from, to, place_progress, NULL);
+		(void)store_snapshot_end(from);
+	}
+	if (!r)
+		r = store_meta_set(to, BACKUP_AT, mag_now());
+	place_progress_end();
+	store_close(&to);
+	return r;
+}
+
+static int copy_file(const struct place *p, int to)
+{
+	int from = open(p->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r = from >= 0 ? place_copy_bytes(from, to, "writing") : MAG_ESYS;
+
+	if (from >= 0)
+		close(from);
+	return r;
+}
+
+static int copy_store(const struct settings *s, int to)
+{
+	struct place p = { .lock = -1 };
+	struct store *from = NULL;
+	char err[STORE_ERROR_MAX] = "";
+	int r = priv_drop(s->user);
+
+	errno = 0;
+	if (r)
+		return place_fail(r, s->user, "");
+	/* Nobody would give the file its name. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	r = store_open(s->url, &from, err);
+	if (r)
+		return place_fail(r, "the store", err);
+	r = place_open(s, s->url, &p);
+	if (!r && ((r = copy_rows(from, &p, err)) || (to >= 0 && (r = copy_file(&p, to)))))
+		place_fail(r, "the backup", err);
+	place_close(&p);
+	store_close(&from);
+	return r;
+}
+
+static int copy_as_user(const struct settings *s, int to)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return MAG_ESYS;
+	if (pid == 0)
+		_exit(copy_store(s, to) ? 1 : 0); /* style: the child's end */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : MAG_ESTORE;
+}
+
+/* ---- as whoever wants it ---- */
+
+/* Under another name until it is whole. One that was left behind is used again. */
+static int open_partial(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return place_fail(MAG_ESYS, name, "");
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return place_fail(MAG_EBUSY, name, "another backup is writing this");
+	}
+	if (fchmod(fd, 0600) || ftruncate(fd, 0)) {
+		close(fd);
+		return place_fail(MAG_ESYS, name, "");
+	}
+	return fd;
+}
+
+static void say(const struct settings *s, const struct backup_orders *o, int64_t bytes)
+{
+	if (o->json)
+		printf("{\"written\":%s,\"bytes\":%lld}\n", o->dry ? "false" : "true",
+			(long long)bytes);
+	else if (o->dry)
+		fprintf(stderr, "The store can be copied to %s; nothing was written.\n", o->file);
+	else
+		fprintf(stderr,
+			"%s: %lld bytes, complete. The master key (%s) is not in it, and without "
+			"that "
+			"key it is useless: keep them apart.\n",
+			o->file, (long long)bytes, s->master_key);
+}
+
+static int write_backup(const struct settings *s, const struct backup_orders *o)
+{
+	char name[600];
+	struct stat st = { 0 };
+	int fd, r;
+
+	if ((size_t)snprintf(name, sizeof name, "%s.partial", o->file) >= sizeof name)
+		return place_fail(MAG_ENOSPACE, o->file, "");
+	fd = open_partial(name);
+	if (fd < 0)
+		return fd;
+	r = copy_as_user(s, fd);
+	if (!r && fstat(fd, &st))
+		r = MAG_ESYS;
+	if (!r && (r = place_publish(name, o->file)))
+		place_fail(r, o->file, r == MAG_EEXISTS ? "it is there already" : "");
+	if (r)
+		(void)unlink(name);
+	close(fd);
+	if (!r)
+		say(s, o, st.st_size);
+	return r;
+}
+
+int backup_run(const struct settings *s, const struct backup_orders *o)
+{
+	struct stat st;
+	int r;
+
+	if (lstat(o->file, &st) == 0)
+		return place_fail(MAG_EEXISTS, o->file,
+			"it is there already, and is not overwritten; name another file");
+	if (!o->dry)
+		return write_backup(s, o);
+	r = copy_as_user(s, -1);
+	if (!r)
+		say(s, o, 0);
+	return r;
+}
