@@ -193,7 +193,7 @@ static int begin(struct pg *q, struct store_batch *b)
 		r = launch(q, true);
 		return r == 0 ? BACKEND_PENDING : r;
 	}
-	if (b->commit && !b->begin)
+	if ((b->commit && !b->begin) || q->held)
 		return MAG_ESTORE; /* its transaction is gone */
 	q->stage = PG_PREPARES;
 	return step(q);
@@ -286,8 +286,10 @@ static void pg_checkpoint(void *backend, bool idle)
 /* What is between two reads may take longer than a login. */
 static int pg_snapshot(void *backend, bool begin)
 {
-	int r = pg_say(backend, begin ? BEGIN_READ : "COMMIT");
+	struct pg *q = backend;
+	int r = pg_say(q, begin ? BEGIN_READ : "COMMIT");
 
+	q->held = r == 0 && begin;
 	return r == 0 && begin ? pg_say(backend, "SET LOCAL statement_timeout = '60s'; "
 						 "SET LOCAL idle_in_transaction_session_timeout "
 						 "= '10min'")

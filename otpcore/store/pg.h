@@ -52,6 +52,7 @@ struct pg {
 	struct pg_trip trip;
 	enum pg_stage stage;
 	bool commit_fails; /* a test wants it to */
+	bool held;         /* by a snapshot: another connection would see something else */
 	int64_t until;     /* pg_clock_ms: the answer is there */
 	bool *made;        /* which statements this trip prepares */
 	size_t cap_made;
