@@ -128,12 +128,15 @@ static int open_keys(const struct restore *t, struct store *s)
 	b->store = s;
 	r = keys_open(b);
 	b->store = NULL;
-	if (!r)
+	if (!r) {
 		r = store_sealed_sample(s, &where, &id, &sealed);
-	if (!r)
-		r = seal_open(b->keyring, where, id, &sealed, &clear);
+		if (!r)
+			r = seal_open(b->keyring, where, id, &sealed, &clear);
+		else if (r == MAG_ENOTFOUND)
+			r = 0; /* an empty store */
+	}
 	mag_secret_free(&clear);
-	if (r && r != MAG_ENOTFOUND)
+	if (r)
 		return place_fail(r, b->settings->master_key,
 			"this key does not open what is in it; it needs the master key of then");
 	return 0;
