@@ -22,9 +22,12 @@ static size_t token_facts(const struct row *row, int64_t now, struct journal_fac
 		facts_r[0] = fact_of(JOURNAL_SPENT, JOURNAL_TOKEN, row);
 		return 1;
 	}
-	if (t->type == TOKEN_HOTP && t->account > 0) {
+	/* A host that leases it may use all that it has codes for (security.md 41). */
+	if ((t->type == TOKEN_HOTP || t->lease) && t->account > 0) {
 		facts_r[n] = fact_of(JOURNAL_COUNTER, JOURNAL_TOKEN, row);
 		facts_r[n].value = facts_r[n].more = t->moving;
+		if (t->lease && t->lease_last >= t->moving)
+			facts_r[n].value = t->lease_last + 1;
 		n++;
 	}
 	if (t->account > 0 && t->state_since == now) {

@@ -2,11 +2,11 @@
 -- something else is said.
 
 --: behind_counter ii
-SELECT count(*) FROM token WHERE id = $1 AND type = 1 AND state <> 9 AND moving < $2;
+SELECT count(*) FROM token WHERE id = $1 AND state <> 9 AND moving < $2;
 -- $2 the counter.
 --: raise_counter ii
 UPDATE token SET moving = $2, version = version + 1
-WHERE id = $1 AND type = 1 AND moving < $2;
+WHERE id = $1 AND moving < $2;
 
 --: unspent_token i
 SELECT count(*) FROM token WHERE id = $1 AND state <> 9;
