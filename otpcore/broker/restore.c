@@ -137,7 +137,7 @@ static int open_keys(const struct restore *t, struct store *s)
 	}
 	mag_secret_free(&clear);
 	if (r)
-		return place_fail(r, b->settings->master_key,
+		return place_fail(MAG_ECRYPTO, b->settings->master_key,
 			"this key does not open what is in it; it needs the master key of then");
 	return 0;
 }
@@ -160,9 +160,7 @@ static int put_right(struct restore *t, const char *url, bool private)
 	r = open_keys(t, s);
 	if (!r)
 		r = replay_read(&t->replay);
-	if (!r)
-		r = store_meta_get(s, BACKUP_AT, &t->backup_at);
-	if (r == MAG_ENOTFOUND)
+	if (!r && (r = store_meta_get(s, BACKUP_AT, &t->backup_at)) == MAG_ENOTFOUND)
 		r = 0;
 	t->replay.store = s;
 	if (!r && !private)
