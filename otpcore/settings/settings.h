@@ -54,8 +54,7 @@ struct settings {
 	int64_t lock_after, resync_fail_limit, hotp_window, totp_window, resync_window_hotp,
 		resync_window_totp;
 	/* [throttle] */
-	int64_t total_30d, delay_first, delay_max, delay_after, per_source, per_verifier,
-		per_relay;
+	int64_t total_30d, delay_first, delay_max, delay_after, per_source, per_verifier, per_relay;
 	/* [lifecycle] */
 	int64_t subscription, remind_before, suspended_limit, expired_limit, renewal_period;
 	int64_t proofing_code;

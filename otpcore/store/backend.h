@@ -70,7 +70,7 @@ struct backend_ops {
 	void (*ready)(void *backend);
 	void (*rollback)(void *backend);
 	void (*checkpoint)(void *backend, bool idle);
-	void (*forget)(void *backend); /* NULL: a server keeps its own log */
+	void (*forget)(void *backend);                 /* NULL: a server keeps its own log */
 	int (*script)(void *backend, const char *sql); /* tests only; may be NULL */
 	/* Until it ends all batches without `begin` see the store as it is now; none of them
 	 * writes. */

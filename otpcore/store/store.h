@@ -427,8 +427,8 @@ int store_page_sealed(struct store *s, enum store_sealed column, int64_t after,
 	struct store_sealed_row *rows_r, size_t cap, size_t *n_r);
 /* New values, in one transaction. *n_r: how many went in; a row that has changed since it was
  * read keeps what it has. */
-int store_put_sealed(struct store *s, enum store_sealed column,
-	const struct store_sealed_row *rows, size_t n, int64_t *n_r);
+int store_put_sealed(struct store *s, enum store_sealed column, const struct store_sealed_row *rows,
+	size_t n, int64_t *n_r);
 int store_count_sealed(struct store *s, int64_t *n_r);
 
 /* ---- import of tokens: parts are staged, the commit makes all of them stock ---- */

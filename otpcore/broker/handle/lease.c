@@ -123,8 +123,8 @@ static int64_t tries_of(const struct request *r, const struct aggregate *a, cons
 {
 	const struct settings *s = r->broker->settings;
 	int64_t run = s->lock_after - counted(a, THROTTLE_TOKEN, t->row.id);
-	int64_t total = s->total_30d -
-			throttle_total(a, THROTTLE_ACCOUNT, a->account.row.id, r->now);
+	int64_t total =
+		s->total_30d - throttle_total(a, THROTTLE_ACCOUNT, a->account.row.id, r->now);
 
 	return run < total ? run : total;
 }
@@ -141,8 +141,7 @@ static int put_hashes(struct request *r, const struct token *t, struct wire_leas
 		res = hotp_begin(seed.data, seed.len, (enum otp_algorithm)t->algorithm, &h);
 	if (res)
 		goto out;
-	res = crypto_mac_begin(
-		"SHA2-256", (struct crypto_text){ p->key.data, p->key.len }, &mac);
+	res = crypto_mac_begin("SHA2-256", (struct crypto_text){ p->key.data, p->key.len }, &mac);
 	for (int64_t at = p->first; !res && at <= t->lease_last; at++) {
 		res = hotp_at(&h, (uint64_t)at, (unsigned)t->digits, code);
 		if (!res)
@@ -157,8 +156,8 @@ out:
 	return res;
 }
 
-static int put_part(struct request *r, struct aggregate *a, const struct lease_ask *ask,
-	struct token *t)
+static int put_part(
+	struct request *r, struct aggregate *a, const struct lease_ask *ask, struct token *t)
 {
 	struct wire_lease_take_rep *rep = r->reply;
 	struct wire_lease_part *p = &rep->parts[rep->n_parts];
