@@ -279,11 +279,13 @@ int journal_recall(struct store *s, const char *host, struct journal_memory *m_r
 
 int journal_remember(struct store *s, const char *host, const struct journal_memory *m)
 {
-	struct journal_memory copy = *m;
+	struct journal_memory copy = *m, known;
 	char name[100];
-	int r = 0;
+	int r = journal_recall(s, host, &known);
 
 	for (size_t i = 0; !r && i < sizeof memories / sizeof *memories; i++) {
+		if (known.id && *part(&known, i) == *part(&copy, i))
+			continue;
 		snprintf(name, sizeof name, "%s%s", memories[i].prefix, host);
 		r = store_meta_set(s, name, *part(&copy, i));
 	}
