@@ -131,6 +131,9 @@ static void check_break_glass(struct doctor *d)
 	if (client_call(&d->c->client, WIRE_MSG_OVERVIEW, NULL, &d->c->result, &p) ||
 		d->c->result.error)
 		return; /* not root: it is not for everybody */
+	if (p.journal_failures)
+		warning(d, "journal", "Look at its disk, then start otpcored again",
+			"could not be written; a restore will not rely on it");
 	if (p.break_glass)
 		doctor_ok(d, "break-glass", "%lld code%s", (long long)p.break_glass,
 			p.break_glass == 1 ? "" : "s");
@@ -181,43 +184,59 @@ static void check_master_key(struct doctor *d)
 	error(d, "master-key", access(key, F_OK) ? "magotpctl setup" : KEY_FIX, text);
 }
 
-static void check_store(struct doctor *d)
+/* A file of the daemon's own, and what to do where it is not there, or not its own alone. */
+struct own_file {
+	const char *id, *path, *missing, *open;
+};
+
+static void check_own(struct doctor *d, const struct own_file *f)
 {
-	const char *url = d->c->settings->url;
 	char text[700];
 	struct stat st;
 
-	if (is_relay(d) || !mag_has_prefix(url, "sqlite:"))
-		return;
-	url += strlen("sqlite:");
-	if (stat(url, &st)) {
-		snprintf(text, sizeof text, "%s: %s", url, strerror(errno));
-		error(d, "store", errno == ENOENT ? "magotpctl setup" : NULL, text);
+	if (stat(f->path, &st)) {
+		snprintf(text, sizeof text, "%s: %s", f->path, strerror(errno));
+		error(d, f->id, errno == ENOENT ? f->missing : NULL, text);
 	} else if (st.st_mode & 077) {
-		snprintf(text, sizeof text, "%s can be read or written by others", url);
-		error(d, "store", "chmod 600 on it", text);
+		snprintf(text, sizeof text, "%s can be read or written by others", f->path);
+		error(d, f->id, f->open, text);
 	} else {
-		doctor_ok(d, "store", "%s is private", url);
+		doctor_ok(d, f->id, "%s is private", f->path);
 	}
+}
+
+static void check_store(struct doctor *d)
+{
+	const char *url = d->c->settings->url;
+
+	if (!is_relay(d) && mag_has_prefix(url, "sqlite:"))
+		check_own(d, &(struct own_file){ "store", url + strlen("sqlite:"),
+				     "magotpctl setup", "chmod 600 on it" });
+}
+
+/* What was spent must not come back with a backup. */
+static void check_journal(struct doctor *d)
+{
+	const char *path = d->c->settings->journal;
+
+	if (is_relay(d))
+		return;
+	if (mag_streq(path, "no"))
+		warning(d, "journal", "[store] journal = /PATH, best on another disk",
+			"is off: after a restore HOTP tokens have to be taken up again, and codes "
+			"and "
+			"keys that were not used are void");
+	else
+		check_own(d, &(struct own_file){ "journal", path,
+				     "Start otpcored again, it makes one", "chmod 600 on it" });
 }
 
 static void check_identity(struct doctor *d)
 {
-	const char *path = d->c->settings->identity;
-	char text[700];
-	struct stat st;
-
-	if (!is_relay(d))
-		return;
-	if (stat(path, &st)) {
-		snprintf(text, sizeof text, "%s: %s", path, strerror(errno));
-		error(d, "identity", errno == ENOENT ? "magotpctl host enroll" : NULL, text);
-	} else if (st.st_mode & 077) {
-		snprintf(text, sizeof text, "%s can be read or written by others", path);
-		error(d, "identity", "magotpctl host revoke, then add, on an auth host", text);
-	} else {
-		doctor_ok(d, "identity", "%s is private", path);
-	}
+	if (is_relay(d))
+		check_own(d, &(struct own_file){ "identity", d->c->settings->identity,
+				     "magotpctl host enroll",
+				     "magotpctl host revoke, then add, on an auth host" });
 }
 
 /* Who may write in the folder of a socket can put an own one there. */
@@ -330,6 +349,7 @@ const struct doctor_check doctor_host[] = {
 	{ "clock", check_clock },
 	{ "master-key", check_master_key },
 	{ "store", check_store },
+	{ "journal", check_journal },
 	{ "identity", check_identity },
 	{ "socket", check_sockets },
 	{ "module", check_module },

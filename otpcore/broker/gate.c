@@ -88,7 +88,7 @@ const struct history *request_history(struct request *r)
 	static const struct history none;
 	const char *name = account_of(r);
 
-	return name && *name ? store_history(r->tick, name) : &none;
+	return name && *name && !r->hidden ? store_history(r->tick, name) : &none;
 }
 
 struct aggregate *parent_of(struct request *r, const struct aggregate *a)

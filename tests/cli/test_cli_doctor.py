@@ -53,7 +53,7 @@ def test_all_is_well(desk, pam):
     desk.with_phone("games")
     desk.ctl("break-glass", "games", "--reason", "setup", "--until", "1y")
     rows = doctor(desk, pam)
-    for name in ("config", "broker", "smsd", "break-glass", "master-key", "store", "socket",
+    for name in ("config", "broker", "smsd", "break-glass", "master-key", "store", "journal", "socket",
                  "pam-auth", "pam-account", "broker-down", "unenrolled"):
         assert set(severities(rows, name)) == {"ok"}, (name, rows.get(name))
     assert not [r for rs in rows.values() for r in rs if r["severity"] == "error"], rows
@@ -121,12 +121,23 @@ def test_codes_by_e_mail_are_said_to_be_no_second_factor(desk, pam):
     assert "no second factor" in row["message"]
 
 
-@pytest.mark.parametrize("name,path", [("master-key", "master.key"), ("store", "db/otpcore.db")])
+@pytest.mark.parametrize("name,path", [("master-key", "master.key"), ("store", "db/otpcore.db"),
+                                       ("journal", "db/journal")])
 def test_files_that_others_may_read(desk, pam, name, path):
     path = os.path.join(desk.dir, path)
     assert severities(doctor(desk, pam), name) == ["ok"]
     os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o040)
     assert severities(doctor(desk, pam), name) == ["error"]
+
+
+def test_threat_27_a_journal_that_is_off_or_not_there(desk, pam):
+    desk.ok("ping")  # it is begun by then
+    os.unlink(os.path.join(desk.dir, "db/journal"))
+    (row,) = doctor(desk, pam)["journal"]
+    assert row["severity"] == "error" and "No such file" in row["message"], row
+    desk.conf(store={**desk.sections["store"], "journal": "no"})
+    (row,) = doctor(desk, pam)["journal"]
+    assert row["severity"] == "warning" and "void" in row["message"], row
 
 
 @pytest.mark.parametrize("text,name,line", [
@@ -242,6 +253,7 @@ def test_every_id_stands_in_the_manual():
     ids = set(re.findall(r'\.id = "([a-z-]+)"', text))
     ids |= set(re.findall(r'(?:doctor_ok|warning|error|found|judge)\(d, (?:PAM_\w+, )?"([a-z-]+)"', text))
     ids |= set(re.findall(r'"(sshd-[a-z]+)"', text))
+    ids |= set(re.findall(r'struct own_file\){\s*"([a-z-]+)"', text))
     assert len(ids) > 25, ids
     manual = (TOP / "docs/magotp-doctor.7").read_text()
     listed = {w for line in re.findall(r"^\.It Li (.*)$", manual, re.M) for w in line.split(" , ")}

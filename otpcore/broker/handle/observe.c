@@ -99,6 +99,7 @@ static void overview_after(struct request *r)
 	p->accounts = o.accounts;
 	p->bare = o.bare;
 	p->break_glass = o.break_glass;
+	p->journal_failures = (int64_t)r->broker->stats.journal_failures;
 }
 
 void broker_stats(const struct broker *b, uint32_t after, struct wire_stats_rep *rep)
