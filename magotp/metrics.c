@@ -53,10 +53,9 @@ static void put_value(FILE *out, const struct metric *s)
 	rest = value % scale;
 	if (rest)
 		fputc('.', out);
-	while (rest && scale >= 10) {
-		scale /= 10;
-		fputc('0' + (char)(rest / scale), out);
-		rest %= scale;
+	for (uint32_t unit = scale; rest && unit > 1; unit /= 10) {
+		fputc('0' + (char)(rest * 10 / scale), out);
+		rest = rest * 10 % scale;
 	}
 }
 
