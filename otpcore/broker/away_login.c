@@ -175,6 +175,10 @@ void away_begin(struct question *q)
 	struct policy p;
 	int r = 0;
 
+	if (!rule) {
+		away_failure(q, MAG_EDOWN);
+		return;
+	}
 	policy_of(q->a, rule, &line, &p);
 	rep->decision = decide(q, rule, &p, &detail);
 	if (rep->decision != DECISION_DENY)
