@@ -16,30 +16,37 @@
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
-#include "otpcore/base/text.h"
+#include "otpcore/broker/keys.h"
 #include "otpcore/broker/place.h"
 
 /* ---- as the broker's user ---- */
 
-/* All rows as they are at one moment. */
-static int copy_rows(struct store *from, struct place *p, char err[STORE_ERROR_MAX])
+/* A backup that nobody can open is found out now, not on the day when it is needed. */
+static int try_key(struct broker *b, struct store *copy)
 {
+	int r = 0;
+
+	if (b->keyring) {
+		b->store = copy;
+		r = keys_try(b);
+		b->store = NULL;
+	}
+	if (r == MAG_ENOTFOUND || r == MAG_ECRYPTO)
+		return place_fail(MAG_ECRYPTO, b->settings->master_key,
+			"this key does not open what is in the store, so a backup would be useless "
+			"with it; [store] master_key must name the key that otpcored serves with");
+	return r ? place_fail(r, "the backup", "") : 0;
+}
+
+static int copy_rows(struct broker *b, struct store *from, const struct place *p)
+{
+	char err[STORE_ERROR_MAX] = "";
 	struct store *to = NULL;
-	int r = store_create(p->url, err);
+	int r = place_copy_store(p, from, &to, err);
 
 	if (!r)
-		r = store_open(p->url, &to, err);
-	if (!r)
-		r = store_hasty(to);
-	if (!r)
-		r = store_snapshot(from);
-	if (!r) {
-		r = store_copy(from, to, place_progress, NULL);
-		(void)store_snapshot_end(from);
-	}
-	if (!r)
 		r = store_meta_set(to, BACKUP_AT, mag_now());
-	place_progress_end();
+	r = r ? place_fail(r, "the backup", err) : try_key(b, to);
 	store_close(&to);
 	return r;
 }
@@ -49,13 +56,16 @@ static int copy_file(const struct place *p, int to)
 	int from = open(p->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	int r = from >= 0 ? place_copy_bytes(from, to, "writing") : MAG_ESYS;
 
+	if (r)
+		place_fail(r, "the backup", "");
 	if (from >= 0)
 		close(from);
 	return r;
 }
 
-static int copy_store(const struct settings *s, int to)
+static int copy_store(struct broker *b, int to)
 {
+	const struct settings *s = b->settings;
 	struct place p = { .lock = -1 };
 	struct store *from = NULL;
 	char err[STORE_ERROR_MAX] = "";
@@ -70,24 +80,33 @@ static int copy_store(const struct settings *s, int to)
 	if (r)
 		return place_fail(r, "the store", err);
 	r = place_open(s, s->url, &p);
-	if (!r && ((r = copy_rows(from, &p, err)) || (to >= 0 && (r = copy_file(&p, to)))))
-		place_fail(r, "the backup", err);
+	if (!r)
+		r = copy_rows(b, from, &p);
+	if (!r && to >= 0)
+		r = copy_file(&p, to);
 	place_close(&p);
 	store_close(&from);
 	return r;
 }
 
-static int copy_as_user(const struct settings *s, int to)
+static int copy_as_user(struct broker *b, int to)
 {
+	char why[64];
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid < 0)
-		return MAG_ESYS;
+		return place_fail(MAG_ESYS, "no process for the copy", "");
 	if (pid == 0)
-		_exit(copy_store(s, to) ? 1 : 0); /* style: the child's end */
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+		_exit(copy_store(b, to) ? 1 : 0); /* style: the child's end */
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return place_fail(MAG_ESYS, "the copy", "");
+	if (WIFSIGNALED(status)) {
+		snprintf(why, sizeof why, "ended by signal %d (%s); there is no backup",
+			WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return place_fail(MAG_ESTORE, "the copy", why);
+	}
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : MAG_ESTORE;
 }
 
@@ -111,22 +130,25 @@ static int open_partial(const char *name)
 	return fd;
 }
 
-static void say(const struct settings *s, const struct backup_orders *o, int64_t bytes)
+static void say(const struct broker *b, const struct backup_orders *o, int64_t bytes)
 {
 	if (o->json)
-		printf("{\"written\":%s,\"bytes\":%lld}\n", o->dry ? "false" : "true",
-			(long long)bytes);
+		printf("{\"written\":%s,\"bytes\":%lld,\"key_tried\":%s}\n",
+			o->dry ? "false" : "true", (long long)bytes, b->keyring ? "true" : "false");
 	else if (o->dry)
 		fprintf(stderr, "The store can be copied to %s; nothing was written.\n", o->file);
 	else
 		fprintf(stderr,
 			"%s: %lld bytes, complete. The master key (%s) is not in it, and without "
-			"that "
-			"key it is useless: keep them apart.\n",
-			o->file, (long long)bytes, s->master_key);
+			"that key it is useless: keep them apart.\n",
+			o->file, (long long)bytes, b->settings->master_key);
+	if (!b->keyring && !o->json)
+		fprintf(stderr,
+			"Whether that key opens it was not tried: the service manager lends it to "
+			"the service alone.\n");
 }
 
-static int write_backup(const struct settings *s, const struct backup_orders *o)
+static int write_backup(struct broker *b, const struct backup_orders *o)
 {
 	char name[600];
 	struct stat st = { 0 };
@@ -137,7 +159,7 @@ static int write_backup(const struct settings *s, const struct backup_orders *o)
 	fd = open_partial(name);
 	if (fd < 0)
 		return fd;
-	r = copy_as_user(s, fd);
+	r = copy_as_user(b, fd);
 	if (!r && fstat(fd, &st))
 		r = MAG_ESYS;
 	if (!r && (r = place_publish(name, o->file)))
@@ -146,11 +168,11 @@ static int write_backup(const struct settings *s, const struct backup_orders *o)
 		(void)unlink(name);
 	close(fd);
 	if (!r)
-		say(s, o, st.st_size);
+		say(b, o, st.st_size);
 	return r;
 }
 
-int backup_run(const struct settings *s, const struct backup_orders *o)
+int backup_run(struct broker *b, const struct backup_orders *o)
 {
 	struct stat st;
 	int r;
@@ -159,9 +181,9 @@ int backup_run(const struct settings *s, const struct backup_orders *o)
 		return place_fail(MAG_EEXISTS, o->file,
 			"it is there already, and is not overwritten; name another file");
 	if (!o->dry)
-		return write_backup(s, o);
-	r = copy_as_user(s, -1);
+		return write_backup(b, o);
+	r = copy_as_user(b, -1);
 	if (!r)
-		say(s, o, 0);
+		say(b, o, 0);
 	return r;
 }

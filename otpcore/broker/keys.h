@@ -12,6 +12,9 @@
 /* Once, with keyring and store open: the keys of the store go into the keyring; a store
  * without gets those that its rows were sealed with. 0 or an error, which was logged. */
 int keys_open(struct broker *b);
+/* Does the keyring open what is in the store? Nothing is made, written or logged. 0;
+ * MAG_ENOTFOUND, MAG_ECRYPTO: another key did it, or it is damaged; MAG_ESTORE. */
+int keys_try(struct broker *b);
 
 /* Reads them now and then, and ends what was begun. */
 int keys_new(struct broker *b, struct keys **k_r);

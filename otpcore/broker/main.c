@@ -518,6 +518,22 @@ static int verify(struct broker *b, const struct arguments *a)
 	return r;
 }
 
+/* What systemd lends to the service is not there for root's cron. */
+static bool lent_elsewhere(const struct settings *s)
+{
+	return mag_has_prefix(s->master_key, "credential:") && !getenv("CREDENTIALS_DIRECTORY");
+}
+
+static int backup(struct broker *b, const struct arguments *a)
+{
+	int r = lent_elsewhere(b->settings) ? 0 : open_key(b);
+
+	if (!r)
+		r = backup_run(b, &a->backup);
+	keyring_free(&b->keyring);
+	return r;
+}
+
 static int restore(struct broker *b, const struct arguments *a)
 {
 	int r = know_host(b, a->config);
@@ -557,7 +573,7 @@ int main(int argc, char **argv)
 	else if (a.rekey)
 		r = rekey_run(b.settings, a.rekey, a.dry);
 	else if (a.backup.file)
-		r = backup_run(b.settings, &a.backup);
+		r = backup(&b, &a);
 	else if (a.restoring)
 		r = restore(&b, &a);
 	else if (a.audit_verify)

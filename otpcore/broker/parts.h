@@ -53,8 +53,9 @@ struct backup_orders {
 	bool dry;         /* copy, and throw it away */
 	bool json;
 };
-/* While a broker serves. Says what it did. */
-int backup_run(const struct settings *s, const struct backup_orders *o);
+/* While a broker serves. `b` has settings, and the keyring unless only the service may have
+ * the key; that it opens the copy is tried. Says what it did. */
+int backup_run(struct broker *b, const struct backup_orders *o);
 
 /* ---- restore.c: --restore, --restore-in-place ---- */
 #define RESTORE_JOURNALS 16

@@ -90,6 +90,30 @@ void place_close(struct place *p)
 	p->lock = -1;
 }
 
+int place_copy_store(
+	const struct place *p, struct store *from, struct store **to_r, char err[STORE_ERROR_MAX])
+{
+	struct store *to = NULL;
+	int r = store_create(p->url, err);
+
+	if (!r)
+		r = store_open(p->url, &to, err);
+	if (!r)
+		r = store_hasty(to);
+	if (!r)
+		r = store_snapshot(from);
+	if (!r) {
+		r = store_copy(from, to, place_progress, NULL);
+		(void)store_snapshot_end(from);
+	}
+	place_progress_end();
+	if (r)
+		store_close(&to);
+	else
+		*to_r = to;
+	return r;
+}
+
 /* ---- how far it is ---- */
 
 void place_progress(const char *what, int64_t done, int64_t total, void *arg)

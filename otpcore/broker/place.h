@@ -17,6 +17,10 @@ int place_open(const struct settings *s, const char *url, struct place *p_r);
 /* Removes what is still there. */
 void place_close(struct place *p);
 
+/* All rows of `from` as they are at one moment, in a new store there, which is left open. */
+int place_copy_store(
+	const struct place *p, struct store *from, struct store **to_r, char err[STORE_ERROR_MAX]);
+
 /* "[######......]  50 %  throttle      2048 of 4096 rows", where stderr is a terminal. */
 void place_progress(const char *what, int64_t done, int64_t total, void *arg);
 void place_progress_end(void);

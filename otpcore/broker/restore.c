@@ -98,18 +98,7 @@ static int take_store(struct restore *t)
 	int r = store_open(t->url, &from, err);
 
 	if (!r)
-		r = store_create(t->place.url, err);
-	if (!r)
-		r = store_open(t->place.url, &to, err);
-	if (!r)
-		r = store_hasty(to);
-	if (!r)
-		r = store_snapshot(from);
-	if (!r) {
-		r = store_copy(from, to, place_progress, NULL);
-		(void)store_snapshot_end(from);
-	}
-	place_progress_end();
+		r = place_copy_store(&t->place, from, &to, err);
 	store_close(&to);
 	store_close(&from);
 	return r ? place_fail(r, "the store", err) : 0;
@@ -119,23 +108,13 @@ static int take_store(struct restore *t)
 static int open_keys(const struct restore *t, struct store *s)
 {
 	struct broker *b = t->broker;
-	struct mag_secret clear = { 0 };
-	struct blob sealed;
-	const char *where;
-	int64_t id;
 	int r;
 
 	b->store = s;
 	r = keys_open(b);
+	if (!r)
+		r = keys_try(b);
 	b->store = NULL;
-	if (!r) {
-		r = store_sealed_sample(s, &where, &id, &sealed);
-		if (!r)
-			r = seal_open(b->keyring, where, id, &sealed, &clear);
-		else if (r == MAG_ENOTFOUND)
-			r = 0; /* an empty store */
-	}
-	mag_secret_free(&clear);
 	if (r)
 		return place_fail(MAG_ECRYPTO, b->settings->master_key,
 			"this key does not open what is in it; it needs the master key of then");

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import random
+import resource
 import shutil
 import signal
 import sqlite3
@@ -468,6 +469,37 @@ def test_another_master_key_is_refused(one):
     done = tool(one, "--restore", path, check=False)
     assert done.returncode and "does not open what is in it" in done.stderr
     assert not os.path.exists("%s/db/otpcore.db" % one.dir)
+
+
+def test_a_backup_of_another_master_key_is_none(one):
+    """The key that it would name does not open it: that is said on the day it is made."""
+    key = os.path.join(one.dir, "master.key")
+    os.rename(key, key + ".right")
+    with open(key, "w") as f:
+        f.write("00" * 32 + "\n")
+    os.chmod(key, 0o600)
+    for dry in ([], ["--dry-run"]):
+        done = tool(one, "--backup", os.path.join(one.dir, "a.backup"), *dry, check=False)
+        assert done.returncode == 1 and done.stdout == "" and key in done.stderr
+        assert "does not open what is in the store" in done.stderr
+    os.unlink(key)
+    done = tool(one, "--backup", os.path.join(one.dir, "a.backup"), check=False)
+    assert done.returncode == 1 and "there is no master key" in done.stderr
+    assert glob_names(one) == [] and not os.path.exists(os.path.join(one.dir, "a.backup"))
+    os.rename(key + ".right", key)
+    said = json.loads(tool(one, "--backup", os.path.join(one.dir, "a.backup"), "--json").stdout)
+    assert said["written"] is True and said["key_tried"] is True
+
+
+def test_a_copy_that_is_killed_says_so(one):
+    """Its process gets a signal: a line of its own, and no file."""
+    tool_process = subprocess.Popen(
+        [one.program("otpcored"), "--config", one.conf_file, "--backup",
+         os.path.join(one.dir, "a.backup")], env=one._env(), stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)))
+    said = tool_process.communicate(timeout=30)[1]
+    assert tool_process.returncode == 1 and "the copy: ended by signal" in said
+    assert not os.path.exists(os.path.join(one.dir, "a.backup"))
 
 
 def test_the_restore_stands_in_the_audit_log(one):
