@@ -538,6 +538,71 @@ static void test_days_are_local(void **state)
 	tzset();
 }
 
+/* Settings that nobody will have keep from reminding and revoking, and crash nothing. */
+static void test_limits_beyond_the_calendar(void **state)
+{
+	struct calendar_rules r = rules;
+	struct aggregate *a = person();
+	struct subscription *s = subscribe(a, "2027-03-02 23:59:59");
+	struct due d[DUES_MAX];
+	struct token t = { .state = TOKEN_SUSPENDED, .state_since = at("2027-02-15 12:00:00") };
+
+	(void)state;
+	r.remind_before = 0; /* no notices */
+	assert_int_equal(calendar_due(a, &r, s->expires_at, d, DUES_MAX), 0);
+	r.remind_before = 40000 * DAY;
+	assert_int_equal(calendar_due(a, &r, s->expires_at - DAY, d, DUES_MAX), 0);
+	/* a limit in hours runs from the second of the suspension */
+	r.suspended_limit = 36 * HOUR;
+	assert_day(calendar_suspension_end(&t, &r), "2027-02-17 00:00:00");
+	s->state = SUBSCRIPTION_EXPIRED;
+	give(a, TOKEN_EXPIRED, "2027-03-03 00:00:00");
+	r.expired_limit = INT64_MAX;
+	assert_int_equal(calendar_due(a, &r, at("2100-01-01 00:00:00"), d, DUES_MAX), 0);
+	/* more than a hundred years are as many seconds */
+	r.expired_limit = 200 * YEAR;
+	assert_int_equal(calendar_due(a, &r, s->expires_at + 200 * YEAR, d, DUES_MAX), 1);
+	assert_int_equal(d[0].kind, DUE_REMIND_REVOCATION);
+	assert_int_equal(d[0].at, s->expires_at + 200 * YEAR);
+	assert_int_equal(calendar_due(a, &r, s->expires_at + 200 * YEAR + 1, d, DUES_MAX), 1);
+	assert_int_equal(d[0].kind, DUE_REVOKE);
+	free(a);
+}
+
+/* As many stages as there is room for, in any order: the last one that has begun. */
+static void test_H7_stages_in_any_order(void **state)
+{
+	struct calendar_rules r = rules;
+	struct aggregate *a = person();
+	struct due d[DUES_MAX];
+	size_t n = sizeof r.reminders / sizeof r.reminders[0];
+
+	(void)state;
+	subscribe(a, "2028-03-02 23:59:59");
+	give(a, TOKEN_SUSPENDED, "2027-01-01 12:00:00");
+	for (size_t i = 0; i < n; i++)
+		r.reminders[i] = (int64_t)(i + 1) * 3 * DAY;
+	assert_int_equal(calendar_due(a, &r, at("2027-02-25 12:00:00"), d, DUES_MAX), 1);
+	assert_int_equal(d[0].kind, DUE_REMIND_REVOCATION);
+	assert_day(d[0].at, "2027-03-01 23:59:59");
+	assert_int_equal(d[0].stage, 6 * DAY);
+	assert_int_equal(calendar_due(a, &r, at("2027-02-28 12:00:00"), d, DUES_MAX), 1);
+	assert_int_equal(d[0].stage, 3 * DAY);
+	free(a);
+}
+
+/* A subscription that was ended early is past its date only when the date is. */
+static void test_H9_ended_before_its_date_revokes_nothing_yet(void **state)
+{
+	struct aggregate *a = person();
+
+	(void)state;
+	subscribe(a, "2027-03-02 23:59:59")->state = SUBSCRIPTION_EXPIRED;
+	give(a, TOKEN_EXPIRED, "2026-03-02 12:00:00");
+	assert_int_equal(only(a, "2027-03-02 23:59:59").kind, DUE_NOTHING);
+	free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -555,6 +620,9 @@ int main(void)
 		cmocka_unit_test(test_H9_K5_renewal_from_the_original_expiry),
 		cmocka_unit_test(test_P9_what_is_not_renewed),
 		cmocka_unit_test(test_days_are_local),
+		cmocka_unit_test(test_limits_beyond_the_calendar),
+		cmocka_unit_test(test_H7_stages_in_any_order),
+		cmocka_unit_test(test_H9_ended_before_its_date_revokes_nothing_yet),
 	};
 
 	setenv("TZ", "UTC", 1);

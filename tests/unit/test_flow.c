@@ -823,6 +823,7 @@ static void test_peek(void **state)
 	assert_string_equal(o.separator, "none");
 	assert_int_equal(o.code_digits, 6);
 	assert_int_equal(fake.last_proof, PROOF_NONE);
+	assert_int_equal(flow_peek(&(struct client){ 0 }, &p, &o), 0); /* waits as long as usual */
 	fake.begin_result.error = MAG_ESTORE;
 	o.code_digits = 42;
 	assert_int_equal(flow_peek(&c, &p, &o), MAG_ESTORE);
@@ -937,7 +938,7 @@ static void test_combined_words_send_and_fail(void **state)
 		const char *word, *channel;
 		unsigned ref;
 	} rows[] = { { "sms", "sms", 1 }, { "call", "voice", 1 }, { "sms2", "sms", 2 },
-		{ "call2", "voice", 2 } };
+		{ "call2", "voice", 2 }, { "sms0", "sms", 1 } };
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		two_phones(state);
 		assert_int_equal(combined(rows[i].word).end, FLOW_REFUSED);
@@ -1038,6 +1039,175 @@ static void test_groups_are_not_asked_where_nobody_can_tell(void **state)
 	assert_int_equal(fake.tells_groups[0], TELLS_NOTHING);
 }
 
+/* ---- answers at their edges ---- */
+
+#define TOKEN_ASK "Token ending 3401\nType the code that it shows now. m menu.\nToken code: "
+#define NO_CODE   "A code has 6 digits\nr resend, v voice call, m menu.\nCode: "
+#define NOT_ONE                                                                                    \
+	"That is no code of the token\nType the code it shows now. m menu.\nFirst token code: "
+#define CHARGED   HEAD "Your carrier may charge for messages and calls.\n" PHONES ASK
+#define NOT_THERE "That is not in the list\n" PHONES ASK
+
+/* What no code can be costs no try, at whatever prompt. */
+static void test_P4_what_is_no_code_is_not_judged(void **state)
+{
+	static const char *const at_code[] = { "48#920", "48:920", "12345", "1234567",
+		"1234567890123456789012345678901234567890", "4RKT - - 9XQ2 - - - MB7C - - - 0D1E" };
+	static const char *const at_choice[] = { "0", "3", "48392", "483920113" };
+	static const char *const at_token[] = { "48392", "483920113" };
+
+	for (size_t i = 0; i < sizeof at_code / sizeof *at_code; i++) {
+		two_phones(state);
+		converse(TURNS({ MENU, "1" }, { SENT, at_code[i] }, { NO_CODE, NULL }), STACK);
+		assert_int_equal(fake.verifies, 0);
+	}
+	for (size_t i = 0; i < sizeof at_choice / sizeof *at_choice; i++) {
+		two_phones(state);
+		converse(TURNS({ MENU, at_choice[i] }, { NOT_THERE, NULL }), STACK);
+		assert_int_equal(fake.verifies + fake.sends, 0);
+	}
+	for (size_t i = 0; i < sizeof at_token / sizeof *at_token; i++) {
+		two_phones(state);
+		fake.login.n_factors = 0;
+		add_factor(9, "token", "", "3401");
+		converse(TURNS({ NULL, "" }, { TOKEN_ASK, at_token[i] }, { TOKEN_ASK, NULL }),
+			STACK);
+		assert_int_equal(fake.verifies, 0);
+	}
+}
+
+/* Who is called as a code is written can log in with that code. */
+static void test_a_user_whose_name_is_digits_is_no_program(void **state)
+{
+	struct flow_params p = STACK;
+
+	(void)state;
+	p.user = "483920";
+	struct flow_result r = converse(TURNS({ NULL, "1" }, { SENT, "483920" }), p);
+	assert_int_equal(r.end, FLOW_OK);
+}
+
+static void test_keys_of_phones_without_a_phone(void **state)
+{
+	static const char *const keys[] = { "r", "v", "t" };
+
+	for (size_t i = 0; i < 3; i++) {
+		two_phones(state);
+		fake.login.n_factors = 0;
+		add_factor(9, "token", "", "3401");
+		converse(TURNS({ NULL, keys[i] },
+				 { "That is not in the list\n1. Token ending 3401 (default)\n"
+				   "Token code, or Enter for 1: ",
+					 NULL }),
+			STACK);
+		assert_int_equal(fake.sends, 0);
+	}
+}
+
+static void test_a_broker_that_says_no_digits_means_six(void **state)
+{
+	(void)state;
+	fake.login.code_digits = 0;
+	struct flow_result r =
+		converse(TURNS({ MENU, "1" }, { SENT, "4839" }, { NO_CODE, "483920" }), STACK);
+	assert_int_equal(r.end, FLOW_OK);
+}
+
+/* P12: the charge that is another phone's keeps no message of this one's waiting. */
+static void test_P12_the_charge_is_of_its_phone(void **state)
+{
+	static const struct {
+		const char *id, *what;
+		bool at_once;
+	} rows[] = { { "carrier-charge", "7788", true }, { "renewal", "0134", true },
+		{ "carrier-charge", "0134", false }, { "carrier-charge", "", false } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		two_phones(state);
+		fake.login.autosend = 1;
+		add_notice(rows[i].id, rows[i].what);
+		converse(TURNS({ rows[i].at_once ? SENT : CHARGED, NULL }), STACK);
+		assert_int_equal(fake.sends, rows[i].at_once);
+	}
+}
+
+/* H4, H7: a code at the choice may find a token that is to be repaired, which may not be the
+ * first in the list; without one the login ends. */
+static void test_H4_the_choice_leads_to_the_repair_too(void **state)
+{
+	static const unsigned verdicts[] = { VERDICT_TOKEN_LOCKED, VERDICT_TOKEN_SUSPENDED };
+
+	for (size_t i = 0; i < 2; i++) {
+		two_phones(state);
+		add_factor(4, "token", "", "3401");
+		fake.verify_result.verdict = verdicts[i];
+		struct flow_result r = converse(
+			TURNS({ NULL, "483920" }, { LOCKED, "481920" }, { NEXT, "113574" }), STACK);
+		assert_int_equal(r.end, FLOW_OK);
+		assert_int_equal(fake.last_ref, 4);
+		two_phones(state);
+		fake.verify_result.verdict = verdicts[i];
+		r = converse(TURNS({ MENU, "483920" }), STACK);
+		assert_int_equal(r.end, FLOW_REFUSED);
+		assert_int_equal(r.verdict, VERDICT_TOKEN_LOCKED);
+	}
+}
+
+static void test_a_code_of_no_possible_length_does_not_repair(void **state)
+{
+	(void)state;
+	locked_token("locked");
+	converse(TURNS({ NULL, "1" }, { LOCKED, "48192" }, { NOT_ONE, "481920113" },
+			 { NOT_ONE, NULL }),
+		STACK);
+	assert_int_equal(fake.resyncs, 0);
+}
+
+/* Tries that were used elsewhere: not "three wrong codes", of which this person typed one. */
+static void test_P4_tries_that_were_used_elsewhere(void **state)
+{
+	(void)state;
+	fake.verify_result.verdict = VERDICT_TRIES_EXCEEDED;
+	struct flow_result r = converse(TURNS({ MENU, "1" }, { SENT, "111111" }), STACK);
+	assert_int_equal(r.verdict, VERDICT_TRIES_EXCEEDED);
+	assert_null(strstr(fake.told, "Three wrong codes"));
+	assert_non_null(strstr(fake.told, "(tries-exceeded)"));
+}
+
+/* P5: when the broker names no time, it is that of the next message; and with none of either
+ * there is nothing to wait for. */
+static void test_P5_how_long_to_wait_for_the_next(void **state)
+{
+	(void)state;
+	fake.send_result = (struct wire_result){ .verdict = VERDICT_SEND_LIMITED };
+	fake.seconds_left = 0;
+	fake.resend_after = 30;
+	converse(TURNS({ MENU, "1" }, { "No code sent: too many were lately\n"
+					"Again in 30 seconds, m menu.\nChoice: ",
+					      NULL }),
+		STACK);
+	fake.resend_after = 0;
+	struct flow_result r = converse(TURNS({ MENU, "1" }), STACK);
+	assert_int_equal(r.end, FLOW_REFUSED);
+	assert_int_equal(r.verdict, VERDICT_SEND_LIMITED);
+}
+
+/* A broker that refuses without a reason, and notices of something else. */
+static void test_refused_for_no_reason_that_was_said(void **state)
+{
+	static const unsigned verdicts[] = { VERDICT_NONE, VERDICT_OK,
+		VERDICT_REQUIREMENTS_NOT_MET };
+
+	for (size_t i = 0; i < 3; i++) {
+		two_phones(state);
+		fake.login.decision = DECISION_DENY;
+		fake.begin_result.verdict = verdicts[i];
+		add_notice("renewal", "");
+		struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+		assert_int_equal(r.verdict, VERDICT_REQUIREMENTS_NOT_MET);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup(f, two_phones)
 
 int main(void)
@@ -1099,6 +1269,16 @@ int main(void)
 		T(test_combined_words_send_and_fail),
 		T(test_combined_password_alone_sends_only_with_autosend),
 		T(test_combined_wants_the_password_first),
+		T(test_P4_what_is_no_code_is_not_judged),
+		T(test_a_user_whose_name_is_digits_is_no_program),
+		T(test_keys_of_phones_without_a_phone),
+		T(test_a_broker_that_says_no_digits_means_six),
+		T(test_P12_the_charge_is_of_its_phone),
+		T(test_H4_the_choice_leads_to_the_repair_too),
+		T(test_a_code_of_no_possible_length_does_not_repair),
+		T(test_P4_tries_that_were_used_elsewhere),
+		T(test_P5_how_long_to_wait_for_the_next),
+		T(test_refused_for_no_reason_that_was_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

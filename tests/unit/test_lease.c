@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "otpcore/engine/lease.h"
 #include "otpcore/engine/otp.h"
@@ -105,6 +106,8 @@ static void threat_41_one_holder_at_a_time(void **state)
 	assert_true(lease_can(&hotp, &ask, NOW));
 	assert_false(lease_can(&hotp, &other, NOW));
 	assert_false(lease_can(&hotp, &again, NOW));
+	/* the number of the lease alone does not make its holder */
+	assert_false(lease_can(&hotp, &(struct lease_ask){ "ship2", 77, HOUR }, NOW));
 	/* A new one would begin behind codes that the token has not shown yet. */
 	assert_false(lease_can(&hotp, &again, later));
 	lease_give(&totp, &ask, &windows, NOW, &first);
@@ -113,6 +116,10 @@ static void threat_41_one_holder_at_a_time(void **state)
 	lease_give(&totp, &other, &windows, later, &first);
 	assert_string_equal(totp.lease_host, "ship2");
 	assert_true(totp.moving >= last); /* its holder of before may have taken them */
+	/* another host under the same number begins anew, too */
+	lease_give(&totp, &(struct lease_ask){ "ship3", 99, HOUR }, &windows, later + 9, &first);
+	assert_string_equal(totp.lease_host, "ship3");
+	assert_int_equal(totp.lease_at, later + 9);
 }
 
 static void test_a_longer_lease_keeps_its_window(void **state)
@@ -144,6 +151,26 @@ static void test_a_totp_window_is_the_time_of_the_lease(void **state)
 	assert_int_equal(first, NOW / 30 - 3);
 	assert_int_equal(t.lease_last, NOW / 30 + 24 * 120 - 1);
 	assert_true(t.lease_last - first < LEASE_PLACES);
+}
+
+/* A holder has no room for more: of time the end counts, of a counter the beginning. */
+static void test_a_window_holds_no_more_than_its_places(void **state)
+{
+	static const struct lease_ask two_days = { "ship1", 77, 48 * HOUR };
+	struct token totp = a_token(TOKEN_TOTP, -1), hotp = a_token(TOKEN_HOTP, 5);
+	int64_t first;
+
+	(void)state;
+	lease_give(&totp, &two_days, &windows, NOW, &first);
+	assert_int_equal(totp.lease_last, NOW / 30 + 48 * 120 + 1);
+	assert_int_equal(first, totp.lease_last - LEASE_PLACES + 1);
+	hotp.lease = ask.lease;
+	strcpy(hotp.lease_host, ask.host);
+	hotp.lease_until = NOW + HOUR;
+	hotp.lease_last = 5 + LEASE_PLACES;
+	lease_give(&hotp, &ask, &windows, NOW, &first);
+	assert_int_equal(first, 5);
+	assert_int_equal(hotp.lease_last, 5 + LEASE_PLACES);
 }
 
 /* ---- at its holder ---- */
@@ -259,6 +286,103 @@ static void test_another_key_knows_none_of_its_codes(void **state)
 	free(r);
 }
 
+/* Two positions may have the same six digits: the nearer one to what is expected is meant,
+ * whichever comes first. */
+static void test_of_equal_codes_the_nearest_is_taken(void **state)
+{
+	static const struct {
+		int64_t one, two, taken;
+	} rows[] = { { -2, 1, 1 }, { -1, 2, -1 }, { -2, -1, -1 }, { 1, 2, 1 } };
+	int64_t step = NOW / 30;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct room *r = room_of(TOKEN_TOTP, step - 5, step + 5);
+		int64_t p = -1, places[2] = { 0 }, both[] = { rows[i].one, rows[i].two };
+		struct crypto_mac m;
+
+		r->w.ahead = 2;
+		assert_int_equal(crypto_mac_begin("SHA2-256",
+					 (struct crypto_text){ r->w.key, sizeof r->w.key }, &m),
+			0);
+		for (size_t k = 0; k < 2; k++)
+			assert_int_equal(lease_hash(&m, step + both[k], "777777",
+						 r->hashes + (5 + both[k]) * LEASE_HASH),
+				0);
+		crypto_mac_end(&m);
+		assert_int_equal(lease_judge(&r->w, "777777", NOW, &p), VERDICT_OK);
+		assert_int_equal(p, step + rows[i].taken);
+		/* both could be taken elsewhere, room for them or not */
+		assert_int_equal(lease_places(&r->w, "777777", places, 1), 2);
+		assert_int_equal(places[0], step + rows[i].one);
+		assert_int_equal(places[1], 0);
+		assert_int_equal(lease_places(&r->w, "777777", places, 2), 2);
+		assert_int_equal(places[1], step + rows[i].two);
+		free(r);
+	}
+}
+
+/* What was stored may be anything: nothing is said of a window that cannot be. */
+static void test_no_verdict_of_a_window_that_makes_no_sense(void **state)
+{
+	static const struct {
+		const char *what;
+		int64_t type, period, ahead, first, last;
+	} rows[] = {
+		{ "begins before 0", TOKEN_HOTP, 0, 10, -1, 30 },
+		{ "ends before it begins", TOKEN_HOTP, 0, 10, 30, 29 },
+		{ "more than it has room for", TOKEN_HOTP, 0, 10, 0, LEASE_PLACES },
+		{ "looks back only", TOKEN_HOTP, 0, -1, 0, 30 },
+		{ "looks beyond any window", TOKEN_HOTP, 0, LEASE_PLACES, 0, 30 },
+		{ "of no type", 99, 30, 1, 0, 30 },
+		{ "steps of no length", TOKEN_TOTP, 0, 1, 0, 30 },
+		{ "steps backwards", TOKEN_TOTP, -30, 1, 0, 30 },
+	};
+	struct room *r = room_of(TOKEN_HOTP, 0, 30);
+	int64_t p = -1, places[1] = { -1 };
+
+	(void)state;
+	assert_int_equal(lease_judge(&r->w, code_at(0), NOW, &p), VERDICT_OK);
+	p = -1;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct lease_window w = r->w;
+
+		w.type = rows[i].type;
+		w.period = rows[i].period;
+		w.ahead = rows[i].ahead;
+		w.first = rows[i].first;
+		w.last = rows[i].last;
+		if (lease_judge(&w, code_at(0), NOW, &p) != VERDICT_NONE || p != -1)
+			fail_msg("judged: %s", rows[i].what);
+		if (lease_places(&w, code_at(0), places, 1) != 0 || places[0] != -1)
+			fail_msg("found: %s", rows[i].what);
+	}
+	free(r);
+}
+
+static void test_a_code_longer_than_any_is_none(void **state)
+{
+	struct room *r = room_of(TOKEN_HOTP, 0, 3);
+	unsigned char hash[LEASE_HASH] = { 0 };
+	struct crypto_mac m;
+	int64_t p = -1;
+
+	(void)state;
+	r->w.digits = OTP_DIGITS_MAX + 1;
+	assert_int_equal(lease_judge(&r->w, "123456789", NOW, &p), VERDICT_CODE_WRONG);
+	assert_int_equal(lease_places(&r->w, "123456789", &p, 1), 0);
+	r->w.digits = 6;
+	assert_int_equal(lease_places(&r->w, "12345", &p, 1), 0);
+	assert_int_equal(p, -1);
+	assert_int_equal(
+		crypto_mac_begin("SHA2-256", (struct crypto_text){ r->w.key, sizeof r->w.key }, &m),
+		0);
+	assert_int_equal(lease_hash(&m, 0, "123456789", hash), MAG_ECRYPTO);
+	assert_int_equal(hash[0], 0);
+	crypto_mac_end(&m);
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +396,10 @@ int main(void)
 		cmocka_unit_test(threat_41_what_went_to_an_auth_host_is_struck_off),
 		cmocka_unit_test(test_totp_takes_its_steps_at_their_time),
 		cmocka_unit_test(test_another_key_knows_none_of_its_codes),
+		cmocka_unit_test(test_a_window_holds_no_more_than_its_places),
+		cmocka_unit_test(test_of_equal_codes_the_nearest_is_taken),
+		cmocka_unit_test(test_no_verdict_of_a_window_that_makes_no_sense),
+		cmocka_unit_test(test_a_code_longer_than_any_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,41 @@ static void test_columns_and_lines(void **state)
 		"あ。い\n");
 }
 
+/* Line ends and runs of blanks in what is wrapped are blanks; nothing is left out. */
+static void test_wrapping_makes_lines_anew(void **state)
+{
+	char text[64];
+	struct mag_buf b = MAG_BUF(text);
+
+	(void)state;
+	text_put_wrapped(&b, "one\ntwo  three \n four");
+	assert_string_equal(text, "one two three four\n");
+	/* a character that is cut off counts a column a byte, and takes none of what follows */
+	assert_int_equal(text_columns("\xe3"
+				      "ab",
+				 3),
+		3);
+}
+
+/* What is not known leaves its place empty, or says it in general. */
+static void test_places_of_what_is_not_known(void **state)
+{
+	const struct text_args nothing = { .ref = 3 };
+	char text[256];
+
+	(void)state;
+	filled(TEXT_SECOND_STEP, false, &nothing, text, sizeof text);
+	assert_string_equal(text, "Second step for \n");
+	filled(TEXT_ITEM_SMS, false, &nothing, text, sizeof text);
+	assert_non_null(strstr(text, "phone 3"));
+	filled(TEXT_LAST_LOGIN, false, &nothing, text, sizeof text);
+	assert_non_null(strstr(text, "Last login"));
+	assert_string_equal(text_token(TEXT_ENGLISH, NULL, text, sizeof text),
+		text_words(TEXT_ENGLISH, TEXT_YOUR_TOKEN, false));
+	assert_string_equal(text_words(TEXT_ENGLISH, TEXT_N, false), "");
+	assert_true(text_is_there(TEXT_ENGLISH, TEXT_SECOND_STEP, false));
+}
+
 static void check_refusal(const struct flow_refusal *r)
 {
 	char text[TEXT_PROMPT_MAX + 1];
@@ -416,6 +451,11 @@ static void test_L9_last_login(void **state)
 	flow_session_text(&open, text, sizeof text);
 	assert_non_null(strstr(text, "Last login 2026-11-2"));
 	assert_non_null(strstr(text, " from 203.0.113.7, Phone OTP"));
+	strcpy(open.previous_strength, ""); /* of a login whose strength nobody knows */
+	flow_session_text(&open, text, sizeof text);
+	assert_non_null(strstr(text, " from 203.0.113.7"));
+	assert_null(strchr(text, ','));
+	strcpy(open.previous_strength, "phone-otp");
 	strcpy(open.language, "de");
 	flow_session_text(&open, text, sizeof text);
 	assert_non_null(strstr(text, "Letzte Anmeldung 2026-11-2"));
@@ -444,6 +484,8 @@ int main(void)
 		cmocka_unit_test(test_every_text_is_plain_and_narrow),
 		cmocka_unit_test(test_prompts_end_alike_in_every_language),
 		cmocka_unit_test(test_columns_and_lines),
+		cmocka_unit_test(test_wrapping_makes_lines_anew),
+		cmocka_unit_test(test_places_of_what_is_not_known),
 		cmocka_unit_test(test_a_time_to_wait_is_said_once),
 		cmocka_unit_test(test_L11_strengths_are_named_alike),
 		cmocka_unit_test(test_first_lines_leave_room),
