@@ -66,7 +66,10 @@ bool away_part_fits(const struct held *h, size_t i, const struct policy *p)
 
 bool away_part_locked(const struct held *h, size_t i)
 {
-	return h->part[i].failures >= (int64_t)h->rep.parts[i].tries;
+	uint32_t tries = h->rep.parts[i].tries;
+
+	/* So many nobody gives. */
+	return tries > LEASE_TRIES_MAX || h->part[i].failures >= (int64_t)tries;
 }
 
 /* ---- begin ---- */

@@ -170,6 +170,21 @@ static void see_right_code(struct away *a, const struct wire_verify_req *q)
 	}
 }
 
+/* It was wrong there: that is a try less here until the lease is made longer, at once. */
+static void see_wrong_code(struct away *a, const struct wire_verify_req *q)
+{
+	struct held *h = held_of_txn(a, &q->txn);
+
+	for (size_t i = 0; h && i < h->rep.n_parts; i++) {
+		if (q->ref && q->ref != h->rep.parts[i].ref)
+			continue;
+		h->part[i].failures++;
+		(void)replica_put_part(a->replica, h, i);
+	}
+	if (h)
+		h->next_at = 0;
+}
+
 void away_seen(struct away *a, const struct away_ask *ask, const unsigned char *reply, size_t len)
 {
 	uint16_t id = (uint16_t)(ask->frame[2] << 8 | ask->frame[3]);
@@ -186,6 +201,8 @@ void away_seen(struct away *a, const struct away_ask *ask, const unsigned char *
 			see_begin(a, body, rep);
 		else if (result.verdict == VERDICT_OK)
 			see_right_code(a, body);
+		else if (result.verdict != VERDICT_CODE_USED)
+			see_wrong_code(a, body);
 	}
 	wire_free(&m->reply, &rep);
 	wire_free(&m->request, &body);

@@ -12,10 +12,11 @@
 #include "otpcore/engine/model.h"
 #include "otpcore/engine/token.h"
 
-#define LEASE_SKEW   120  /* seconds that two clocks may be apart */
-#define LEASE_CODES  40   /* of a HOTP token */
-#define LEASE_PLACES 3072 /* of a window at most; 24 h of half minutes, and some */
-#define LEASE_HASH   8    /* bytes of a code's hash */
+#define LEASE_SKEW      120  /* seconds that two clocks may be apart */
+#define LEASE_CODES     40   /* of a HOTP token */
+#define LEASE_PLACES    3072 /* of a window at most; 24 h of half minutes, and some */
+#define LEASE_TRIES_MAX 1000 /* of a lease: beyond every setting */
+#define LEASE_HASH      8    /* bytes of a code's hash */
 
 /* ---- at the auth host ---- */
 

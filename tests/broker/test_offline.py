@@ -418,6 +418,25 @@ def test_threat_41_wrong_codes_are_capped_and_told(auth, ship):
     assert sign_in(ship.relay, right) != "ok"
 
 
+def guess(house, token, i):
+    return sign_in(house, wrong(oath.hotp(token.seed, token.at + 500 + i)))
+
+
+def test_threat_41_tries_are_not_had_twice(auth, ship):
+    """Four wrong ones through the link, then the cable is cut; and once more after it."""
+    token, relay = auth.hotp, ship.relay
+    assert [guess(relay, token, i) for i in range(4)] == ["code-wrong"] * 4
+    ship.away()
+    assert [guess(relay, token, 10 + i) for i in range(3)] == ["token-locked"] * 3
+    right = token.hotp()
+    assert sign_in(relay, right) == "token-locked"
+    ship.back()
+    relays.wait_for("it is charged", lambda: counted(auth, RUN) == 5)
+    ship.away()
+    assert guess(relay, token, 20) in ("token-locked", "DOWN")
+    assert sign_in(relay, right) in ("token-locked", "DOWN")
+
+
 def test_threat_05_killed_between_charge_and_answer(auth, ship):
     token = auth.hotp
     ship.away()

@@ -6,6 +6,7 @@
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/handle.h"
+#include "otpcore/broker/handle/lease_count.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/handle/trial.h"
@@ -16,6 +17,7 @@
 #define HOUR     3600
 #define RULES    (sizeof((struct wire_lease_terms_rep *)0)->rules / sizeof(struct wire_lease_rule))
 #define PAGE     (sizeof((struct wire_lease_list_rep *)0)->leases / sizeof(struct wire_leased))
+#define PARTS    (sizeof((struct wire_lease_take_rep *)0)->parts / sizeof(struct wire_lease_part))
 #define NEWS_MAX 1000 /* wrong codes that one report can tell of */
 
 static const char *const modes[] = { "separate", "short", "combined", "none" };
@@ -109,26 +111,6 @@ static bool in_order(const struct request *r, const struct aggregate *a, const s
 	       strstr(s->factors, t->kind == TOKEN_HARDWARE ? "hardware" : "mobile");
 }
 
-static int64_t counted(const struct aggregate *a, enum throttle_kind kind, int64_t subject)
-{
-	for (size_t i = 0; i < a->n_throttles; i++)
-		if (a->throttles[i].kind == (int64_t)kind && a->throttles[i].subject == subject &&
-			a->throttles[i].period == 0)
-			return a->throttles[i].count;
-	return 0;
-}
-
-/* Wrong codes that may still be typed; what is typed there is charged when it is told. */
-static int64_t tries_of(const struct request *r, const struct aggregate *a, const struct token *t)
-{
-	const struct settings *s = r->broker->settings;
-	int64_t run = s->lock_after - counted(a, THROTTLE_TOKEN, t->row.id);
-	int64_t total =
-		s->total_30d - throttle_total(a, THROTTLE_ACCOUNT, a->account.row.id, r->now);
-
-	return run < total ? run : total;
-}
-
 static int put_hashes(struct request *r, const struct token *t, struct wire_lease_part *p)
 {
 	struct crypto_mac mac = { 0 };
@@ -156,8 +138,8 @@ out:
 	return res;
 }
 
-static int put_part(
-	struct request *r, struct aggregate *a, const struct lease_ask *ask, struct token *t)
+static int put_part(struct request *r, struct aggregate *a, const struct lease_ask *ask,
+	struct token *t, int64_t tries)
 {
 	struct wire_lease_take_rep *rep = r->reply;
 	struct wire_lease_part *p = &rep->parts[rep->n_parts];
@@ -180,7 +162,7 @@ static int put_part(
 	p->ahead = (uint32_t)(t->type == TOKEN_HOTP ? w.hotp : w.totp);
 	mag_copy(p->strength, sizeof p->strength, strength_id(token_strength(t)));
 	p->level = (uint32_t)token_level(a, t);
-	p->tries = (uint32_t)tries_of(r, a, t);
+	p->tries = (uint32_t)tries;
 	p->key.len = sizeof p->key.data;
 	res = mag_random(p->key.data, p->key.len);
 	if (!res)
@@ -194,29 +176,41 @@ static int put_part(
 	return 0;
 }
 
-/* All of an account's tokens go together, and none joins later: the holder says for both
- * at once that a code was struck off. */
-static int take(struct request *r, struct aggregate *a, const struct lease_ask *ask)
+/* Those that can go, or go on, with this lease; 0: it ends. */
+static size_t chosen(const struct request *r, struct aggregate *a, const struct lease_ask *ask,
+	struct token *list_r[PARTS])
 {
-	struct wire_lease_take_rep *rep = r->reply;
-	bool any = false, sound = true;
-	int res = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < a->n_tokens; i++) {
-		const struct token *t = &a->tokens[i];
+		struct token *t = &a->tokens[i];
 
 		if (!held(t, ask, r->now))
 			continue;
-		any = true;
-		sound = sound && !t->lease_closing && in_order(r, a, t);
+		if (n == PARTS || t->lease_closing || !in_order(r, a, t))
+			return 0;
+		list_r[n++] = t;
 	}
-	for (size_t i = 0; !res && sound && i < a->n_tokens; i++) {
+	for (size_t i = 0, held = n; !held && i < a->n_tokens && n < PARTS; i++) {
 		struct token *t = &a->tokens[i];
 
-		if (any ? held(t, ask, r->now)
-			: in_order(r, a, t) && lease_can(t, ask, r->now) && tries_of(r, a, t) > 0)
-			res = put_part(r, a, ask, t);
+		if (in_order(r, a, t) && lease_can(t, ask, r->now) && lease_tries(r, a, t, 1) > 0)
+			list_r[n++] = t;
 	}
+	return n;
+}
+
+/* All of an account's tokens go together, and none joins later: the holder says for both
+ * at once that a code was struck off. A token without tries is locked there. */
+static int take(struct request *r, struct aggregate *a, const struct lease_ask *ask)
+{
+	struct wire_lease_take_rep *rep = r->reply;
+	struct token *list[PARTS];
+	size_t n = chosen(r, a, ask, list);
+	int res = 0;
+
+	for (size_t i = 0; !res && i < n; i++)
+		res = put_part(r, a, ask, list[i], lease_tries(r, a, list[i], n));
 	rep->ended = rep->n_parts == 0;
 	return res;
 }
