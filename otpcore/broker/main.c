@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "otpcore/base/log.h"
 #include "otpcore/base/secret.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/arguments.h"
 #include "otpcore/broker/audit_log.h"
 #include "otpcore/broker/helper.h"
 #include "otpcore/broker/keys.h"
@@ -24,217 +24,6 @@
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
 #include "otpcore/seal/keyfile.h"
-#include "otpcore/store/fault.h"
-
-struct arguments {
-	const char *config;  /* NULL: the usual place */
-	const char *migrate; /* to this url, and end */
-	const char *enroll, *upstream;
-	const char *rekey; /* to this master key, and end */
-	bool dry;
-	bool foreground, check, setup, audit_verify, password_helper, debug;
-	struct backup_orders backup;
-	struct restore_orders restore;
-	bool restoring;
-};
-
-static void help(void)
-{
-	fputs("Examples:\n"
-	      "  otpcored                        serve, in the background\n"
-	      "  otpcored --foreground           serve here, log to this terminal\n"
-	      "  otpcored --check-config         say whether magotp.conf is right\n"
-	      "  otpcored --setup                make the master key and the store, once\n"
-	      "\n"
-	      "  --config FILE    read FILE instead of " MAGOTP_CONF "\n"
-	      "  --foreground     stay in the foreground, log to stderr\n"
-	      "  -t, --check-config\n"
-	      "  --setup          refuses to overwrite anything\n"
-	      "  --migrate-to URL copy the store to another one (sqlite:, postgresql:)\n"
-	      "  --rekey SOURCE   change the master key: wrap the store's keys by SOURCE, too\n"
-	      "  --dry-run        with --rekey: change nothing\n"
-	      "  --enroll CODE    make this host a relay; - reads CODE from stdin\n"
-	      "  --upstream HOST  the auth host that enrols it, if magotp.conf names none\n"
-	      "  --backup FILE    copy the store to FILE, also while otpcored serves\n"
-	      "  --restore FILE   make a store of a backup, where none is\n"
-	      "  --restore-in-place\n"
-	      "                   put a store right that was rolled back\n"
-	      "    --to URL       restore to this one\n"
-	      "    --journal FILE what was spent since, of each broker (repeat)\n"
-	      "    --snapshot     the journals went back as well: trust none\n"
-	      "    --dry-run, --json\n"
-	      "  --audit-verify   say whether the audit log is what was written\n"
-	      "  --password-helper  serve otpcored on descriptor 0; for the service manager\n"
-	      "  --debug          log more\n"
-#ifdef MAG_FAULT
-	      "  --fault SPEC     fail on purpose (tests)\n"
-#endif
-	      "  --help, --version\n"
-	      "\n"
-	      "SIGHUP reads the settings again, SIGTERM ends after answering what was asked.\n"
-	      "Manual: otpcored(8), magotp.conf(5)\n",
-		stdout);
-}
-
-static int usage(void)
-{
-	fputs("otpcored: see otpcored --help\n", stderr);
-	return 2;
-}
-
-enum {
-	CONFIG = 256,
-	FOREGROUND,
-	SETUP,
-	MIGRATE,
-	REKEY,
-	DRY_RUN,
-	ENROLL,
-	UPSTREAM,
-	VERIFY,
-	PASSWORD_HELPER,
-	BACKUP,
-	RESTORE,
-	IN_PLACE,
-	TO,
-	JOURNAL,
-	SNAPSHOT,
-	JSON,
-	DEBUG,
-	FAULTS,
-	ESCAPE,
-	HELP,
-	SHOW_VERSION
-};
-static const struct option longs[] = {
-	{ "config", required_argument, NULL, CONFIG },
-	{ "foreground", no_argument, NULL, FOREGROUND },
-	{ "check-config", no_argument, NULL, 't' },
-	{ "setup", no_argument, NULL, SETUP },
-	{ "migrate-to", required_argument, NULL, MIGRATE },
-	{ "rekey", required_argument, NULL, REKEY },
-	{ "dry-run", no_argument, NULL, DRY_RUN },
-	{ "enroll", required_argument, NULL, ENROLL },
-	{ "upstream", required_argument, NULL, UPSTREAM },
-	{ "audit-verify", no_argument, NULL, VERIFY },
-	{ "password-helper", no_argument, NULL, PASSWORD_HELPER },
-	{ "backup", required_argument, NULL, BACKUP },
-	{ "restore", required_argument, NULL, RESTORE },
-	{ "restore-in-place", no_argument, NULL, IN_PLACE },
-	{ "to", required_argument, NULL, TO },
-	{ "journal", required_argument, NULL, JOURNAL },
-	{ "snapshot", no_argument, NULL, SNAPSHOT },
-	{ "json", no_argument, NULL, JSON },
-	{ "debug", no_argument, NULL, DEBUG },
-#ifdef MAG_ESCAPE
-	{ "escape", required_argument, NULL, ESCAPE },
-#endif
-#ifdef MAG_FAULT
-	{ "fault", required_argument, NULL, FAULTS },
-#endif
-	{ "help", no_argument, NULL, HELP },
-	{ "version", no_argument, NULL, SHOW_VERSION },
-	{ NULL, 0, NULL, 0 },
-};
-
-/* Of a backup or a restore. False: there are too many of them. */
-static bool place_argument(int c, struct arguments *a_r)
-{
-	struct restore_orders *o = &a_r->restore;
-
-	if (c == JOURNAL && o->n_journals == RESTORE_JOURNALS)
-		return false;
-	if (c == BACKUP)
-		a_r->backup.file = optarg;
-	else if (c == JOURNAL)
-		o->journals[o->n_journals++] = optarg;
-	else if (c == TO)
-		o->to = optarg;
-	else if (c == RESTORE)
-		o->file = optarg;
-	else if (c == SNAPSHOT)
-		o->snapshot = true;
-	a_r->restoring = a_r->restoring || c == RESTORE || c == IN_PLACE;
-	a_r->dry = a_r->backup.dry = o->dry = o->dry || c == DRY_RUN;
-	a_r->backup.json = o->json = o->json || c == JSON;
-	return true;
-}
-
-/* -1: go on; otherwise the exit status. */
-static int arguments(int argc, char **argv, struct arguments *a_r)
-{
-	int c;
-
-	while ((c = getopt_long(argc, argv, "t", longs, NULL)) != -1) {
-		switch (c) {
-		case CONFIG:
-			a_r->config = optarg;
-			break;
-		case FOREGROUND:
-			a_r->foreground = true;
-			break;
-		case 't':
-			a_r->check = true;
-			break;
-		case SETUP:
-			a_r->setup = true;
-			break;
-		case MIGRATE:
-			a_r->migrate = optarg;
-			break;
-		case REKEY:
-			a_r->rekey = optarg;
-			break;
-		case ENROLL:
-			a_r->enroll = optarg;
-			break;
-		case UPSTREAM:
-			a_r->upstream = optarg;
-			break;
-		case VERIFY:
-			a_r->audit_verify = true;
-			break;
-		case PASSWORD_HELPER:
-			a_r->password_helper = true;
-			break;
-		case BACKUP:
-		case RESTORE:
-		case IN_PLACE:
-		case TO:
-		case JOURNAL:
-		case SNAPSHOT:
-		case DRY_RUN:
-		case JSON:
-			if (!place_argument(c, a_r))
-				return usage();
-			break;
-		case DEBUG:
-			a_r->debug = true;
-			break;
-#ifdef MAG_ESCAPE
-		case ESCAPE:
-			if (escape_arm(optarg))
-				return usage();
-			break;
-#endif
-#ifdef MAG_FAULT
-		case FAULTS:
-			if (fault_arm(optarg))
-				return usage();
-			break;
-#endif
-		case HELP:
-			help();
-			return 0;
-		case SHOW_VERSION:
-			puts("otpcored (magotp) " PACKAGE_VERSION);
-			return 0;
-		default:
-			return usage();
-		}
-	}
-	return optind < argc ? usage() : -1;
-}
 
 /* ---- the background ---- */
 
@@ -421,7 +210,7 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 	return 0;
 }
 
-static int serve(struct broker *b, const struct arguments *a)
+static int serve_store(struct broker *b, const struct arguments *a)
 {
 	int fd = -1, tell = -1, helper = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
 	bool made = false;
@@ -546,12 +335,67 @@ static int restore(struct broker *b, const struct arguments *a)
 	return r;
 }
 
+/* ---- orders ---- */
+
+static int check(struct broker *b, const struct arguments *a)
+{
+	(void)b; /* its settings are read */
+	fprintf(stderr, "%s: ok\n", a->config ? a->config : MAGOTP_CONF);
+	return 0;
+}
+
+static int setup(struct broker *b, const struct arguments *a)
+{
+	(void)a;
+	return setup_run(b->settings);
+}
+
+static int migrate(struct broker *b, const struct arguments *a)
+{
+	return migrate_run(b->settings, a->what);
+}
+
+static int rekey(struct broker *b, const struct arguments *a)
+{
+	return rekey_run(b->settings, a->what, a->dry);
+}
+
+static int enroll(struct broker *b, const struct arguments *a)
+{
+	return enroll_run(b->settings, a->what, a->upstream);
+}
+
+static int password_helper(struct broker *b, const struct arguments *a)
+{
+	(void)a;
+	return complain(helper_run(b->settings->user), "the password helper");
+}
+
+static int serve(struct broker *b, const struct arguments *a)
+{
+	return b->settings->n_upstreams ? serve_relay(b, a) : serve_store(b, a);
+}
+
+static int (*const orders[ORDERS])(struct broker *, const struct arguments *) = {
+	[ORDER_SERVE] = serve,
+	[ORDER_CHECK] = check,
+	[ORDER_SETUP] = setup,
+	[ORDER_MIGRATE] = migrate,
+	[ORDER_REKEY] = rekey,
+	[ORDER_ENROLL] = enroll,
+	[ORDER_BACKUP] = backup,
+	[ORDER_RESTORE] = restore,
+	[ORDER_RESTORE_IN_PLACE] = restore,
+	[ORDER_AUDIT_VERIFY] = verify,
+	[ORDER_PASSWORD_HELPER] = password_helper,
+};
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { 0 };
 	struct broker b = { .remote_fd = -1 };
 	char err[OPT_ERROR_MAX] = "";
-	int r = arguments(argc, argv, &a);
+	int r = arguments_read(argc, argv, &a);
 
 	if (r >= 0)
 		return r;
@@ -562,28 +406,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "otpcored: %s\n", err);
 		return 1;
 	}
-	if (a.check)
-		fprintf(stderr, "%s: ok\n", a.config ? a.config : MAGOTP_CONF);
-	else if (a.setup)
-		r = setup_run(b.settings);
-	else if (a.enroll)
-		r = enroll_run(b.settings, a.enroll, a.upstream);
-	else if (a.migrate)
-		r = migrate_run(b.settings, a.migrate);
-	else if (a.rekey)
-		r = rekey_run(b.settings, a.rekey, a.dry);
-	else if (a.backup.file)
-		r = backup(&b, &a);
-	else if (a.restoring)
-		r = restore(&b, &a);
-	else if (a.audit_verify)
-		r = verify(&b, &a);
-	else if (a.password_helper)
-		r = complain(helper_run(b.settings->user), "the password helper");
-	else if (b.settings->n_upstreams)
-		r = serve_relay(&b, &a);
-	else
-		r = serve(&b, &a);
+	r = orders[a.order](&b, &a);
 	settings_free(&b.settings);
 	return r ? 1 : 0;
 }

@@ -37,6 +37,24 @@ def test_help_begins_with_examples(house):
     assert house.run("otpcored", "word", check=False).returncode == 2
 
 
+def test_what_no_order_takes_is_not_passed_over(house):
+    """Else --dry-run would spare nothing, and one of two orders would be done."""
+    for words, why in (
+            (["--setup", "--dry-run"], "--dry-run goes with --rekey"),
+            (["--dry-run", "--json"], "goes with"),
+            (["--foreground", "--snapshot"], "--snapshot goes with --restore"),
+            (["--backup", "f", "--to", "sqlite:/x"], "--to goes with --restore only"),
+            (["--restore-in-place", "--to", "sqlite:/x"], "--to goes with --restore only"),
+            (["--rekey", "file:/x", "--json"], "--json goes with --backup"),
+            (["--audit-verify", "--journal", "f"], "--journal goes with"),
+            (["--setup", "--upstream", "a:1"], "--upstream goes with --enroll"),
+            (["--backup", "f", "--setup"], "--backup and --setup: one at a time"),
+            (["-t", "--setup"], "--check-config and --setup")):
+        done = house.run("otpcored", "--config", house.conf_file, *words, check=False)
+        assert done.returncode == 2 and why in done.stderr, (words, done.stderr)
+    assert not os.path.exists(os.path.join(house.dir, "master.key"))
+
+
 def test_setup_refuses_to_overwrite(house):
     house.setup()
     key = os.path.join(house.dir, "master.key")
