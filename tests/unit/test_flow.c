@@ -1087,6 +1087,30 @@ static void test_a_user_whose_name_is_digits_is_no_program(void **state)
 	assert_int_equal(r.end, FLOW_OK);
 }
 
+/* Nothing is the same as an empty password: Enter is a person's. */
+static void test_an_empty_password_makes_nobody_blind(void **state)
+{
+	struct mag_secret empty = { 0 };
+	struct flow_params p = STACK;
+
+	(void)state;
+	p.password = &empty;
+	struct flow_result r = converse(TURNS({ MENU, "" }, { SENT, "483920" }), p);
+	assert_int_equal(r.end, FLOW_OK);
+}
+
+static void test_passed_with_what_was_shown_before(void **state)
+{
+	(void)state;
+	fake.login.decision = DECISION_PASS;
+	mag_copy(fake.login.strength, sizeof fake.login.strength, "hardware-otp");
+	fake.login.has_level = 3;
+	struct flow_result r = converse(TURNS({ NULL, NULL }), STACK);
+	assert_int_equal(r.end, FLOW_OK);
+	assert_string_equal(r.strength, "hardware-otp");
+	assert_int_equal(r.level, 3);
+}
+
 static void test_keys_of_phones_without_a_phone(void **state)
 {
 	static const char *const keys[] = { "r", "v", "t" };
@@ -1271,6 +1295,8 @@ int main(void)
 		T(test_combined_wants_the_password_first),
 		T(test_P4_what_is_no_code_is_not_judged),
 		T(test_a_user_whose_name_is_digits_is_no_program),
+		T(test_an_empty_password_makes_nobody_blind),
+		T(test_passed_with_what_was_shown_before),
 		T(test_keys_of_phones_without_a_phone),
 		T(test_a_broker_that_says_no_digits_means_six),
 		T(test_P12_the_charge_is_of_its_phone),

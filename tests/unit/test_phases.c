@@ -550,6 +550,53 @@ static void test_services_silence_is_kept_but_for_sudos_refusals(void **state)
 	}
 }
 
+static void test_services_prompts_are_echoed_where_people_sit(void **state)
+{
+	static const struct {
+		const char *line, *service;
+		bool echo;
+	} rows[] = { { "", "sshd", true }, { "", "sudo-i", true }, { "", "dovecot", false },
+		{ "echo=auto", "dovecot", false }, { "echo=on", "dovecot", true },
+		{ "echo=off", "sshd", false } };
+	struct visit v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		outer.items[PAM_SERVICE] = rows[i].service;
+		assert_int_equal(visit(rows[i].line, 0, &v), PAM_SUCCESS);
+		assert_int_equal(io_pam_echo(&v), rows[i].echo);
+	}
+}
+
+/* ---- the line in the service's file ---- */
+
+static void test_services_a_line_with_a_fault_refuses_everybody(void **state)
+{
+	struct visit v;
+
+	(void)state;
+	assert_int_equal(visit("requires=phone-otp", 0, &v), PAM_SERVICE_ERR);
+	assert_non_null(strstr(world.log, "refusing every login"));
+	fresh(NULL);
+	assert_int_equal(pam_putenv(&outer, "MAGOTP_NESTED=1"), PAM_SUCCESS);
+	assert_int_equal(visit("", 0, &v), PAM_SERVICE_ERR);
+	assert_non_null(strstr(world.log, "must not use pam_magotp itself"));
+}
+
+static void test_services_a_line_may_name_service_and_socket(void **state)
+{
+	struct visit v;
+
+	(void)state;
+	assert_int_equal(visit("", 0, &v), PAM_SUCCESS);
+	assert_string_equal(v.service, "sshd");
+	const char *usual = v.client.socket;
+	assert_int_equal(visit("service=mail socket=/run/of-this-test", 0, &v), PAM_SUCCESS);
+	assert_string_equal(v.service, "mail");
+	assert_string_equal(v.client.socket, "/run/of-this-test");
+	assert_string_not_equal(v.client.socket, usual);
+}
+
 /* ---- who ---- */
 
 static void test_security_21_names_that_are_nobodys(void **state)
@@ -902,6 +949,14 @@ static void test_threat_16_names_of_services_that_are_none(void **state)
 		assert_int_equal(visit(lines[i], 0, &v), PAM_SUCCESS);
 		assert_int_equal(phase_auth(&v), PAM_SERVICE_ERR);
 	}
+	/* longer than any path */
+	char longest[400];
+	memset(longest, 'x', sizeof longest - 1);
+	longest[sizeof longest - 1] = '\0';
+	fresh(NULL);
+	assert_int_equal(visit("prompt_password", 0, &v), PAM_SUCCESS);
+	v.options.password_service = longest;
+	assert_int_equal(phase_auth(&v), PAM_SERVICE_ERR);
 	fresh(NULL);
 	world.service_file = false;
 	assert_int_equal(nested(), PAM_SERVICE_ERR);
@@ -956,6 +1011,57 @@ static void test_login_what_an_error_of_the_broker_does(void **state)
 		/* Who is let in has a line in the log. */
 		if (rows[i].auth == PAM_IGNORE)
 			assert_non_null(strstr(world.log, "broker_down=allow says"));
+	}
+}
+
+/* ---- the account phase ---- */
+
+static void test_account_what_each_decision_leads_to(void **state)
+{
+	static const struct {
+		const char *service;
+		bool ticket;
+		uint32_t decision;
+		unsigned verdict;
+		int r;
+		const char *told; /* within it; NULL: nothing */
+		bool key_alone;   /* the log says what sshd's configuration lacks */
+	} rows[] = {
+		{ "sshd", false, DECISION_PASS, VERDICT_OK, PAM_SUCCESS, NULL, false },
+		{ "sshd", false, DECISION_EXEMPT, VERDICT_OK, PAM_SUCCESS, NULL, false },
+		{ "sshd", false, DECISION_DENY, VERDICT_OK, PAM_PERM_DENIED,
+			"(requirements-not-met)", true },
+		{ "sshd", true, DECISION_DENY, VERDICT_OK, PAM_PERM_DENIED,
+			"(requirements-not-met)", false },
+		{ "login", false, DECISION_DENY, VERDICT_OK, PAM_PERM_DENIED,
+			"(requirements-not-met)", false },
+		{ "login", false, DECISION_DENY, VERDICT_PHONE_EXPIRED, PAM_PERM_DENIED,
+			"(phone-expired)", false },
+		{ "sshd", true, DECISION_ASK, VERDICT_OK, PAM_PERM_DENIED, "(requirements-not-met)",
+			false },
+		{ "sshd", true, 99, VERDICT_OK, PAM_PERM_DENIED, "(requirements-not-met)", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct visit v;
+
+		fresh(NULL);
+		outer.items[PAM_SERVICE] = rows[i].service;
+		broker.account = rows[i].decision;
+		broker.result.verdict = rows[i].verdict;
+		if (rows[i].decision == DECISION_EXEMPT)
+			broker.strength = ""; /* who is exempt has shown nothing */
+		if (rows[i].ticket)
+			assert_int_equal(pam_putenv(&outer, "MAGOTP_TXN=dGlja2V0"), PAM_SUCCESS);
+		assert_int_equal(visit("", 0, &v), PAM_SUCCESS);
+		assert_int_equal(phase_account(&v), rows[i].r);
+		if (!rows[i].told)
+			assert_string_equal(world.told, "");
+		else
+			assert_non_null(strstr(world.told, rows[i].told));
+		assert_int_equal(
+			strstr(world.log, "AuthenticationMethods") != NULL, rows[i].key_alone);
 	}
 }
 
@@ -1164,6 +1270,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_services_odd_conversations_end_the_login),
 		T(test_services_silence_is_kept_but_for_sudos_refusals),
+		T(test_services_prompts_are_echoed_where_people_sit),
+		T(test_services_a_line_with_a_fault_refuses_everybody),
+		T(test_services_a_line_may_name_service_and_socket),
 		T(test_security_21_names_that_are_nobodys),
 		T(test_su_target_the_caller_is_who_runs_su),
 		T(test_listed_only_counts_a_file_that_is_roots_alone),
@@ -1175,6 +1284,7 @@ int main(void)
 		T(test_threat_16_names_of_services_that_are_none),
 		T(test_login_what_an_error_of_the_broker_does),
 		T(test_login_the_password_is_checked_though_the_broker_is_down),
+		T(test_account_what_each_decision_leads_to),
 		T(test_L9_an_old_ticket_is_as_good_as_none),
 		T(test_C1_keys_that_sshd_names),
 		T(test_combined_one_field_for_both),

@@ -455,6 +455,11 @@ static void test_L9_last_login(void **state)
 	flow_session_text(&open, text, sizeof text);
 	assert_non_null(strstr(text, " from 203.0.113.7"));
 	assert_null(strchr(text, ','));
+	strcpy(open.previous_from, ""); /* nor from where: at the machine itself */
+	flow_session_text(&open, text, sizeof text);
+	assert_non_null(strstr(text, "Last login 2026-11-2"));
+	assert_null(strstr(text, " from"));
+	strcpy(open.previous_from, "203.0.113.7");
 	strcpy(open.previous_strength, "phone-otp");
 	strcpy(open.language, "de");
 	flow_session_text(&open, text, sizeof text);
