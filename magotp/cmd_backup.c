@@ -36,7 +36,10 @@ int cmd_restore(struct cli *c)
 	const char *file = cli_arg(c, 0), *journal;
 	struct words w = { { 0 }, 0 };
 
-	if (!file == !cli_opt(c, "--in-place"))
+	if (file && cli_opt(c, "--in-place"))
+		return cli_usage(c, "a backup and --in-place were both given; --in-place puts the "
+				    "store right that is there");
+	if (!file && !cli_opt(c, "--in-place"))
 		return cli_usage(c, "name a backup, or say --in-place");
 	if (!file && cli_opt(c, "--to"))
 		return cli_usage(c, "--to and --in-place do not go together");

@@ -54,6 +54,20 @@ static int remove_old(const char *path)
 	return r;
 }
 
+/* Who starts this is root, and wonders why it may not. */
+static int refuse_folder(const struct settings *s, const char *folder, struct place *p)
+{
+	char why[700];
+
+	snprintf(why, sizeof why,
+		"%s; the folder must be there and belong to %s: install -d -o %s "
+		"-m 700 %s",
+		strerror(errno), s->user, s->user, folder);
+	if (p->lock >= 0)
+		close(p->lock);
+	return place_fail(MAG_ESYS, folder, why);
+}
+
 int place_open(const struct settings *s, const char *url, struct place *p_r)
 {
 	struct place p = { .lock = -1 };
@@ -64,8 +78,8 @@ int place_open(const struct settings *s, const char *url, struct place *p_r)
 		return place_fail(r, "nowhere to work in",
 			"[store] journal or [audit] file name the folder for it");
 	p.lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (p.lock < 0)
-		return place_fail(MAG_ESYS, folder, "");
+	if (p.lock < 0 || access(folder, W_OK | X_OK))
+		return refuse_folder(s, folder, &p);
 	if (flock(p.lock, LOCK_EX | LOCK_NB)) {
 		close(p.lock);
 		return place_fail(MAG_EBUSY, folder, "another backup or restore is under way");

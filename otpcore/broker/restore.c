@@ -222,7 +222,7 @@ static int refuse(const struct restore *t)
 	if (mag_streq(t->url, s->url) && !t->orders->dry && place_served(s->socket))
 		return place_fail(MAG_EEXISTS, s->socket,
 			"otpcored is running; stop it first, on every host of this store");
-	if (!t->orders->file || t->orders->dry)
+	if (!t->orders->file)
 		return 0;
 	r = store_vacant(t->url, err);
 	if (r == MAG_EEXISTS && mag_has_prefix(t->url, "sqlite:"))

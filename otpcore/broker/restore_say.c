@@ -12,10 +12,12 @@ static const struct {
 	const char *key, *words;
 } kinds[] = {
 	{ JOURNAL_TOKEN, "tokens_revoked", "tokens and apps revoked" },
-	{ JOURNAL_RECOVERY, "recovery_codes_used", "recovery and break-glass codes used up" },
+	{ JOURNAL_RECOVERY, "recovery_codes_used",
+		"recovery and break-glass codes used up or void" },
 	{ JOURNAL_LICENCE, "licences_used",
-		"licence keys used up: what they paid for is gone, see who has to be renewed" },
-	{ JOURNAL_PROOFING, "activation_codes_used", "activation codes used up" },
+		"licence keys used up or void: what they paid for is gone, see who has to be "
+		"renewed" },
+	{ JOURNAL_PROOFING, "activation_codes_used", "activation codes used up or void" },
 	{ JOURNAL_PHONE, "phones_deleted", "phones deleted" },
 	{ JOURNAL_CERTIFICATE, "certificates_deleted", "certificates deleted" },
 	{ JOURNAL_SUBSCRIPTION, "subscriptions_revoked", "subscriptions revoked" },
@@ -76,14 +78,23 @@ static void say_people(
 		p->ended.sessions, p->ended.logins, p->ended.challenges);
 	if (o->dry)
 		fprintf(stderr, "Nothing was changed.\n");
+	else if (o->to)
+		fprintf(stderr,
+			"Next: start an otpcored whose [store] url is %s. The store of this "
+			"magotp.conf was not touched.\n",
+			url);
 	else
 		fprintf(stderr, "Next: start otpcored, then magotpctl doctor.\n");
 }
 
 static void say_json(const struct replay *p, const struct restore_orders *o, int64_t backup_at)
 {
-	printf("{\"changed\":%s,\"backup_at\":%" PRId64 ",\"covered\":%s,\"why\":\"",
-		o->dry ? "false" : "true", backup_at, p->covered ? "true" : "false");
+	char at[32];
+
+	mag_time_rfc3339(backup_at, at, sizeof at);
+	printf("{\"changed\":%s,\"backup_at\":%s%s%s,\"covered\":%s,\"why\":\"",
+		o->dry ? "false" : "true", backup_at > 0 ? "\"" : "", backup_at > 0 ? at : "null",
+		backup_at > 0 ? "\"" : "", p->covered ? "true" : "false");
 	for (const char *c = p->covered ? "" : p->why; *c; c++)
 		if ((unsigned char)*c >= 0x20 && *c != '"' && *c != '\\')
 			putchar(*c);

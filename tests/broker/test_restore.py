@@ -436,8 +436,9 @@ def test_what_stands_in_the_way_is_named(one):
     done = tool(one, "--restore", path, check=False)
     assert done.returncode and "otpcored is running" in done.stderr
     stop(one)
-    done = tool(one, "--restore", path, check=False)
-    assert done.returncode and "a store is there" in done.stderr and "--to" in done.stderr
+    for dry in ([], ["--dry-run"]):
+        done = tool(one, "--restore", path, *dry, check=False)
+        assert done.returncode and "a store is there" in done.stderr and "--to" in done.stderr
     other = os.path.join(one.dir, "nonsense")
     with open(other, "wb") as f:
         f.write(os.urandom(8192))
@@ -457,6 +458,26 @@ def test_what_stands_in_the_way_is_named(one):
     done = tool(one, "--restore", path, check=False)
     assert done.returncode and not os.path.exists("%s/db/otpcore.db" % one.dir)
     assert glob_names(one) == []
+
+
+def test_a_drill_in_a_folder_of_its_own(one):
+    """Who must own it is named; what is said at the end starts no other store; the time is
+    one as everywhere."""
+    path, folder = backup(one), os.path.join(one.dir, "drill")
+    to = "sqlite:%s/otpcore.db" % folder
+    done = tool(one, "--restore", path, "--to", to, check=False)
+    assert done.returncode and "install -d -o " in done.stderr and folder in done.stderr
+    os.mkdir(folder, 0o700)
+    if os.geteuid() == 0 and owner_of(one.sections["broker"]["user"])[0]:
+        done = tool(one, "--restore", path, "--to", to, check=False)
+        assert done.returncode and "must be there and belong to" in done.stderr
+        os.chown(folder, *owner_of(one.sections["broker"]["user"]))
+    said = json.loads(tool(one, "--restore", path, "--to", to, "--dry-run", "--json").stdout)
+    assert time.strptime(said["backup_at"], "%Y-%m-%dT%H:%M:%SZ")
+    said = json.loads(tool(one, "--restore-in-place", "--dry-run", "--json").stdout)
+    assert said["backup_at"] is None
+    done = tool(one, "--restore", path, "--to", to)
+    assert "[store] url is " + to in done.stderr and "magotpctl doctor" not in done.stderr
 
 
 def test_another_master_key_is_refused(one):
