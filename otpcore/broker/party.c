@@ -124,6 +124,16 @@ static int origin(struct request *r)
 	return res;
 }
 
+int party_want_account_source(struct request *r, int64_t subject)
+{
+	int res = 0;
+
+	for (int64_t i = 0; !res && i < SOURCE_PERIODS; i++)
+		res = store_want_throttle(
+			r->tick, THROTTLE_ACCOUNT_SOURCE, subject, party_source_period(r->now) - i);
+	return res;
+}
+
 int party_want(struct request *r)
 {
 	const struct party_sources *s = &r->origin.sources;
@@ -139,9 +149,8 @@ int party_want(struct request *r)
 		res = store_want_throttle(r->tick, THROTTLE_RELAY, s->relay, hour);
 	if (!res)
 		res = store_want_throttle(r->tick, THROTTLE_STREAK, s->at_account, 0);
-	for (int64_t i = 0; !res && i < SOURCE_PERIODS; i++)
-		res = store_want_throttle(r->tick, THROTTLE_ACCOUNT_SOURCE, s->at_account,
-			party_source_period(r->now) - i);
+	if (!res)
+		res = party_want_account_source(r, s->at_account);
 	return res || !sends(r) ? res : send_want(r, whose(&r->ticket));
 }
 
@@ -178,14 +187,19 @@ int party_make(struct request *r, struct party *p_r)
 	return 0;
 }
 
-int64_t party_source_total(const struct party *p)
+int64_t party_account_source(const struct books *b, int64_t subject)
 {
 	int64_t sum = 0;
 
 	for (int64_t i = 0; i < SOURCE_PERIODS; i++)
-		sum += books_count(&p->books, THROTTLE_ACCOUNT_SOURCE, p->account_source,
-			party_source_period(p->r->now) - i);
+		sum += books_count(
+			b, THROTTLE_ACCOUNT_SOURCE, subject, party_source_period(b->r->now) - i);
 	return sum;
+}
+
+int64_t party_source_total(const struct party *p)
+{
+	return party_account_source(&p->books, p->account_source);
 }
 
 void party_policy(const struct party *p, struct policy *p_r)

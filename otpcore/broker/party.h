@@ -29,11 +29,14 @@ int party_make(struct request *r, struct party *p_r);
 /* The chain of codes: hash of what makes two tries the same login. */
 int party_chain(const struct broker *b, const struct wire_ticket *t, struct blob *chain_r);
 
-/* Failures at this account from this source in the last 30 days. */
 /* Does somebody ask who is neither root nor the user: a verifier? */
 bool party_by_verifier(const struct request *r);
+/* Failures at this account from this source in the last 30 days. */
 int64_t party_source_total(const struct party *p);
 int64_t party_source_period(int64_t now);
+/* The same without a ticket; `subject`: party_sources.at_account. */
+int party_want_account_source(struct request *r, int64_t subject);
+int64_t party_account_source(const struct books *b, int64_t subject);
 /* The policy that begin sealed into the ticket. */
 void party_policy(const struct party *p, struct policy *p_r);
 /* The phone with this slot if the policy offers it; NULL. */

@@ -24,7 +24,8 @@ pytestmark = needs_root
 ANNA = 12001
 TOKEN = 4
 HOUR = 3600
-TOTAL, RUN = 2, 10  # enum throttle_kind
+LOCKED = 6  # enum token_state
+TOTAL, SOURCE, RUN = 2, 4, 10  # enum throttle_kind
 ROUNDS = 100 if os.environ.get("MAGOTP_LONG", "0") != "0" else 6
 
 
@@ -59,14 +60,18 @@ def leases(auth):
     return {row["account"]: row for row in auth.ok("lease_list")["leases"]}
 
 
-def position(auth, serial):
+def asked(auth, query, *values):
+    """The one value of the one row."""
     with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % auth.dir, uri=True) as db:
-        return db.execute("SELECT moving FROM token WHERE serial = ?", (serial,)).fetchone()[0]
+        return db.execute(query, values).fetchone()[0]
+
+
+def position(auth, serial):
+    return asked(auth, "SELECT moving FROM token WHERE serial = ?", serial)
 
 
 def counted(auth, kind):
-    with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % auth.dir, uri=True) as db:
-        return db.execute("SELECT coalesce(sum(count), 0) FROM throttle WHERE kind = ?", (kind,)).fetchone()[0]
+    return asked(auth, "SELECT coalesce(sum(count), 0) FROM throttle WHERE kind = ?", kind)
 
 
 def sign_in(house, code, user="anna", ref=TOKEN, **fields):
@@ -169,7 +174,7 @@ def auth(house):
     auth_host(house)
     house.conf(throttle={"delay": "0"})
     house.start()
-    house.account("anna", uid=ANNA)
+    house.account("anna", uid=ANNA, email="anna@example.org")
     house.hotp = Token(house, "anna", "A100", oath.HOTP)
     yield house
     print(house.log()[-3000:])
@@ -435,6 +440,39 @@ def test_threat_41_tries_are_not_had_twice(auth, ship):
     ship.away()
     assert guess(relay, token, 20) in ("token-locked", "DOWN")
     assert sign_in(relay, right) in ("token-locked", "DOWN")
+
+
+def test_threat_41_what_root_of_a_relay_reports_has_its_share(auth, ship):
+    """However many wrong codes it invents: half of the thirty days, as for one online."""
+    link = relays.Link(auth, ship.relay.identity)
+    ship.relay.stop("broker")
+    number, last = (asked(auth, "SELECT %s FROM token WHERE serial = 'A100'" % c) for c in ("lease", "lease_last"))
+    report = {"user": "anna", "lease": number, "ref": TOKEN, "position": -1}
+    assert link.call("lease_report", {**report, "failed": -1})[0].error == "PERM"
+    for failed in (1000, 2000, 3000, 4000, 2**62):
+        assert link.call("lease_report", {**report, "failed": failed})[0].error == ""
+    assert counted(auth, TOTAL) == 10
+    assert counted(auth, SOURCE) == 10
+    # Nothing that was accepted before, or never given, ends the run.
+    run = counted(auth, RUN)
+    for at in (0, 1, last + 1, 2**62):
+        assert link.call("lease_report", {**report, "position": at, "failed": 0})[0].error == ""
+    assert (counted(auth, RUN), position(auth, "A100")) == (run, 2)
+    assert link.call("lease_report", {**report, "position": 2})[0].error == ""
+    assert (counted(auth, RUN), position(auth, "A100")) == (0, 3)
+
+
+def test_threat_41_the_last_wrong_one_locks_it_everywhere(auth, ship):
+    """Told when the link is back: the token is locked, its owner hears of it, the lease ends."""
+    token = auth.hotp
+    ship.away()
+    for i in range(5):
+        guess(ship.relay, token, i)
+    ship.back()
+    relays.wait_for("it is locked", lambda: asked(auth, "SELECT state FROM token WHERE serial = 'A100'") == LOCKED)
+    assert asked(auth, "SELECT args LIKE '%from=ship1%' FROM mail WHERE template = 'locked'") == 1
+    relays.wait_for("the end", lambda: "anna" not in leases(auth))
+    assert sign_in(ship.relay, token.hotp()) == "token-locked"
 
 
 def test_threat_05_killed_between_charge_and_answer(auth, ship):

@@ -14,11 +14,10 @@
 #include "otpcore/engine/lease.h"
 #include "otpcore/engine/otp.h"
 
-#define HOUR     3600
-#define RULES    (sizeof((struct wire_lease_terms_rep *)0)->rules / sizeof(struct wire_lease_rule))
-#define PAGE     (sizeof((struct wire_lease_list_rep *)0)->leases / sizeof(struct wire_leased))
-#define PARTS    (sizeof((struct wire_lease_take_rep *)0)->parts / sizeof(struct wire_lease_part))
-#define NEWS_MAX 1000 /* wrong codes that one report can tell of */
+#define HOUR  3600
+#define RULES (sizeof((struct wire_lease_terms_rep *)0)->rules / sizeof(struct wire_lease_rule))
+#define PAGE  (sizeof((struct wire_lease_list_rep *)0)->leases / sizeof(struct wire_leased))
+#define PARTS (sizeof((struct wire_lease_take_rep *)0)->parts / sizeof(struct wire_lease_part))
 
 static const char *const modes[] = { "separate", "short", "combined", "none" };
 static const char *const separators[] = { "comma", "none" };
@@ -177,7 +176,7 @@ static int put_part(struct request *r, struct aggregate *a, const struct lease_a
 }
 
 /* Those that can go, or go on, with this lease; 0: it ends. */
-static size_t chosen(const struct request *r, struct aggregate *a, const struct lease_ask *ask,
+static size_t chosen(struct request *r, struct aggregate *a, const struct lease_ask *ask,
 	struct token *list_r[PARTS])
 {
 	size_t n = 0;
@@ -215,6 +214,11 @@ static int take(struct request *r, struct aggregate *a, const struct lease_ask *
 	return res;
 }
 
+static int take_want(struct request *r)
+{
+	return lease_want(r, ((const struct wire_lease_take_req *)r->body)->user);
+}
+
 static void take_decide(struct request *r)
 {
 	const struct wire_lease_take_req *q = r->body;
@@ -245,21 +249,36 @@ static void take_decide(struct request *r)
 
 /* ---- report ---- */
 
-static void charge(struct request *r, const struct aggregate *a, struct token *t)
+/* Behind what was accepted so far, and within what was given. */
+static bool news(const struct token *t, int64_t position)
 {
-	const struct wire_lease_report_req *q = r->body;
-	int64_t day = throttle_day(r->now), n = q->failed - t->lease_failed;
+	int64_t fresh = t->type == TOKEN_HOTP ? t->moving : t->moving + 1;
 
-	if (n > NEWS_MAX)
-		n = NEWS_MAX;
-	if (n > 0) {
-		t->lease_failed = q->failed;
-		store_charge(r->tick, r->index, THROTTLE_TOKEN, t->row.id, 0, n);
-		store_charge(r->tick, r->index, THROTTLE_CREDENTIAL, t->row.id, day, n);
-		store_charge(r->tick, r->index, THROTTLE_ACCOUNT, a->account.row.id, day, n);
-	}
-	if (q->position >= 0)
+	return position >= fresh && position <= t->lease_last;
+}
+
+static int report(struct request *r, struct aggregate *a, struct token *t,
+	const struct wire_lease_report_req *q)
+{
+	int res = lease_charge(r, a, t, q->failed);
+
+	if (res)
+		return res;
+	if (news(t, q->position)) {
+		lease_report(t, q->position);
 		store_charge(r->tick, r->index, THROTTLE_TOKEN, t->row.id, 0, STORE_RESET);
+	}
+	if (q->position >= 0 && q->at > t->last_used_at && q->at <= r->now)
+		t->last_used_at = q->at;
+	if (q->end)
+		lease_clear(t);
+	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+	return 0;
+}
+
+static int report_want(struct request *r)
+{
+	return lease_want(r, ((const struct wire_lease_report_req *)r->body)->user);
 }
 
 /* Told twice is told once. Of a lease that was passed meanwhile nothing is left to say. */
@@ -267,28 +286,24 @@ static void report_decide(struct request *r)
 {
 	const struct wire_lease_report_req *q = r->body;
 	struct aggregate *a = request_account(r);
+	int res = 0;
 
-	if (r->through != THROUGH_HOST || q->lease <= 0) {
+	if (r->through != THROUGH_HOST || q->lease <= 0 || q->failed < 0) {
 		request_error(r, MAG_EPERM);
 		return;
 	}
-	for (size_t i = 0; i < a->n_tokens; i++) {
+	for (size_t i = 0; !res && i < a->n_tokens; i++) {
 		struct token *t = &a->tokens[i];
 
 		if (t->lease != q->lease || !mag_streq(t->lease_host, r->host) ||
 			login_token_ref(t) != q->ref)
 			continue;
-		/* Further than it was given it cannot be. */
-		if (q->position <= t->lease_last)
-			lease_report(t, q->position);
-		charge(r, a, t);
-		if (q->position >= 0 && q->at > t->last_used_at && q->at <= r->now)
-			t->last_used_at = q->at;
-		if (q->end)
-			lease_clear(t);
-		store_mark_token(r->tick, r->index, t, ROW_CHANGED);
+		res = report(r, a, t, q);
 	}
-	request_verdict(r, VERDICT_OK);
+	if (res)
+		request_error(r, res);
+	else
+		request_verdict(r, VERDICT_OK);
 }
 
 /* ---- list, end ---- */
@@ -359,8 +374,8 @@ static void end_decide(struct request *r)
 
 const struct handler handle_lease[] = {
 	{ WIRE_MSG_LEASE_TERMS, NULL, terms_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_LEASE_TAKE, NULL, take_decide, NULL, NULL, NULL },
-	{ WIRE_MSG_LEASE_REPORT, NULL, report_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_LEASE_TAKE, take_want, take_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_LEASE_REPORT, report_want, report_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_LEASE_LIST, NULL, list_decide, NULL, NULL, list_after },
 	{ WIRE_MSG_LEASE_END, NULL, end_decide, NULL, NULL, NULL },
 	{ 0, NULL, NULL, NULL, NULL, NULL },

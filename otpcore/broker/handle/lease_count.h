@@ -5,8 +5,12 @@
 
 #include "otpcore/broker/broker.h"
 
+/* Reads of both messages: the relay's own counters. */
+int lease_want(struct request *r, const char *account);
 /* Of one token, of `n` that are leased together: >= 0. */
-int64_t lease_tries(
-	const struct request *r, const struct aggregate *a, const struct token *t, size_t n);
+int64_t lease_tries(struct request *r, struct aggregate *a, const struct token *t, size_t n);
+/* So many in all were wrong under its lease, says its holder: what is new is charged, as much
+ * as one host can cost this account, and the last one locks the token (H4). 0 or < 0. */
+int lease_charge(struct request *r, struct aggregate *a, struct token *t, int64_t failed);
 
 #endif
