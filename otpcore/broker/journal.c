@@ -232,6 +232,7 @@ int journal_open(struct broker *b, struct journal **j_r)
 		return 0;
 	}
 	r = complain(j, r);
+	b->stats.journal_failures++;
 	if (r != MAG_ECONFLICT)
 		without(b);
 	if (j->fd >= 0)

@@ -362,6 +362,20 @@ def test_threat_27_a_journal_that_cannot_be_written(house):
     assert said["covered"] is False and "for a while" in said["why"]
 
 
+def test_a_journal_that_cannot_be_opened_is_counted(house):
+    """Its disk is not there, or is not magotp's: logins go on, and an alarm can see it."""
+    house.server = None
+    os.mkdir(os.path.join(house.dir, "journal.d"))
+    house.conf(store={"journal": os.path.join(house.dir, "journal.d")})  # a folder
+    house.start()
+    assert numbers(house)["magotp_journal_failures_total"] >= 1
+    assert "logins go on without a journal" in house.log()
+
+
+def numbers(house):
+    return {row["name"]: row["value"] for row in house.ok("stats")["stats"]}
+
+
 def test_a_backup_under_load_is_of_one_moment(full):
     """Codes that were accepted before it began are used in it; nothing is half there."""
     ended = threading.Event()
