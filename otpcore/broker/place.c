@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 #include "otpcore/base/text.h"
 
 #define NAME "otpcore.working"
@@ -149,21 +150,6 @@ void place_progress_end(void)
 		fputs("\r\033[K", stderr);
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return MAG_ESYS;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int place_copy_bytes(int from, int to, const char *what)
 {
 	static char bytes[1 << 18];
@@ -173,7 +159,7 @@ int place_copy_bytes(int from, int to, const char *what)
 	int r = fstat(from, &st) || lseek(from, 0, SEEK_SET) ? MAG_ESYS : 0;
 
 	while (!r && (n = read(from, bytes, sizeof bytes)) > 0) {
-		r = write_all(to, bytes, (size_t)n);
+		r = mag_write_all(to, bytes, (size_t)n);
 		done += n;
 		place_progress(what, done, st.st_size, NULL);
 	}
@@ -197,20 +183,6 @@ bool place_served(const char *socket_path)
 	return yes;
 }
 
-static int sync_folder(const char *path)
-{
-	char copy[512];
-	int fd = -1, r;
-
-	if (mag_copy(copy, sizeof copy, path))
-		return MAG_ENOSPACE;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd >= 0 && fsync(fd) == 0 ? 0 : MAG_ESYS;
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
-
 int place_publish(const char *from, const char *to)
 {
 	/* A link never replaces anything. */
@@ -218,5 +190,5 @@ int place_publish(const char *from, const char *to)
 		return errno == EEXIST ? MAG_EEXISTS : MAG_ESYS;
 	if (unlink(from))
 		return MAG_ESYS;
-	return sync_folder(to);
+	return mag_sync_folder(to);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 #include "otpcore/base/secret.h"
 #include "otpcore/base/text.h"
 #include "otpcore/engine/crypto.h"
@@ -197,41 +198,6 @@ int keyfile_read(const char *source, unsigned char master_r[MASTER_LEN])
 
 /* ---- a new key ---- */
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return MAG_ESYS;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/* Make the new name in the folder durable. */
-static int sync_folder(const char *path)
-{
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int fd, r;
-
-	if (!slash)
-		snprintf(folder, sizeof(folder), ".");
-	else
-		snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path),
-			path);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return MAG_ESYS;
-	r = fsync(fd) < 0 ? MAG_ESYS : 0;
-	close(fd);
-	return r;
-}
-
 /* The file gets its name only when it is whole, and link() never replaces one. */
 static int create(const char *path, const void *data, size_t len)
 {
@@ -245,13 +211,13 @@ static int create(const char *path, const void *data, size_t len)
 	fd = mkostemp(temporary, O_CLOEXEC); /* 0600 */
 	if (fd < 0)
 		return MAG_ESYS;
-	if (fchmod(fd, 0600) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0)
+	if (fchmod(fd, 0600) < 0 || mag_write_all(fd, data, len) < 0 || fsync(fd) < 0)
 		goto out;
 	if (link(temporary, path) < 0) {
 		r = errno == EEXIST ? MAG_EEXISTS : MAG_ESYS;
 		goto out;
 	}
-	r = sync_folder(path);
+	r = mag_sync_folder(path);
 	if (r < 0)
 		unlink(path); /* nobody has used it yet */
 out:

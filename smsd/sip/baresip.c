@@ -1,7 +1,6 @@
 /* A private configuration, a process, and their end. */
 #include <arpa/inet.h>
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -16,6 +15,7 @@
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 #include "smsd/sip/baresip.h"
 
 #define FD_FIRST   3
@@ -37,24 +37,9 @@ static int memory_file(const char *name)
 	return above;
 }
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	const char *p = data;
-
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n <= 0)
-			return MAG_ESYS;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int baresip_write_code(struct baresip *b, const struct mag_secret *wav)
 {
-	return write_all(b->code, wav->data, wav->len);
+	return mag_write_all(b->code, wav->data, wav->len);
 }
 
 /* ---- the configuration ---- */
@@ -97,7 +82,7 @@ static int write_account(const struct sip_order *o, struct baresip *b)
 	n = snprintf(line, sizeof line, "<sip:%s@%s;transport=%s>;auth_user=%s%s%s;regint=%d\n",
 		o->from, o->domain, o->transport, o->username, auth, outbound,
 		strcmp(o->registers, "yes") == 0 ? 600 : 0);
-	r = n < (int)sizeof line ? write_all(b->account, line, (size_t)n) : MAG_ERANGE;
+	r = n < (int)sizeof line ? mag_write_all(b->account, line, (size_t)n) : MAG_ERANGE;
 	mag_wipe(line, sizeof line);
 	mag_wipe(auth, sizeof auth);
 	return r;
@@ -207,8 +192,8 @@ int baresip_start(const struct baresip_place *place, const struct sip_order *o,
 	b->account = memory_file("account");
 	if (b->first < 0 || b->code < 0 || b->account < 0)
 		return MAG_ESYS;
-	if ((r = write_all(b->first, first->data, first->len)) < 0 || (r = choose_control(b)) < 0 ||
-		(r = make_directory(place, o, b)) < 0)
+	if ((r = mag_write_all(b->first, first->data, first->len)) < 0 ||
+		(r = choose_control(b)) < 0 || (r = make_directory(place, o, b)) < 0)
 		return r;
 	return spawn(place->program, b);
 }
