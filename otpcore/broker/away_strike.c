@@ -55,15 +55,30 @@ static struct held *held_of_txn(struct away *a, const struct mag_secret *txn)
 	return NULL;
 }
 
-/* Those that have passed anyway need not be remembered. */
-static void forget_passed(struct held_part *p)
+/* The first position that is yet good: HOTP counts what comes next, TOTP what was last. */
+static int64_t fresh(const struct held *h, size_t i)
 {
+	return h->part[i].moving + (h->rep.parts[i].type == TOKEN_TOTP);
+}
+
+/* Those that have passed anyway need not be remembered. */
+static void forget_passed(struct held *h, size_t i)
+{
+	struct held_part *p = &h->part[i];
 	size_t n = 0;
 
-	for (size_t i = 0; i < p->n_struck; i++)
-		if (p->struck[i] >= p->moving)
-			p->struck[n++] = p->struck[i];
+	for (size_t k = 0; k < p->n_struck; k++)
+		if (p->struck[k] >= fresh(h, i))
+			p->struck[n++] = p->struck[k];
 	p->n_struck = n;
+}
+
+static bool is_struck(const struct held_part *p, int64_t place)
+{
+	for (size_t i = 0; i < p->n_struck; i++)
+		if (p->struck[i] == place)
+			return true;
+	return false;
 }
 
 static bool strike_part(struct held *h, size_t i, const struct mag_secret *code, bool *changed)
@@ -79,10 +94,10 @@ static bool strike_part(struct held *h, size_t i, const struct mag_secret *code,
 	if (n < 0 || n > 8)
 		return false;
 	for (int k = 0; k < n; k++) {
-		if (places[k] < part->moving)
+		if (places[k] < fresh(h, i) || is_struck(part, places[k]))
 			continue;
 		if (part->n_struck == STRUCK_MAX)
-			forget_passed(part);
+			forget_passed(h, i);
 		if (part->n_struck == STRUCK_MAX)
 			return false;
 		part->struck[part->n_struck++] = places[k];
