@@ -43,6 +43,9 @@ bool lease_can(const struct token *t, const struct lease_ask *ask, int64_t now);
 /* Given, or longer by now: the row, and first_r: the window is first..lease_last. */
 void lease_give(struct token *t, const struct lease_ask *ask, const struct token_windows *w,
 	int64_t now, int64_t *first_r);
+/* Of a HOTP token that was moved so far under leases in a day none is given that day: root of
+ * a relay can say that it used them all, and the owner has to catch up with two codes. */
+#define LEASE_MOVES 80
 /* What its holder says: the furthest position that it accepted (-1: none). */
 void lease_report(struct token *t, int64_t position);
 

@@ -332,6 +332,7 @@ enum throttle_kind {
 	THROTTLE_SEND_SHARE_DAY, /* as SEND_SHARE; period = day number */
 	THROTTLE_SEND_RELAY,     /* messages of a relay; period = hour number */
 	THROTTLE_RELAY,          /* failures through a relay; period = hour number */
+	THROTTLE_LEASED,         /* HOTP codes passed under leases; subject token, period = day */
 };
 
 /* A counter in a row of its own, changed by relative updates only, so that

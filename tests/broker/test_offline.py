@@ -330,6 +330,20 @@ def test_threat_41_what_went_to_the_auth_host_is_used_here(auth, ship):
         broker.send_signal(signal.SIGCONT)
 
 
+def test_threat_41_a_code_is_struck_off_once(auth, open_dir):
+    """A used code that is sent again and again fills no list that the next one needs."""
+    auth.account("bert", uid=12002)
+    token = Token(auth, "bert", "T200", oath.TOTP)
+    auth.time_travel(60)
+    with Ship(open_dir, auth, accounts="bert") as ship:
+        ship.leased("bert")
+        used = token.totp(auth)
+        assert sign_in(ship.relay, used, "bert") == "ok"
+        assert {sign_in(ship.relay, used, "bert") for _ in range(66)} == {"code-used"}
+        auth.time_travel(60)
+        assert sign_in(ship.relay, token.totp(auth), "bert") == "ok"
+
+
 def test_threat_41_a_relay_that_forgot_its_lease_judges_nothing(auth, ship):
     """Its file is gone: the auth host takes no code of that token through its link either."""
     ship.relay.stop("broker")
@@ -460,6 +474,23 @@ def test_threat_41_what_root_of_a_relay_reports_has_its_share(auth, ship):
     assert (counted(auth, RUN), position(auth, "A100")) == (run, 2)
     assert link.call("lease_report", {**report, "position": 2})[0].error == ""
     assert (counted(auth, RUN), position(auth, "A100")) == (0, 3)
+
+
+def test_threat_41_root_of_a_relay_moves_a_token_so_far_a_day(auth, ship):
+    """Taken, used up, given back, taken again: its owner can yet put it right with two codes."""
+    link = relays.Link(auth, ship.relay.identity)
+    ship.relay.stop("broker")
+    number = asked(auth, "SELECT lease FROM token WHERE serial = 'A100'")
+    moves = []
+    for i in range(6):
+        last = asked(auth, "SELECT lease_last FROM token WHERE serial = 'A100'")
+        link.call("lease_report", {"user": "anna", "lease": number, "ref": TOKEN, "position": last, "end": i % 2})
+        number += i % 2
+        moves.append(link.call("lease_take", {"user": "anna", "lease": number})[1]["ended"])
+    assert moves[0] == 0 and moves[-1] == 1
+    assert position(auth, "A100") <= 2 + 80 + 40
+    auth.time_travel(26 * HOUR)
+    assert link.call("lease_take", {"user": "anna", "lease": number + 1})[1]["ended"] == 0
 
 
 def test_threat_41_the_last_wrong_one_locks_it_everywhere(auth, ship):

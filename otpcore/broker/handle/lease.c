@@ -101,12 +101,12 @@ static bool held(const struct token *t, const struct lease_ask *ask, int64_t now
 	       mag_streq(t->lease_host, ask->host);
 }
 
-static bool in_order(const struct request *r, const struct aggregate *a, const struct token *t)
+static bool in_order(struct request *r, struct aggregate *a, const struct token *t)
 {
 	const struct settings *s = r->broker->settings;
 
 	return t->row.fate != ROW_DELETED && t->state == TOKEN_ACTIVE &&
-	       policy_token(a, t, s, r->now) == VERDICT_OK &&
+	       policy_token(a, t, s, r->now) == VERDICT_OK && !lease_worn(r, a, t) &&
 	       strstr(s->factors, t->kind == TOKEN_HARDWARE ? "hardware" : "mobile");
 }
 
@@ -260,12 +260,14 @@ static bool news(const struct token *t, int64_t position)
 static int report(struct request *r, struct aggregate *a, struct token *t,
 	const struct wire_lease_report_req *q)
 {
+	int64_t before = t->moving;
 	int res = lease_charge(r, a, t, q->failed);
 
 	if (res)
 		return res;
 	if (news(t, q->position)) {
 		lease_report(t, q->position);
+		lease_moved(r, t, before);
 		store_charge(r->tick, r->index, THROTTLE_TOKEN, t->row.id, 0, STORE_RESET);
 	}
 	if (q->position >= 0 && q->at > t->last_used_at && q->at <= r->now)

@@ -7,6 +7,7 @@
 #include "otpcore/broker/books.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/party.h"
+#include "otpcore/engine/lease.h"
 #include "otpcore/engine/throttle.h"
 
 static int64_t least(int64_t a, int64_t b)
@@ -54,6 +55,20 @@ int64_t lease_tries(struct request *r, struct aggregate *a, const struct token *
 		rest /= (int64_t)n;
 	run = least(run, rest);
 	return run > 0 ? run : 0;
+}
+
+void lease_moved(struct request *r, const struct token *t, int64_t from)
+{
+	if (t->type == TOKEN_HOTP && t->moving > from)
+		store_charge(r->tick, r->index, THROTTLE_LEASED, t->row.id, throttle_day(r->now),
+			t->moving - from);
+}
+
+bool lease_worn(struct request *r, struct aggregate *a, const struct token *t)
+{
+	const struct books books = { r, a, false };
+
+	return books_count(&books, THROTTLE_LEASED, t->row.id, throttle_day(r->now)) >= LEASE_MOVES;
 }
 
 /* The same as at a login, where its last try is its owner's affair. */

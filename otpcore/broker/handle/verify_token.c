@@ -2,6 +2,7 @@
  * a locked or suspended token right at the login prompt (H4, H7). */
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/broker/handle/lease_count.h"
 #include "otpcore/broker/handle/login.h"
 #include "otpcore/broker/handle/token.h"
 #include "otpcore/broker/handle/trial.h"
@@ -77,6 +78,7 @@ static enum verdict judge(const struct party *p, struct token *t, const char *co
 	struct token_position next;
 	struct token view = lease_view(t, p->r->now);
 	struct token_windows w;
+	int64_t before;
 	enum verdict v = VERDICT_NONE;
 
 	token_windows_of(p->r->broker->settings, &w);
@@ -85,8 +87,11 @@ static enum verdict judge(const struct party *p, struct token *t, const char *co
 	mag_secret_free(&seed);
 	if (v != VERDICT_OK)
 		return v;
+	before = t->moving;
 	t->moving = next.moving;
 	t->drift = next.drift;
+	if (lease_standing(t, p->r->now) == LEASE_LIVE)
+		lease_moved(p->r, t, before);
 	lease_passed(t, p->r->now);
 	accept(p, t);
 	return v;
