@@ -5,7 +5,8 @@
  *   replica.c      what must not be forgotten: leases, what was accepted, failures
  *   away.c         requests, tickets; away_login.c, away_verify.c: the messages of a login
  *   away_strike.c  codes that go to an auth host
- *   away_keep.c    leases taken, made longer, told of and given back                 */
+ *   away_keep.c    which of them are to be taken, made longer, told of and given back;
+ *   away_tell.c    that, and what an auth host answers */
 #ifndef BROKER_AWAY_H
 #define BROKER_AWAY_H
 
@@ -59,7 +60,7 @@ struct away {
 	struct replica *replica;
 	struct away_txn txns[TXNS];
 	size_t n_txns; /* that there ever were: a ring */
-	/* away_keep.c */
+	/* away_keep.c, away_tell.c */
 	bool waiting; /* for an answer */
 	bool terms_due;
 	int64_t next_at, poll_at, seen_at; /* mag_ticks_ms */

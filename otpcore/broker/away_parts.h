@@ -49,4 +49,18 @@ void away_window(const struct held *h, size_t i, struct lease_window *w_r);
 /* Nothing up to this position is taken any more. */
 void away_advance(struct held *h, size_t i, int64_t position);
 
+/* ---- away_keep.c ---- */
+/* Not used any more, whatever becomes of this process: then only it may be given back. */
+void away_end(struct away *a, struct held *h, const char *why);
+
+/* ---- away_tell.c: one question each, with a->waiting until its answer was dealt with ---- */
+void away_ask_terms(struct away *a);
+void away_take(struct away *a, struct held *h);
+/* The oldest login that was accepted here. */
+void away_tell_use(struct away *a);
+/* What has ended is given back, one token at a time. */
+void away_tell_end(struct away *a, const struct held *h);
+/* False: all wrong codes are told. */
+bool away_tell_failures(struct away *a, const struct held *h);
+
 #endif

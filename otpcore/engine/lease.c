@@ -65,6 +65,20 @@ void lease_passed(struct token *t, int64_t now)
 		lease_clear(t);
 }
 
+bool lease_named(const char *names, const char *account)
+{
+	size_t len = strlen(account);
+
+	for (const char *p = names + strspn(names, " "); len && *p; p += strspn(p, " ")) {
+		size_t n = strcspn(p, " ");
+
+		if (n == len && memcmp(p, account, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
 bool lease_can(const struct token *t, const struct lease_ask *ask, int64_t now)
 {
 	switch (lease_standing(t, now)) {

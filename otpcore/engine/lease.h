@@ -37,6 +37,9 @@ struct lease_ask {
 	const char *host;
 	int64_t lease, seconds;
 };
+/* Does the list of a host name this account? Names stand there, with blanks between, one by
+ * one and no patterns: whoever is named can log in nowhere else meanwhile. */
+bool lease_named(const char *names, const char *account);
 /* Can it be given, or go on? Not while it is another's; nor, of a HOTP token, while an
  * earlier one was never given back: it would take the codes that the token shows next. */
 bool lease_can(const struct token *t, const struct lease_ask *ask, int64_t now);

@@ -38,6 +38,37 @@ static const char *code_at(int64_t position)
 
 /* ---- at the auth host ---- */
 
+static void threat_41_whole_names_and_nothing_else(void **state)
+{
+	static const struct {
+		const char *names, *account;
+		bool named;
+	} rows[] = {
+		{ "anna", "anna", true },
+		{ "anna bert", "bert", true },
+		{ "bert anna carl", "anna", true },
+		{ "  anna  ", "anna", true },
+		{ "joanna anna", "anna", true }, /* also behind a longer one that has it */
+		{ "annanna anna", "anna", true },
+		{ "annaanna", "anna", false },
+		{ "joanna", "anna", false },
+		{ "annabel", "anna", false },
+		{ "anna bert", "anna bert", false }, /* two names are none */
+		{ "anna bert", "a", false },
+		{ "Anna", "anna", false },
+		{ "an* *", "anna", false },
+		{ "anna", "", false },
+		{ "anna", " ", false },
+		{ "", "anna", false },
+		{ "", "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (lease_named(rows[i].names, rows[i].account) != rows[i].named)
+			fail_msg("'%s' in '%s'", rows[i].account, rows[i].names);
+}
+
 static void test_a_lease_lives_until_its_end_and_the_skew(void **state)
 {
 	struct token t = a_token(TOKEN_HOTP, 5);
@@ -386,6 +417,7 @@ static void test_a_code_longer_than_any_is_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threat_41_whole_names_and_nothing_else),
 		cmocka_unit_test(test_a_lease_lives_until_its_end_and_the_skew),
 		cmocka_unit_test(threat_41_only_the_holder_and_only_what_it_struck_off),
 		cmocka_unit_test(threat_41_what_was_never_given_back_is_void),

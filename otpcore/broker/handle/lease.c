@@ -84,17 +84,6 @@ static void terms_decide(struct request *r)
 
 /* ---- take ---- */
 
-/* Names stand there, one by one: whoever is named can log in nowhere else meanwhile. */
-static bool named(const char *words, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *p = words; len && (p = strstr(p, name)); p += len)
-		if ((p == words || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
-			return true;
-	return false;
-}
-
 static bool held(const struct token *t, const struct lease_ask *ask, int64_t now)
 {
 	return lease_standing(t, now) == LEASE_LIVE && t->lease == ask->lease &&
@@ -234,7 +223,7 @@ static void take_decide(struct request *r)
 		return;
 	}
 	rep->ended = 1;
-	if (named(h->offline, q->user) && login_account_usable(a, WIRE_UID_UNKNOWN) &&
+	if (lease_named(h->offline, q->user) && login_account_usable(a, WIRE_UID_UNKNOWN) &&
 		!*a->account.parent)
 		res = take(r, a, &ask);
 	if (res) {
