@@ -48,6 +48,7 @@ int cmd_migrate(struct cli *c);
 /* otpcored with these arguments (at most five, then NULL); `refusal` is said if it fails. */
 int cmd_run_otpcored(struct cli *c, const char *const *args, const char *id, const char *refusal);
 int cmd_host_add(struct cli *c);
+int cmd_host_set(struct cli *c);
 int cmd_host_list(struct cli *c);
 int cmd_host_revoke(struct cli *c);
 int cmd_host_remove(struct cli *c);

@@ -53,32 +53,84 @@ int cmd_host_list(struct cli *c)
 				   sizeof q.cursor, &page, sizeof page, page.next, rows });
 }
 
-/* ---- add ---- */
+/* ---- add, set ---- */
 
-/* The words of an option; empty and * are all of them. CLI_DONE, CLI_USAGE. */
-static int words(struct cli *c, const char *option, char *to, size_t cap)
+/* The words of an option; * are all of them, as is the option left out of add. `none`: may it
+ * be empty? CLI_DONE, CLI_USAGE. */
+static int words(struct cli *c, const char *option, bool none, char *to, size_t cap)
 {
 	const char *value = cli_opt(c, option);
 
 	if (!value || mag_streq(value, "*"))
 		return CLI_DONE;
-	if (!value[strspn(value, " ,")])
-		return cli_usage(c, "%s is empty; leave it out for all", option);
+	if (!value[strspn(value, " ,")] && !none)
+		return cli_usage(c, "%s is empty; all is '*'", option);
 	return mag_copy(to, cap, value) ? cli_usage(c, "%s is too long", option) : CLI_DONE;
+}
+
+/* Names, one by one. Nobody is the option left out of add, and '' of set. */
+static int names(struct cli *c, bool none, char *to, size_t cap)
+{
+	const char *value = cli_opt(c, "--offline");
+
+	if (mag_streq(value, "*"))
+		return cli_usage(c,
+			"--offline takes names: whoever is named can log in with a token "
+			"nowhere else meanwhile");
+	if (value && !value[strspn(value, " ,")] && !none)
+		return cli_usage(c, "--offline is empty; leave it out for nobody");
+	return words(c, "--offline", none, to, cap);
+}
+
+static json_object *array_of(const char *words)
+{
+	json_object *all = json_object_new_array();
+
+	for (const char *p = words; *p; p += strspn(p, " ")) {
+		size_t len = strcspn(p, " ");
+
+		json_object_array_add(all, json_object_new_string_len(p, (int)len));
+		p += len;
+	}
+	return all;
+}
+
+/* Names that will never be leased: part of the object, or a note. */
+static void show_idle(
+	const struct cli *c, json_object *one, const char *unknown, const char *outside)
+{
+	if (one) {
+		json_object_object_add(one, "offline_unknown", array_of(unknown));
+		json_object_object_add(one, "offline_outside", array_of(outside));
+		return;
+	}
+	if (*unknown)
+		cli_note(c, "--offline: no account, so nothing is leased: %s", unknown);
+	if (*outside)
+		cli_note(c, "--offline: not in the host's --accounts, so nothing is leased: %s",
+			outside);
+}
+
+static void print(json_object *one)
+{
+	json_object *all = json_object_new_array();
+
+	json_object_array_add(all, one);
+	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
+	json_object_put(all);
 }
 
 static void show_code(const struct cli *c, const struct wire_host_add_rep *p)
 {
 	const char *code = mag_secret_text(&p->code);
+	json_object *one = c->json ? json_object_new_object() : NULL;
 	char until[32];
 
-	if (c->json) {
-		json_object *all = json_object_new_array(), *one = json_object_new_object();
-
+	if (one)
 		json_object_object_add(one, "code", json_object_new_string(code));
-		json_object_array_add(all, one);
-		puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN));
-		json_object_put(all);
+	show_idle(c, one, p->unknown, p->outside);
+	if (one) {
+		print(one);
 		return;
 	}
 	puts(code);
@@ -96,14 +148,11 @@ int cmd_host_add(struct cli *c)
 
 	if (mag_copy(q.name, sizeof q.name, cli_arg(c, 0)))
 		return cli_usage(c, "the name of a host has at most 64 letters");
-	r = words(c, "--services", q.services, sizeof q.services);
+	r = words(c, "--services", false, q.services, sizeof q.services);
 	if (r == CLI_DONE)
-		r = words(c, "--accounts", q.accounts, sizeof q.accounts);
-	if (r == CLI_DONE && mag_streq(cli_opt(c, "--offline"), "*"))
-		r = cli_usage(c, "--offline takes names: whoever is named can log in with a token "
-				 "nowhere else meanwhile");
+		r = words(c, "--accounts", false, q.accounts, sizeof q.accounts);
 	if (r == CLI_DONE)
-		r = words(c, "--offline", q.offline, sizeof q.offline);
+		r = names(c, false, q.offline, sizeof q.offline);
 	if (r == CLI_DONE)
 		r = cli_settings(c);
 	if (r == CLI_DONE)
@@ -111,6 +160,53 @@ int cmd_host_add(struct cli *c)
 	if (r == CLI_DONE)
 		show_code(c, &p);
 	wire_clear(&wire_host_add_rep, &p);
+	return r;
+}
+
+static int set_read(struct cli *c, struct wire_host_set_req *q)
+{
+	const char *self = cli_opt(c, "--self-service");
+	int r;
+
+	q->has_services = cli_opt(c, "--services") != NULL;
+	q->has_accounts = cli_opt(c, "--accounts") != NULL;
+	q->has_offline = cli_opt(c, "--offline") != NULL;
+	q->has_self_service = self != NULL;
+	q->self_service = mag_streq(self, "yes");
+	if (!q->has_services && !q->has_accounts && !q->has_offline && !self)
+		return cli_usage(c, "set what? --services, --accounts, --offline, --self-service");
+	if (self && !q->self_service && !mag_streq(self, "no"))
+		return cli_usage(c, "--self-service yes, or no");
+	if (mag_copy(q->name, sizeof q->name, cli_arg(c, 0)))
+		return cli_usage(c, "the name of a host has at most 64 letters");
+	r = words(c, "--services", false, q->services, sizeof q->services);
+	if (r == CLI_DONE)
+		r = words(c, "--accounts", false, q->accounts, sizeof q->accounts);
+	if (r == CLI_DONE)
+		r = names(c, true, q->offline, sizeof q->offline);
+	return r;
+}
+
+int cmd_host_set(struct cli *c)
+{
+	struct wire_host_set_req q = { 0 };
+	struct wire_host_set_rep p = { 0 };
+	json_object *one = NULL;
+	int r = set_read(c, &q);
+
+	if (r == CLI_DONE)
+		r = cli_settings(c);
+	if (r == CLI_DONE)
+		r = cli_request(c, WIRE_MSG_HOST_SET, &q, &p);
+	if (r != CLI_DONE)
+		return r;
+	one = c->json ? json_object_new_object() : NULL;
+	if (one)
+		json_object_object_add(one, "host", json_object_new_string(q.name));
+	show_idle(c, one, p.unknown, p.outside);
+	if (one)
+		print(one);
+	cli_say(c, "%s is changed, from its next request on", q.name);
 	return r;
 }
 

@@ -221,6 +221,14 @@ static const struct cli_opt host_add_opts[] = {
 	{ "--offline", "NAMES", "accounts whose tokens it may use while no auth host answers" },
 	{ NULL, NULL, NULL },
 };
+static const struct cli_opt host_set_opts[] = {
+	{ "--services", "LIST", "the services that it may ask for; '*' is all" },
+	{ "--accounts", "LIST", "names with * and ?, or @ORGANISATION; '*' is all" },
+	{ "--self-service", "yes|no", "may people also manage their own account from there?" },
+	{ "--offline", "NAMES",
+		"whose tokens it may use while no auth host answers; '' is nobody" },
+	{ NULL, NULL, NULL },
+};
 static const struct cli_opt host_enroll_opts[] = {
 	{ "--upstream", "HOST:PORT", "the auth host, if magotp.conf does not name it yet" },
 	{ NULL, NULL, NULL },
@@ -478,6 +486,11 @@ static const struct verb verbs[] = {
 		"  magotpctl host add db1 --accounts 'dba-*'\n"
 		"  magotpctl host add ship1 --offline anna,bert\n",
 		cmd_host_add },
+	{ "host", NULL, "set", "NAME", 1, 1, false, host_set_opts,
+		"Change what a relay may, without a new code; what is not named stays",
+		"  magotpctl host set ship1 --offline anna,carl\n"
+		"  magotpctl host set web1 --services '*' --self-service no\n",
+		cmd_host_set },
 	{ "host", NULL, "enroll", "[CODE]", 0, 1, false, host_enroll_opts,
 		"Make this host a relay, with the code from an auth host",
 		"  magotpctl host enroll --upstream auth1:7443\n"

@@ -52,6 +52,27 @@ static struct word from_of(const struct request *r)
 	return word(r->message->id == WIRE_MSG_BEGIN ? begin->rhost : NULL);
 }
 
+/* What an administrator gave as the reason; at the end, since it has blanks. */
+struct reason {
+	char text[160];
+};
+
+static struct reason reason_of(const struct request *r)
+{
+	const struct wire_lease_end_req *q = r->body;
+	struct reason reason = { "" };
+	char text[129];
+
+	if (r->message->id != WIRE_MSG_LEASE_END)
+		return reason;
+	mag_clean(text, sizeof text, q->reason);
+	for (char *p = text; *p; p++)
+		if (*p == '"')
+			*p = '?';
+	(void)snprintf(reason.text, sizeof reason.text, " reason=\"%s\"", text);
+	return reason;
+}
+
 /* Questions that decide nothing. */
 static bool idle_question(const struct request *r)
 {
@@ -74,13 +95,13 @@ void audit(struct request *r)
 	if (!r->message || r->look || r->unknown)
 		return;
 	n = snprintf(text, sizeof text,
-		"%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 "%s%s %s%s%s",
+		"%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 "%s%s %s%s%s%s",
 		r->message->name, word_of(r, WIRE_ACCOUNT, r->ticket.user).text,
 		word_of(r, WIRE_SERVICE, r->ticket.service).text, from_of(r).text, r->peer.uid,
 		r->peer.pid, r->through ? " host=" : "", r->through ? r->host : "",
 		r->result.error ? "error: " : "",
 		r->result.error ? mag_strerror(r->result.error) : verdict_id(r->result.verdict),
-		r->result.seconds ? " (wait)" : "");
+		r->result.seconds ? " (wait)" : "", reason_of(r).text);
 	if (idle_question(r)) {
 		mag_log(MAG_LOG_DEBUG, "%s", text);
 		return;

@@ -69,11 +69,55 @@ def test_host_names_and_lists_are_checked(auth):
     assert [r["host"] for r in auth.json("host", "list")] == ["n%02d" % n for n in range(45)]
 
 
+def test_names_that_will_never_be_leased_are_told(auth):
+    for name in ("games", "news"):
+        auth.person(name)
+    said = auth.ctl("host", "add", "a", "--offline", "nobody-here,games")
+    assert "no account, so nothing is leased: nobody-here" in said.stderr and said.stdout.startswith("a:")
+    said = auth.ctl("host", "add", "b", "--accounts", "games", "--offline", "games news").stderr
+    assert "not in the host's --accounts, so nothing is leased: news" in said and "no account" not in said
+    assert auth.ctl("host", "add", "c", "--accounts", "@Toys", "--offline", "games").stderr.count("games") == 1
+    assert auth.ctl("host", "add", "d", "--offline", "games,news").stderr == ""
+    (one,) = json.loads(auth.ctl("--json", "host", "add", "e", "--accounts", "g*", "--offline", "x,news,games").stdout)
+    assert (one["offline_unknown"], one["offline_outside"]) == (["x"], ["news"])
+    assert "leave it out for nobody" in auth.ctl("host", "add", "f", "--offline", "", code=2).stderr
+    assert "takes names" in auth.ctl("host", "add", "f", "--offline", "*", code=2).stderr
+
+
+def test_threat_41_what_an_enrolled_host_may_is_changed(auth, relay):
+    """Without a new code: its certificate stays good."""
+    auth.person("games")
+    relay.enroll("--services", "sshd", "--accounts", "g*")
+    (old,) = auth.json("host", "list")
+    said = auth.ctl("host", "set", "web1", "--offline", "games,news-x")
+    assert "changed" in said.stdout and "nothing is leased: news-x" in said.stderr
+    (row,) = auth.json("host", "list")
+    assert row == {**old, "offline": "games news-x"}, "nothing else"
+    auth.ctl("host", "set", "web1", "--services", "*", "--self-service", "yes", "--offline", "")
+    (row,) = auth.json("host", "list")
+    assert (row["services"], row["accounts"], row["offline"], row["self_service"]) == ("*", "g*", "", True)
+    (one,) = json.loads(auth.ctl("--json", "host", "set", "web1", "--accounts", "n*", "--offline", "games").stdout)
+    assert one == {"host": "web1", "offline_unknown": [], "offline_outside": ["games"]}
+    for wrong in ((), ("--self-service", "perhaps"), ("--offline", "*"), ("--offline", "g?"), ("--accounts", "")):
+        auth.ctl("host", "set", "web1", *wrong, code=2)
+    assert "no such host" in auth.ctl("host", "set", "web9", "--accounts", "*", code=1).stderr
+    auth.ctl("host", "revoke", "web1", "--yes")
+    assert "it is revoked" in auth.ctl("host", "set", "web1", "--accounts", "*", code=1).stderr
+
+
+def test_a_lease_of_nobody_is_not_ended(auth):
+    auth.person("games")
+    assert "none of its tokens" in auth.ctl("lease", "end", "games", "--reason", "x", code=1).stderr
+    said = auth.ctl("lease", "end", "nobody-here", "--reason", "x", code=1).stderr
+    assert "account" in said and "none of its tokens" not in said, said
+
+
 def test_only_root_makes_relays(auth):
     auth.person("games")
     auth.ctl("account", "set", "games", "--role", "organisation-admin", "--org", "Toys")
     auth._pipe("magotpctl", ("host", "add", "x"), 1, "", "games")
     auth._pipe("magotpctl", ("host", "list"), 1, "", "games")
+    auth._pipe("magotpctl", ("host", "set", "x", "--accounts", "*"), 1, "", "games")
 
 
 def test_an_auth_host_that_does_not_listen_makes_none(make_desk):

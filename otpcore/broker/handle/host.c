@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "otpcore/base/text.h"
-#include "otpcore/broker/handle/handle.h"
+#include "otpcore/broker/handle/host.h"
 #include "otpcore/broker/remote.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/seal/authority.h"
@@ -28,20 +28,6 @@ static bool is_name(const char *name)
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
 
 	return *name && !name[strspn(name, letters)];
-}
-
-/* Commas and blanks set words apart; single blanks are kept. */
-static void words(char *to, size_t cap, const char *from)
-{
-	struct mag_buf b;
-	size_t len;
-
-	mag_buf_init(&b, to, cap);
-	for (const char *p = from + strspn(from, " ,"); *p; p += strspn(p, " ,")) {
-		len = strcspn(p, " ,");
-		mag_buf_printf(&b, "%s%.*s", b.len ? " " : "", (int)len, p);
-		p += len;
-	}
 }
 
 /* NAME:SECRET, the secret being the code and the authority's fingerprint. */
@@ -83,23 +69,27 @@ static int invite(struct request *r, struct host *h)
 	h->code_expires = p->expires = r->now + CODE_LIFE;
 	h->state = HOST_INVITED;
 	h->print.len = h->before.len = 0;
-	h->self_service = q->self_service != 0;
-	words(h->services, sizeof h->services, q->services);
-	words(h->accounts, sizeof h->accounts, q->accounts);
-	words(h->offline, sizeof h->offline, q->offline);
 	return 0;
+}
+
+static struct host_may added(const struct wire_host_add_req *q)
+{
+	return (struct host_may){ q->services, q->accounts, q->offline, q->self_service != 0 };
 }
 
 static int add_want(struct request *r)
 {
 	const struct wire_host_add_req *q = r->body;
+	const struct host_may may = added(q);
 
-	return store_want_host(r->tick, q->name);
+	return host_may_want(r, q->name, &may);
 }
 
 static void add_decide(struct request *r)
 {
 	const struct wire_host_add_req *q = r->body;
+	struct wire_host_add_rep *p = r->reply;
+	const struct host_may may = added(q);
 	struct host *h = store_host(r->tick, q->name);
 	bool new = !h->row.id;
 	int res;
@@ -111,10 +101,12 @@ static void add_decide(struct request *r)
 			"this host serves no relays: [broker] listen is not set");
 	} else if (mag_streq(q->name, r->broker->host)) {
 		handle_refuse(r, VERDICT_NOT_ALLOWED, "that is the name of this host itself");
-	} else if (strpbrk(q->offline, "*?@")) {
-		handle_invalid(r, "offline takes names of accounts, one by one, and no patterns");
+	} else if (host_may_wrong(&may)) {
+		handle_invalid(r, host_may_wrong(&may));
 	} else if (h->state == HOST_ACTIVE) {
-		handle_refuse(r, VERDICT_NOT_ALLOWED, "it is enrolled; revoke it first");
+		handle_refuse(r, VERDICT_NOT_ALLOWED,
+			"it is enrolled: host set changes what it may; for a new code, revoke it "
+			"first");
 	} else if ((res = invite(r, h))) {
 		request_error(r, res);
 	} else {
@@ -123,7 +115,53 @@ static void add_decide(struct request *r)
 			mag_copy(h->name, sizeof h->name, q->name);
 			h->created_at = r->now;
 		}
+		host_may_put(h, &may);
+		host_may_idle(
+			r, h, &(struct host_idle){ p->unknown, p->outside, sizeof p->unknown });
 		store_mark_host(r->tick, r->index, h, new ? ROW_NEW : ROW_CHANGED);
+		request_verdict(r, VERDICT_OK);
+	}
+}
+
+/* ---- set ---- */
+
+static struct host_may changed(const struct wire_host_set_req *q)
+{
+	return (struct host_may){
+		q->has_services ? q->services : NULL,
+		q->has_accounts ? q->accounts : NULL,
+		q->has_offline ? q->offline : NULL,
+		q->has_self_service ? q->self_service != 0 : -1,
+	};
+}
+
+static int set_want(struct request *r)
+{
+	const struct wire_host_set_req *q = r->body;
+	const struct host_may may = changed(q);
+
+	return host_may_want(r, q->name, &may);
+}
+
+/* Its key stays, and a code that it was invited with. */
+static void set_decide(struct request *r)
+{
+	const struct wire_host_set_req *q = r->body;
+	struct wire_host_set_rep *p = r->reply;
+	const struct host_may may = changed(q);
+	struct host *h = store_host(r->tick, q->name);
+
+	if (!h->row.id) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED, "there is no such host");
+	} else if (h->state == HOST_REVOKED) {
+		handle_refuse(r, VERDICT_NOT_ALLOWED, "it is revoked; add and enroll it again");
+	} else if (host_may_wrong(&may)) {
+		handle_invalid(r, host_may_wrong(&may));
+	} else {
+		host_may_put(h, &may);
+		host_may_idle(
+			r, h, &(struct host_idle){ p->unknown, p->outside, sizeof p->unknown });
+		store_mark_host(r->tick, r->index, h, ROW_CHANGED);
 		request_verdict(r, VERDICT_OK);
 	}
 }
@@ -282,6 +320,7 @@ static void renew_decide(struct request *r)
 
 const struct handler handle_host[] = {
 	{ WIRE_MSG_HOST_ADD, add_want, add_decide, NULL, NULL, NULL },
+	{ WIRE_MSG_HOST_SET, set_want, set_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_HOST_LIST, NULL, list_decide, NULL, NULL, list_after },
 	{ WIRE_MSG_HOST_REVOKE, named_want, named_decide, NULL, NULL, NULL },
 	{ WIRE_MSG_HOST_REMOVE, named_want, named_decide, NULL, NULL, NULL },

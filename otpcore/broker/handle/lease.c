@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/handle/handle.h"
 #include "otpcore/broker/handle/lease_count.h"
@@ -333,16 +332,20 @@ static void list_after(struct request *r)
 		mag_copy(p->next, sizeof p->next, p->leases[PAGE - 1].serial);
 }
 
-/* Nobody but its holder can end one early: it may be using it this very moment. */
+/* Nobody but its holder can end one early: it may be using it this very moment. The audit
+ * record has the reason. */
 static void end_decide(struct request *r)
 {
 	const struct wire_lease_end_req *q = r->body;
 	struct wire_lease_end_rep *p = r->reply;
 	struct aggregate *a = request_account(r);
-	char reason[129];
 
 	if (!*q->reason) {
 		handle_invalid(r, "a reason is needed");
+		return;
+	}
+	if (!a->exists) {
+		request_verdict(r, VERDICT_ACCOUNT_UNKNOWN);
 		return;
 	}
 	for (size_t i = 0; i < a->n_tokens; i++) {
@@ -353,9 +356,6 @@ static void end_decide(struct request *r)
 		t->lease_closing = 1;
 		store_mark_token(r->tick, r->index, t, ROW_CHANGED);
 		p->ended++;
-		mag_log(MAG_LOG_NOTICE, "lease_end account=%s: the lease to %s is called back: %s",
-			a->account.name, t->lease_host,
-			mag_clean(reason, sizeof reason, q->reason));
 	}
 	if (p->ended)
 		request_verdict(r, VERDICT_OK);
