@@ -64,6 +64,7 @@ struct away {
 	bool waiting; /* for an answer */
 	bool terms_due;
 	int64_t next_at, poll_at, seen_at; /* mag_ticks_ms */
+	int64_t rest_at;                   /* no new leases before, likewise */
 	int64_t asking;                    /* lease that the question is about, */
 	size_t part;                       /* and its part */
 	int64_t use;                       /* that is told */

@@ -144,7 +144,8 @@ static void take_next(struct away *a)
 	struct replica *r = a->replica;
 	int64_t now = mag_ticks_ms();
 
-	number_all(a);
+	if (now >= a->rest_at)
+		number_all(a);
 	for (size_t i = 0; i < r->n_held; i++) {
 		struct held *h = r->held[i];
 
@@ -179,15 +180,18 @@ static void keep_time(struct away *a)
 {
 	int64_t now = mag_ticks_ms(), clock = away_clock(a);
 	struct replica *r = a->replica;
+	bool idle = r->n_uses == 0;
 
-	if (r->n_held == 0 && r->n_uses == 0)
+	for (size_t i = 0; i < r->n_held; i++)
+		idle = idle && r->held[i]->state == HELD_ASKED;
+	if (idle)
 		clock = mag_now();
 	else if (now < a->seen_at)
 		return;
 	a->seen_at = now + SEEN_MS;
 	if (clock == r->seen)
 		return;
-	if (r->n_held == 0 && r->seen - clock < SEEN_MS && clock - r->seen < SEEN_MS)
+	if (idle && r->seen - clock < SEEN_MS && clock - r->seen < SEEN_MS)
 		return;
 	r->seen = clock;
 	(void)replica_put_state(r);
@@ -203,7 +207,7 @@ void away_linked(struct away *a)
 	if (!a)
 		return;
 	a->terms_due = true;
-	a->next_at = 0;
+	a->next_at = a->rest_at = 0;
 }
 
 void away_reloaded(struct away *a)

@@ -146,8 +146,10 @@ int64_t away_strike(struct away *a, const unsigned char *frame, size_t len)
 		codes[1] = &((struct wire_resync_req *)body)->code2;
 	}
 	h = held_of_txn(a, away_txn_of(m, body));
-	if (h && strike(a, h, codes))
+	if (h && strike(a, h, codes)) {
 		lease = h->id;
+		h->struck_since = true;
+	}
 	wire_free(&m->request, &body);
 	return lease;
 }

@@ -165,6 +165,14 @@ static void take_over(struct away *a, struct held *h, const struct wire_lease_ta
 	free(fresh);
 }
 
+/* It was given, and is of no use here: this host's clock is far off, maybe. Nobody else could
+ * use it either until it is given back. */
+static void turn_down(struct away *a, struct held *h)
+{
+	away_end(a, h, "what the auth host gave is not good by this host's clock");
+	a->rest_at = mag_ticks_ms() + POLL_MS;
+}
+
 static void on_take(void *arg, const unsigned char *frame, size_t len)
 {
 	struct away *a = arg;
@@ -173,13 +181,16 @@ static void on_take(void *arg, const unsigned char *frame, size_t len)
 	int res = rep && h ? decoded(frame, len, WIRE_MSG_LEASE_TAKE, rep) : MAG_ENOMEM;
 
 	a->waiting = false;
-	if (res && !for_good(res)) {
+	if ((res && !for_good(res)) || (h && h->struck_since)) {
+		/* A code that went to an auth host meanwhile may be in the new window. */
 		later(a);
 	} else if (h && !res && !rep->ended && sound(a, rep)) {
 		take_over(a, h, rep);
 	} else if (h) {
 		h->next_at = mag_ticks_ms() + POLL_MS;
-		if (h->state == HELD_LIVE)
+		if (!res && !rep->ended)
+			turn_down(a, h);
+		else if (h->state == HELD_LIVE)
 			away_end(a, h, "the auth host wants it back");
 	}
 	if (rep)
@@ -192,6 +203,7 @@ void away_take(struct away *a, struct held *h)
 	struct wire_lease_take_req q = { .lease = h->id };
 
 	a->asking = h->id;
+	h->struck_since = false;
 	for (size_t i = 0; i < PARTS_MAX; i++)
 		a->failures[i] = h->part[i].failures;
 	mag_copy(q.user, sizeof q.user, h->account);

@@ -32,7 +32,8 @@ struct held {
 	int64_t state;
 	struct wire_lease_take_rep rep; /* as it came; parts of `part` */
 	struct held_part part[PARTS_MAX];
-	int64_t next_at; /* mag_ticks_ms; when to ask again */
+	int64_t next_at;   /* mag_ticks_ms; when to ask again */
+	bool struck_since; /* it was asked for: a code went to an auth host */
 };
 
 /* A code that was accepted here. */
