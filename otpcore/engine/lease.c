@@ -97,6 +97,15 @@ static int64_t step(const struct token *t, int64_t at)
 	return (int64_t)totp_step(at, (unsigned)t->period) + t->drift;
 }
 
+/* So many steps are more than a window holds: a shorter lease, which begins now. */
+static int64_t shorten(struct token *t, int64_t first, const struct token_windows *w)
+{
+	int64_t last = first + LEASE_PLACES - 1;
+
+	t->lease_until = (last - w->totp - t->drift) * t->period;
+	return last;
+}
+
 void lease_give(struct token *t, const struct lease_ask *ask, const struct token_windows *w,
 	int64_t now, int64_t *first_r)
 {
@@ -116,6 +125,8 @@ void lease_give(struct token *t, const struct lease_ask *ask, const struct token
 	} else {
 		first = most(0, step(t, now) - w->totp);
 		last = most(first, step(t, t->lease_until) + w->totp);
+		if (last - first >= LEASE_PLACES)
+			last = shorten(t, first, w);
 	}
 	/* What it was given once it may still take. */
 	last = most(last, t->lease_last);

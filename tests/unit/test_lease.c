@@ -193,8 +193,8 @@ static void test_a_window_holds_no_more_than_its_places(void **state)
 
 	(void)state;
 	lease_give(&totp, &two_days, &windows, NOW, &first);
-	assert_int_equal(totp.lease_last, NOW / 30 + 48 * 120 + 1);
-	assert_int_equal(first, totp.lease_last - LEASE_PLACES + 1);
+	assert_int_equal(first, NOW / 30 - 1);
+	assert_int_equal(totp.lease_last, first + LEASE_PLACES - 1);
 	hotp.lease = ask.lease;
 	strcpy(hotp.lease_host, ask.host);
 	hotp.lease_until = NOW + HOUR;
@@ -202,6 +202,23 @@ static void test_a_window_holds_no_more_than_its_places(void **state)
 	lease_give(&hotp, &ask, &windows, NOW, &first);
 	assert_int_equal(first, 5);
 	assert_int_equal(hotp.lease_last, 5 + LEASE_PLACES);
+}
+
+/* Its window holds what comes now, not what comes at the end of the day. */
+static void threat_41_a_short_period_makes_a_short_lease(void **state)
+{
+	static const struct lease_ask day = { "ship1", 77, 24 * HOUR };
+	struct token t = a_token(TOKEN_TOTP, -1);
+	int64_t first;
+
+	(void)state;
+	t.period = 10;
+	t.drift = 3;
+	lease_give(&t, &day, &windows, NOW, &first);
+	assert_int_equal(first, NOW / 10 + 3 - 1);
+	assert_int_equal(t.lease_last, first + LEASE_PLACES - 1);
+	assert_true(t.lease_until > NOW + 8 * HOUR && t.lease_until < NOW + 9 * HOUR);
+	assert_int_equal(t.lease_until / 10 + t.drift + windows.totp, t.lease_last);
 }
 
 /* ---- at its holder ---- */
@@ -424,6 +441,7 @@ int main(void)
 		cmocka_unit_test(threat_41_one_holder_at_a_time),
 		cmocka_unit_test(test_a_longer_lease_keeps_its_window),
 		cmocka_unit_test(test_a_totp_window_is_the_time_of_the_lease),
+		cmocka_unit_test(threat_41_a_short_period_makes_a_short_lease),
 		cmocka_unit_test(test_hotp_looks_ahead_and_never_back),
 		cmocka_unit_test(threat_41_what_went_to_an_auth_host_is_struck_off),
 		cmocka_unit_test(test_totp_takes_its_steps_at_their_time),

@@ -156,7 +156,8 @@ static int put_part(struct request *r, struct aggregate *a, const struct lease_a
 		res = put_hashes(r, &fresh, p);
 	if (res)
 		return res;
-	rep->until = fresh.lease_until;
+	if (!rep->n_parts || fresh.lease_until < rep->until)
+		rep->until = fresh.lease_until;
 	rep->n_parts++;
 	*t = fresh;
 	store_mark_token(r->tick, r->index, t, ROW_CHANGED);
