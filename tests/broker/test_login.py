@@ -1,5 +1,6 @@
 """The login conversation against a real broker and a real smsd."""
 
+import math
 import time
 
 import pytest
@@ -50,9 +51,10 @@ def test_P4_code_expires_after_two_minutes(house):
     house.account("anna")
     number = house.phone("anna")
     login = house.login("anna")
+    begun = time.monotonic()
     login.send()
     code = house.code(number)
-    house.time_travel(119)
+    house.time_travel(119 - math.ceil(time.monotonic() - begun))  # the clock goes on, too
     assert verdict(login.verify(code)) == "ok"
 
     login = house.login("anna")
