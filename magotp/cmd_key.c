@@ -192,22 +192,36 @@ static int rotate_data(struct cli *c)
 
 static int dry_run(struct cli *c)
 {
+	struct json_object *o;
 	struct sum sum;
 	int64_t rows = 0;
 	int r = pages(c, false, &sum);
 
 	for (size_t i = 0; r == CLI_DONE && i < sum.n; i++)
 		rows += sum.rows[i].rows;
-	if (r == CLI_DONE)
+	if (r == CLI_DONE && c->json) {
+		o = json_object_new_object();
+		json_object_object_add(o, "key", NULL);
+		json_object_object_add(o, "rows", json_object_new_int64(rows));
+		json_object_object_add(o, "broken", json_object_new_int64(sum.broken));
+		cli_json_print(&o);
+	} else if (r == CLI_DONE) {
 		cli_note(c, "Nothing was done. A new key would be made, for %lld sealed values.",
 			(long long)rows);
+	}
 	return r;
 }
 
 /* The broker has no right to read a master key: otpcored does it as root, beside it. */
 static int rotate_master(struct cli *c, const char *source, bool dry)
 {
-	const char *args[] = { "--rekey", source, dry ? "--dry-run" : NULL, NULL };
+	const char *args[5] = { "--rekey", source };
+	size_t n = 2;
+
+	if (dry)
+		args[n++] = "--dry-run";
+	if (c->json)
+		args[n++] = "--json";
 
 	return cmd_run_otpcored(c, args, "rekey", "The master key was not changed; see above.");
 }

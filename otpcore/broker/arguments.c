@@ -22,6 +22,7 @@ static void help(void)
 	      "  --migrate-to URL copy the store to another one (sqlite:, postgresql:)\n"
 	      "  --rekey SOURCE   change the master key: wrap the store's keys by SOURCE, too\n"
 	      "    --dry-run      change nothing\n"
+	      "    --json         say it for a program\n"
 	      "  --enroll CODE    make this host a relay; - reads CODE from stdin\n"
 	      "  --upstream HOST  the auth host that enrols it, if magotp.conf names none\n"
 	      "  --backup FILE    copy the store to FILE, also while otpcored serves\n"
@@ -104,7 +105,8 @@ static const struct {
 } details[] = {
 	{ DRY_RUN, RESTORES | BIT(ORDER_BACKUP) | BIT(ORDER_REKEY),
 		"--rekey, --backup, --restore or --restore-in-place" },
-	{ JSON, RESTORES | BIT(ORDER_BACKUP), "--backup, --restore or --restore-in-place" },
+	{ JSON, RESTORES | BIT(ORDER_BACKUP) | BIT(ORDER_REKEY),
+		"--rekey, --backup, --restore or --restore-in-place" },
 	{ TO, BIT(ORDER_RESTORE), "--restore" },
 	{ JOURNAL, RESTORES, "--restore or --restore-in-place" },
 	{ SNAPSHOT, RESTORES, "--restore or --restore-in-place" },

@@ -23,7 +23,6 @@
 #include "otpcore/broker/trust.h"
 #include "otpcore/engine/crypto.h"
 #include "otpcore/engine/number.h"
-#include "otpcore/seal/keyfile.h"
 
 /* ---- the background ---- */
 
@@ -101,42 +100,6 @@ static int complain(int r, const char *what)
 	return r;
 }
 
-/* What a key file lacks, and what to do: the reader's errors say only that. */
-static int complain_key(int r, const char *source)
-{
-	char file[PATH_MAX];
-	const char *path = keyfile_path(source, file, sizeof file) ? file : source;
-
-	if (r == MAG_ESYS && errno == ENOENT)
-		mag_log(MAG_LOG_ERROR,
-			"%s: there is no master key; a new host gets one from \"magotpctl setup\", "
-			"a host with a store needs the one that it had",
-			source);
-	else if (r == MAG_EPERM)
-		mag_log(MAG_LOG_ERROR,
-			"%s: the master key must be root's and for root alone: "
-			"chown root %s; chmod 600 %s",
-			source, path, path);
-	else if (r == MAG_ESYNTAX)
-		mag_log(MAG_LOG_ERROR, "%s: this is not a master key (%s)", source,
-			mag_has_prefix(source, "tpm:") ? "tpm:/FILE, made by magotpctl"
-						       : "64 hex digits");
-	else if (r == MAG_EDOWN)
-		mag_log(MAG_LOG_ERROR,
-			"%s: no TPM answers; is its device there, or the way to it right "
-			"(?tcti=...)?",
-			source);
-	else if (r == MAG_ECRYPTO && mag_has_prefix(source, "tpm:"))
-		mag_log(MAG_LOG_ERROR,
-			"%s: this TPM did not make it, or was cleared since; put back the master "
-			"key "
-			"that you keep elsewhere",
-			source);
-	else
-		complain(r, source);
-	return r;
-}
-
 #define SECRETS ((size_t)1 << 20)
 
 /* After the last fork: what is locked is this process's. */
@@ -168,7 +131,7 @@ static int open_key(struct broker *b)
 		return 0;
 	if (!r)
 		r = keyring_open(b->settings->master_key, &b->keyring);
-	return r ? complain_key(r, b->settings->master_key) : 0;
+	return r ? key_complain(r, b->settings->master_key) : 0;
 }
 
 /* As the user that otpcored is, from here on. */
@@ -357,7 +320,9 @@ static int migrate(struct broker *b, const struct arguments *a)
 
 static int rekey(struct broker *b, const struct arguments *a)
 {
-	return rekey_run(b->settings, a->what, a->dry);
+	const struct rekey_orders o = { a->what, a->dry, a->json };
+
+	return rekey_run(b->settings, &o);
 }
 
 static int enroll(struct broker *b, const struct arguments *a)

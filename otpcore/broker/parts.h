@@ -35,9 +35,20 @@ int setup_run(const struct settings *s);
 
 /* ---- rekey.c: --rekey ---- */
 
-/* Wrap the keys of the store by the master key of `source`, too, which is made if it is not
- * there; says on stderr what it did. dry: only what it would do. */
-int rekey_run(struct settings *s, const char *source, bool dry);
+struct rekey_orders {
+	const char *source;
+	bool dry;  /* only look whether it could be done */
+	bool json; /* the answer on stdout */
+};
+/* Wrap the keys of the store by the master key of the source, too, which is made if it is not
+ * there; says on stderr what it did. The source that the settings name: a change that waits is
+ * given up. */
+int rekey_run(struct settings *s, const struct rekey_orders *o);
+
+/* ---- key_complain.c ---- */
+
+/* Log why a source gave no master key (errors of keyring_open; errno as it left it). r. */
+int key_complain(int r, const char *source);
 
 /* ---- migrate.c: --migrate-to ---- */
 

@@ -18,30 +18,6 @@
 #define HEX_LEN (2 * MASTER_LEN)
 #define FILE_   "file:"
 #define TPM     "tpm:"
-#define TCTI    "?tcti="
-
-/* ---- sources ---- */
-
-/* tpm:/FILE or tpm:/FILE?tcti=HOW. NULL: the usual device. */
-static const char *tpm_tcti(const char *source)
-{
-	const char *at = strstr(source, TCTI);
-
-	return at ? at + strlen(TCTI) : NULL;
-}
-
-bool keyfile_path(const char *source, char *path_r, size_t cap)
-{
-	bool tpm = mag_has_prefix(source, TPM "/");
-	const char *path, *end;
-
-	if (!tpm && !mag_has_prefix(source, FILE_))
-		return false;
-	path = source + strlen(tpm ? TPM : FILE_);
-	end = tpm ? strstr(path, TCTI) : NULL;
-	return *path && snprintf(path_r, cap, "%.*s", end ? (int)(end - path) : (int)strlen(path),
-				path) < (int)cap;
-}
 
 /* ---- reading ---- */
 
@@ -161,7 +137,7 @@ static int read_tpm(const char *source, unsigned char master_r[MASTER_LEN])
 	if (keyfile_path(source, path, sizeof(path)))
 		r = read_object(path, (struct crypto_out){ object, sizeof(object), &len });
 	if (r == 0)
-		r = tpm_open(tpm_tcti(source), object, len, &key);
+		r = tpm_open(keyfile_tcti(source), object, len, &key);
 	if (r == 0 && key.len != MASTER_LEN)
 		r = MAG_ESYNTAX;
 	if (r == 0)
@@ -244,7 +220,7 @@ static int create_tpm(const char *path, const char *source, const unsigned char 
 	size_t len = 0;
 	int r = access(path, F_OK) == 0
 			? MAG_EEXISTS
-			: tpm_seal(tpm_tcti(source), master, MASTER_LEN, object, &len);
+			: tpm_seal(keyfile_tcti(source), master, MASTER_LEN, object, &len);
 
 	return r < 0 ? r : create(path, object, len);
 }
@@ -257,4 +233,30 @@ int keyfile_write(const char *source, const unsigned char master[MASTER_LEN])
 		return MAG_ESYNTAX;
 	return mag_has_prefix(source, TPM) ? create_tpm(path, source, master)
 					   : create_hex(path, master);
+}
+
+static int try_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	return access(folder, W_OK | X_OK) ? MAG_ESYS : 0;
+}
+
+int keyfile_try(const char *source)
+{
+	static const unsigned char nothing[MASTER_LEN];
+	unsigned char object[TPM_OBJECT_MAX];
+	char path[PATH_MAX];
+	size_t len = 0;
+	int r = keyfile_path(source, path, sizeof(path)) ? 0 : MAG_ESYNTAX;
+
+	if (r == 0 && access(path, F_OK) == 0)
+		r = MAG_EEXISTS;
+	if (r == 0)
+		r = try_folder(path);
+	if (r == 0 && mag_has_prefix(source, TPM))
+		r = tpm_seal(keyfile_tcti(source), nothing, sizeof(nothing), object, &len);
+	return r;
 }

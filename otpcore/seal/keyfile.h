@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "otpcore/base/keysource.h"
+
 #define MASTER_LEN 32
 
 /* Read the master key that `source` names (see keyring_open). 0; MAG_ESYS with
@@ -15,7 +17,7 @@ int keyfile_read(const char *source, unsigned char master_r[MASTER_LEN]);
 /* Write it to the new file that a source names ("file:", "tpm:"), mode 0600, whole or not at
  * all. MAG_EEXISTS, MAG_ESYS, MAG_ESYNTAX, MAG_EUNSUPPORTED. */
 int keyfile_write(const char *source, const unsigned char master[MASTER_LEN]);
-/* The path of the file that a source names, in path_r; false: it names none. */
-bool keyfile_path(const char *source, char *path_r, size_t cap);
+/* Could that be done? Whatever keyfile_write says; nothing is left behind. */
+int keyfile_try(const char *source);
 
 #endif

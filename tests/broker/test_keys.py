@@ -399,6 +399,40 @@ def test_threat_26_another_master_key(full):
     all_open(full)
 
 
+def test_threat_26_a_master_key_that_waits_is_not_thrown_away(full):
+    source = "file:%s/%%s.key" % full.dir
+    said = ctl(full, "key", "rotate", "--master", source % "two")
+    (two,) = re.findall("made .*two.key: the master key ([0-9a-f]{8})", said)
+    before = rows(full, "SELECT rewrapped FROM data_key ORDER BY id")
+    for more in ("--dry-run",), ():
+        said = ctl(full, "key", "rotate", "--master", source % "three", *more, code=1)
+        assert "a change to the master key %s waits" % two in said
+        assert "give it up:    magotpctl key rotate --master %s" % (source % "master") in said
+        assert os.path.exists(full.dir + "/three.key") == (not more)
+    assert "three.key was made for nothing" in said
+    assert rows(full, "SELECT rewrapped FROM data_key ORDER BY id") == before
+    # the same one again
+    said = ctl(full, "key", "rotate", "--master", source % "two")
+    assert "kept %s: the master key %s" % (source % "two", two) in said
+    # given up, and another one
+    said = ctl(full, "key", "rotate", "--master", source % "master", "--dry-run")
+    assert "would be given up" in said
+    assert rows(full, "SELECT 1 FROM data_key WHERE length(rewrapped) > 0")
+    ctl(full, "key", "rotate", "--master", source % "master")
+    assert not rows(full, "SELECT 1 FROM data_key WHERE length(rewrapped) > 0")
+    assert "key %s opens" % two not in ctl(full, "key", "list")
+    said = ctl(full, "key", "rotate", "--master", source % "three")
+    three = re.search("kept .*three.key: the master key ([0-9a-f]{8})", said)[1]
+    assert "The master key %s opens the store, too" % three in ctl(full, "key", "list")
+    # who only looks ends no change
+    to_master(full, "three.key")
+    said = ctl(full, "key", "rotate", "--master", source % "two", "--dry-run", code=1)
+    assert "a change to this master key waits: restart otpcored" in said
+    all_open(full)
+    restart(full)
+    all_open(full)
+
+
 def test_killed_while_the_master_key_is_changed(full):
     source = "file:%s/two.key" % full.dir
     for fault in ("rekey.change:kill:1", "store.claim:kill:1", "store.claim:kill:2",

@@ -132,8 +132,13 @@ def test_threat_26_a_changed_object_opens_nothing(house, tpm):
 def test_from_a_file_into_a_tpm_and_back(house, tpm):
     house.start()
     people(house, 3)
+    out = ctl(house, "key", "rotate", "--master", source(house, tpm), "--dry-run")
+    assert "which would be made" in out and not os.path.exists(house.dir + "/master.tpm")
+    tpm.again()
     out = ctl(house, "key", "rotate", "--master", source(house, tpm))
     assert "Either master key opens the store now" in out
+    assert "LoadCredential=master.key:%s/master.tpm\n" % house.dir in out
+    assert "PrivateDevices" not in out  # a socket is no device
     house.conf(store={"master_key": source(house, tpm)})
     tpm.again()
     restart(house)

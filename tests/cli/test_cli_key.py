@@ -12,6 +12,7 @@ def test_list_rotate_list(desk):
     assert re.fullmatch("[0-9a-f]{8}", key["key"]) and re.fullmatch("[0-9a-f]{8}", key["master"])
     done = desk.ctl("key", "rotate", "--dry-run")
     assert "Nothing was done. A new key would be made, for 1 sealed values." in done.stderr
+    assert desk.json("key", "rotate", "--dry-run") == {"key": None, "rows": 1, "broken": 0}
     assert desk.json("key", "list") == [key]
     done = desk.ctl("key", "rotate")
     assert re.search(r"1 rows are now under the key [0-9a-f]{8}", done.stdout)
@@ -46,6 +47,36 @@ def test_another_master_key(desk):
     assert desk.json("key", "list")[0]["master"] != first
     done = desk.ctl("key", "rotate", "--master", "credential:x", code=1)
     assert "expected file:/FILE or tpm:/FILE" in done.stderr
+
+
+def test_a_dry_run_says_what_would_go_wrong(desk):
+    shutil.copy(desk.program("otpcored"), desk.bin)
+    path = desk.dir + "/next.key"
+    for source, why in (("file:next.key", "with the whole path"),
+                        ("tpm:next.tpm", "with the whole path"),
+                        ("credential:x", "expected file:/FILE"),
+                        ("file:%s/none/next.key" % desk.dir, "No such file"),
+                        ("file:%s/master.key" % desk.dir, "that is the master key already"),
+                        ("tpm:%s/x.tpm?tcti=device:/none" % desk.dir, "TPM")):
+        for more in ["--dry-run"], []:
+            done = desk.ctl("key", "rotate", "--master", source, *more, code=1)
+            assert why in done.stderr, done
+            assert "no daemon" not in done.stderr
+    for name in "next.key", "next.tpm", "x.tpm":
+        assert not os.path.exists(name) and not os.path.exists(desk.dir + "/" + name)
+    with open(path, "w") as f:
+        f.write("no key")
+    os.chmod(path, 0o600)
+    done = desk.ctl("key", "rotate", "--master", "file:" + path, "--dry-run", code=1)
+    assert "this is not a master key (64 hex digits)" in done.stderr
+    os.unlink(path)
+    dry = {"master": None, "made": False, "changed": False}
+    assert desk.json("key", "rotate", "--master", "file:" + path, "--dry-run") == dry
+    assert not os.path.exists(path)
+    said = desk.json("key", "rotate", "--master", "file:" + path)
+    assert said["made"] and said["changed"] and re.fullmatch("[0-9a-f]{8}", said["master"])
+    again = desk.json("key", "rotate", "--master", "file:" + path, "--dry-run")
+    assert again == {"master": said["master"], "made": False, "changed": False}
 
 
 def test_keys_are_roots(desk):
