@@ -14,6 +14,7 @@
 #include "magotp/replace.h"
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/keysource.h"
 #include "otpcore/base/text.h"
 
 #define GROUPS  SYSCONFDIR "/magotp/groups"
@@ -163,25 +164,44 @@ static void check_clock(struct doctor *d)
 		doctor_ok(d, "clock", "kept right, offset %ld ms", offset);
 }
 
+/* Root alone hears of it; others have no row. */
+static void check_master_change(struct doctor *d)
+{
+	struct wire_key_list_rep p = { 0 };
+	char text[200];
+
+	if (!d->broker || client_call(&d->c->client, WIRE_MSG_KEY_LIST, NULL, &d->c->result, &p) ||
+		d->c->result.error || !*p.other)
+		return;
+	snprintf(text, sizeof text, "it is being changed: %s opens the store, too", p.other);
+	warning(d, "master-key",
+		p.finish ? "magotpctl key finish"
+			 : "Change [store] master_key to it, restart otpcored",
+		text);
+}
+
 static void check_master_key(struct doctor *d)
 {
 	const char *key = d->c->settings->master_key;
-	char text[700];
+	char path[512], device[512], text[700];
 
 	if (is_relay(d))
 		return;
-	if (!mag_has_prefix(key, "file:")) {
+	if (!keyfile_path(key, path, sizeof path)) {
 		doctor_ok(d, "master-key", "from %.*s", (int)strcspn(key, ":"), key);
-		return;
+	} else if (!doctor_safe(path, true)) {
+		snprintf(text, sizeof text,
+			access(path, F_OK) ? "%s is not there"
+					   : "%s can be read or written by others",
+			path);
+		error(d, "master-key", access(path, F_OK) ? "magotpctl setup" : KEY_FIX, text);
+	} else if (keyfile_device(key, device, sizeof device) && access(device, F_OK)) {
+		snprintf(text, sizeof text, "the TPM's device %s is not there", device);
+		error(d, "master-key", "Switch the TPM on, or name its device with ?tcti=", text);
+	} else {
+		doctor_ok(d, "master-key", "%s is private", path);
 	}
-	key += strlen("file:");
-	if (doctor_safe(key, true)) {
-		doctor_ok(d, "master-key", "%s is private", key);
-		return;
-	}
-	snprintf(text, sizeof text,
-		access(key, F_OK) ? "%s is not there" : "%s can be read or written by others", key);
-	error(d, "master-key", access(key, F_OK) ? "magotpctl setup" : KEY_FIX, text);
+	check_master_change(d);
 }
 
 /* A file of the daemon's own, and what to do where it is not there, or not its own alone. */

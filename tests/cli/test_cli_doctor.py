@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import re
 import stat
 import subprocess
@@ -138,6 +139,26 @@ def test_threat_27_a_journal_that_is_off_or_not_there(desk, pam):
     desk.conf(store={**desk.sections["store"], "journal": "no"})
     (row,) = doctor(desk, pam)["journal"]
     assert row["severity"] == "warning" and "void" in row["message"], row
+
+
+def test_a_master_key_in_a_tpm(desk, pam):
+    path = os.path.join(desk.dir, "master.tpm")
+    desk.conf(store={"master_key": "tpm:%s?tcti=device:%s/tpm" % (path, desk.dir)})
+    for message in path + " is not there", "%s/tpm is not there" % desk.dir:
+        (row,) = doctor(desk, pam)["master-key"]
+        assert row["severity"] == "error" and message in row["message"]
+        open(path, "w").close()
+        os.chmod(path, 0o600)
+    open(desk.dir + "/tpm", "w").close()
+    assert severities(doctor(desk, pam), "master-key") == ["ok"]
+
+
+def test_a_change_of_the_master_key_that_waits(desk, pam):
+    shutil.copy(desk.program("otpcored"), desk.bin)
+    desk.ctl("key", "rotate", "--master", "file:%s/next.key" % desk.dir)
+    rows = doctor(desk, pam)["master-key"]
+    assert [row["severity"] for row in rows] == ["ok", "warning"]
+    assert "is being changed" in rows[1]["message"]
 
 
 @pytest.mark.parametrize("text,name,line", [
