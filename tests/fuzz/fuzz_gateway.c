@@ -197,8 +197,8 @@ void fuzz_mail_template(const uint8_t *data, size_t len)
 size_t seed_mail_template(struct dice *d, uint8_t *out)
 {
 	static const char *const texts[] = {
-		"Subject: Your {credential} ends on {date}\n\nDear {name},\n{code} at {host}.\n"
-		"This has no {value} and goes.\n",
+		("Subject: Your {credential} ends on {date}\n\nDear {name},\n{code} at {host}.\n"
+		 "This has no {value} and goes.\n"),
 		"Subject: x\r\n\r\nbody\r\n", "Subject:\n\n", "subject: {host}\n\n{ {x {} }\n",
 		"Subject: no body", ""
 	};

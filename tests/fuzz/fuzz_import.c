@@ -197,8 +197,8 @@ size_t seed_pskc(struct dice *d, uint8_t *out)
 	static const char *const moving[] = { "<Counter><PlainValue>7</PlainValue></Counter>",
 		"<TimeInterval><PlainValue>30</PlainValue></TimeInterval>", "" };
 	static const char *const policies[] = { "", "<Policy><KeyUsage>OTP</KeyUsage></Policy>",
-		"<Policy><StartDate>2006-05-01T00:00:00Z</StartDate>"
-		"<PINPolicy MinLength=\"4\"/></Policy>" };
+		("<Policy><StartDate>2006-05-01T00:00:00Z</StartDate>"
+		 "<PINPolicy MinLength=\"4\"/></Policy>") };
 	unsigned number = (unsigned)dice_below(d, 1000);
 
 	out[0] = (uint8_t)dice_below(d, 3);
