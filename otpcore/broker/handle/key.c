@@ -68,14 +68,21 @@ static void list_after(struct request *r)
 /* "0:0", of how it was written here; root's own, so that a wrong one only asks too much. */
 static bool cursor(const char *text, struct reseal *at)
 {
-	unsigned column = 0;
-	int64_t after = 0;
+	int64_t column = 0, after = 0;
+	size_t len = strcspn(text, ":");
+	char first[8] = "";
 
-	if (*text && sscanf(text, "%u:%" SCNd64, &column, &after) != 2)
-		return false;
+	if (*text) {
+		if (text[len] != ':' || len >= sizeof first)
+			return false;
+		memcpy(first, text, len);
+		if (mag_int_parse(first, 0, SEALED_COLUMNS - 1, &column) ||
+			mag_int_parse(text + len + 1, 0, INT64_MAX, &after))
+			return false;
+	}
 	at->column = (enum store_sealed)column;
 	at->after = after;
-	return column < SEALED_COLUMNS && after >= 0;
+	return true;
 }
 
 static void page_after(struct request *r)
