@@ -259,8 +259,10 @@ PrintMotd no
             return s.connect_ex(("127.0.0.1", port)) == 0
 
     def ssh_command(self, user="alice", *command, options=()):
-        """The first setting of an option counts, so `options` come first."""
+        """The first setting of an option counts, so `options` come first. An sshd that was told
+        to read its settings again answers, is gone for a moment, and answers again."""
         return ["ssh", "-tt", "-p", self.sshd_port, *options, "-o", "StrictHostKeyChecking=no",
+                "-o", "ConnectionAttempts=5",
                 "-o", "UserKnownHostsFile=/dev/null",
                 "-o", "PreferredAuthentications=keyboard-interactive",
                 "-o", "NumberOfPasswordPrompts=1", f"{user}@127.0.0.1", *command]
