@@ -45,7 +45,7 @@ def test_what_no_order_takes_is_not_passed_over(house):
             (["--foreground", "--snapshot"], "--snapshot goes with --restore"),
             (["--backup", "f", "--to", "sqlite:/x"], "--to goes with --restore only"),
             (["--restore-in-place", "--to", "sqlite:/x"], "--to goes with --restore only"),
-            (["--rekey", "file:/x", "--json"], "--json goes with --backup"),
+            (["--setup", "--json"], "--json goes with --rekey"),
             (["--audit-verify", "--journal", "f"], "--journal goes with"),
             (["--setup", "--upstream", "a:1"], "--upstream goes with --enroll"),
             (["--backup", "f", "--setup"], "--backup and --setup: one at a time"),
