@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wirepy  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")  # the daemons have threads
 UID_UNKNOWN = wirepy.UID_UNKNOWN
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="speaks as several users: needs root")
 
@@ -223,7 +223,9 @@ class House:
         p = self.processes.pop(name)
         if p.poll() is None:
             p.send_signal(sig)
-        return p.wait(timeout)
+        status = p.wait(timeout)
+        forget_faketime(p.pid)
+        return status
 
     def close(self):
         for name in list(self.processes):
@@ -237,6 +239,8 @@ class House:
         if p and p.poll() is None:
             p.kill()
             p.wait()
+        if p:
+            forget_faketime(p.pid)
         self.processes.pop(name, None)
 
     def __enter__(self):
@@ -316,6 +320,15 @@ class Neighbour(House):
 
     def setup(self):
         pass
+
+
+def forget_faketime(pid):
+    """What libfaketime leaves of a process that was killed, or may not unlink."""
+    for name in ("faketime_shm_%d", "sem.faketime_sem_%d"):
+        try:
+            os.unlink("/dev/shm/" + name % pid)
+        except FileNotFoundError:
+            pass
 
 
 def wrong(code):

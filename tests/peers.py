@@ -477,9 +477,15 @@ class SmtpPeer:
 
 
 class OpenSmtpd:
-    """A real opensmtpd that delivers to a maildir of a directory of its own."""
+    """A real opensmtpd that delivers to a maildir of a directory of its own. Its queue and
+    its control socket have fixed names: in a mount namespace no other one sees them, and
+    no mail that another test left comes from there."""
 
     program = "/usr/sbin/smtpd"
+    ALONE = ["unshare", "--mount", "sh", "-ec", """
+mount -t tmpfs -o mode=711 queue /var/spool/smtpd
+mount -t tmpfs -o mode=755 run /run
+exec "$@\"""", "sh"]
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -496,7 +502,7 @@ action "local" maildir "{self.maildir}" virtual {{ "@" = "mail" }}
 match from any for domain "example.org" action "local"
 """)
         self.log = open(self.directory / "smtpd.log", "wb")
-        self.process = subprocess.Popen([self.program, "-d", "-f", str(config)],
+        self.process = subprocess.Popen([*self.ALONE, self.program, "-d", "-f", str(config)],
                                         stdout=self.log, stderr=self.log)
         wait_for("opensmtpd", lambda: self._listens() or self.process.poll() is not None)
         if self.process.poll() is not None:

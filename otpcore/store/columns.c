@@ -63,7 +63,7 @@ static const struct column phone_columns[] = {
 	INT(phone, state),
 	INT(phone, state_since),
 	INT(phone, last_used_at),
-	FIXED_INT(phone, created_at),
+	INT(phone, created_at),
 	TEXT(phone, label),
 };
 static const struct column token_columns[] = {
@@ -84,7 +84,7 @@ static const struct column token_columns[] = {
 	FIXED_INT(token, batch),
 	TEXT(token, organisation),
 	TEXT(token, label),
-	FIXED_INT(token, created_at),
+	INT(token, created_at),
 	INT(token, last_used_at),
 	INT(token, lease),
 	TEXT(token, lease_host),

@@ -188,8 +188,9 @@ void store_lose(struct store_tick *t, size_t request);
  * charge has locked, mails): its version is looked at then, too, and a request
  * that loses there is decided again like any other. Columns that name a row
  * (account of a child, boot/host/sid, hash, kind, type, serial and batch of a
- * token, once, account and template of a mail, created_at, started_at) are written
- * once: changing them later is not saved.
+ * token, once, account and template of a mail, started_at, and created_at of what is
+ * not used again for something new as a phone's or a token's row is) are written once:
+ * changing them later is not saved.
  * An account has one token of each kind that is not revoked (H1): who gives it a
  * second one loses a race, on all hosts. Revoking one and giving another in one
  * tick is right.
