@@ -80,16 +80,16 @@ void route_plan(
 		fresh.entry[fresh.n].out = was_out(r, gateways[i]);
 		fresh.n++;
 	}
+	sort(&fresh, want);
+	for (size_t first = 0, end; first < fresh.n; first = end) {
+		end = first + 1;
+		while (end < fresh.n &&
+			compare(fresh.entry[first].gateway, fresh.entry[end].gateway, want) == 0)
+			end++;
+		draw(&fresh, first, end, want);
+	}
 	route_clear(r);
 	*r = fresh;
-	sort(r, want);
-	for (size_t first = 0, end; first < r->n; first = end) {
-		end = first + 1;
-		while (end < r->n &&
-			compare(r->entry[first].gateway, r->entry[end].gateway, want) == 0)
-			end++;
-		draw(r, first, end, want);
-	}
 }
 
 struct route_entry *route_next(struct route *r, const char *channel, int64_t ticks)

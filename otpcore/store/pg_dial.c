@@ -3,6 +3,7 @@
  * A name is still looked up in place. */
 #include "otpcore/store/pg.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,8 @@ int pg_dial_init(struct pg *q, char err[STORE_ERROR_MAX])
 	struct pg_dial *d = &q->dial;
 	char *fault = NULL;
 	PQconninfoOption *options = PQconninfoParse(q->url, &fault);
-	const char *hosts, *addresses, *ports, *seconds;
+	const char *hosts, *addresses, *ports, *timeout;
+	long seconds;
 
 	if (options == NULL) {
 		pg_tell(err, "url", fault != NULL ? fault : mag_strerror(MAG_ENOMEM));
@@ -66,8 +68,9 @@ int pg_dial_init(struct pg *q, char err[STORE_ERROR_MAX])
 	hosts = option(options, "host");
 	addresses = option(options, "hostaddr");
 	ports = option(options, "port");
-	seconds = option(options, "connect_timeout");
-	d->host_ms = seconds != NULL && atoi(seconds) > 0 ? (int64_t)atoi(seconds) * 1000 : HOST_MS;
+	timeout = option(options, "connect_timeout");
+	seconds = timeout != NULL ? strtol(timeout, NULL, 10) : 0; /* libpq has looked at it */
+	d->host_ms = seconds > 0 && seconds < INT_MAX ? (int64_t)seconds * 1000 : HOST_MS;
 	d->n = words(addresses != NULL ? addresses : hosts);
 	if (d->n > PG_HOSTS_MAX)
 		d->n = PG_HOSTS_MAX;

@@ -12,7 +12,7 @@
 /* Ids as random ones are, and some that share all their low bits. */
 static int64_t id_of(int64_t i)
 {
-	return i % 3 ? (int64_t)((uint64_t)(i * INT64_C(2862933555777941757)) >> 1) + 1
+	return i % 3 ? (int64_t)(((uint64_t)i * UINT64_C(2862933555777941757)) >> 1) + 1
 		     : i << 40 | 1;
 }
 
