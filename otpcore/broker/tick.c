@@ -354,6 +354,7 @@ static void start(struct ticker *t)
 			refuse(r, res);
 		return;
 	}
+	store_sealed_by(t->tick, keyring_current(t->broker->keyring));
 	queue_init(&later);
 	for (size_t n = 0; n < TICK_MAX && (r = queue_take(&t->waiting)); n++)
 		if (!enlist(t->tick, r, now))
@@ -403,6 +404,8 @@ static void finish(struct ticker *t)
 		mag_log(t->end == MAG_EBUSY ? MAG_LOG_DEBUG : MAG_LOG_ERROR,
 			"the store refused a tick of %zu requests: %s", store_n_requests(t->tick),
 			mag_strerror(t->end));
+	if (store_key_moved(t->tick))
+		keys_want(t->broker->keys);
 	journal_flush(t->broker->journal);
 	for (size_t i = 0; i < store_n_requests(t->tick); i++) {
 		int res;

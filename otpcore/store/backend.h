@@ -27,6 +27,8 @@ struct store_call {
 	void *arg;
 	/* 0 rows changed, or another row holds the key: the batch is a lost race. */
 	bool must_change;
+	/* Its text fails by itself (a division by nothing) where it must not be true: lost, too. */
+	bool must_hold;
 	int64_t changed; /* out */
 	int r;           /* out */
 };

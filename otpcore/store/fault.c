@@ -16,7 +16,7 @@ typedef int fault_is_compiled;
 
 #define ARMS_MAX 8
 
-enum action { ACTION_FAIL, ACTION_KILL, ACTION_DELAY };
+enum action { ACTION_FAIL, ACTION_KILL, ACTION_STOP, ACTION_DELAY };
 
 struct arm {
 	char name[48];
@@ -32,10 +32,15 @@ static int parse_action(const char *s, struct arm *a)
 {
 	char *end = NULL;
 
-	if (strcmp(s, "fail") == 0 || strcmp(s, "kill") == 0) {
-		a->action = s[0] == 'f' ? ACTION_FAIL : ACTION_KILL;
-		return 0;
-	}
+	static const char *const words[] = {
+		[ACTION_FAIL] = "fail", [ACTION_KILL] = "kill", [ACTION_STOP] = "stop"
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcmp(s, words[i]) == 0) {
+			a->action = (enum action)i;
+			return 0;
+		}
 	if (strncmp(s, "delay", 5) != 0)
 		return MAG_ESYNTAX;
 	a->action = ACTION_DELAY;
@@ -88,6 +93,8 @@ static int act(const struct arm *a)
 
 	if (a->action == ACTION_KILL)
 		raise(SIGKILL);
+	if (a->action == ACTION_STOP)
+		raise(SIGSTOP);
 	if (a->action == ACTION_DELAY)
 		nanosleep(&wait, NULL);
 	return a->action == ACTION_FAIL;

@@ -1,10 +1,11 @@
-/* Faults on demand, for tests: the Nth pass of a named point fails, kills the
- * process or delays. Compiled in with -DMAG_FAULT only (otpcored-fault, the
+/* Faults on demand, for tests: the Nth pass of a named point fails, kills or stops (until
+ * SIGCONT) the process, or delays. Compiled in with -DMAG_FAULT only (otpcored-fault, the
  * unit tests); otherwise the macro is 0.
  *
- * Points of the store: store.begin, store.read, store.charge, store.claim,
- * store.settle (each statement), store.commit (as an I/O error at COMMIT), store.sync (of a copy),
- * store.committed (between COMMIT and done; fail: the outcome is not known). */
+ * Points of the store: store.begin, store.read, store.charge, store.claim, store.settle (each
+ * statement), store.key (does the key still seal?), store.commit (as an I/O error at COMMIT),
+ * store.sync (of a copy), store.committed (between COMMIT and done; fail: the outcome is not
+ * known). */
 #ifndef STORE_FAULT_H
 #define STORE_FAULT_H
 

@@ -331,7 +331,7 @@ static int finish_call(struct pg *q, struct store_call *c, const PGresult *resul
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
 		int r = fault_of(q, result, c->point);
 
-		return r == MAG_ECONFLICT && !c->must_change ? MAG_ESTORE : r;
+		return r == MAG_ECONFLICT && !c->must_change && !c->must_hold ? MAG_ESTORE : r;
 	}
 	c->changed = strtoll(PQcmdTuples((PGresult *)result), NULL, 10);
 	return each_row(c, result);

@@ -105,6 +105,12 @@ void store_wait(struct store *s);
 int store_tick_new(struct store *s, int64_t now, struct store_tick **tick_r);
 void store_tick_free(struct store_tick **t);
 
+/* The data key that seals what this tick writes. Where others may change keys meanwhile
+ * (PostgreSQL), its commit asks whether that key still is the current one; if not, all of
+ * it is lost: keys have to be read anew before it is decided again. */
+void store_sealed_by(struct store_tick *t, uint32_t key);
+bool store_key_moved(const struct store_tick *t);
+
 /* Add a request; returns its index (0, 1, ...) or MAG_ENOMEM. `arg` is the
  * caller's. */
 int store_request(struct store_tick *t, void *arg);

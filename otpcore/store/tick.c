@@ -87,6 +87,16 @@ void store_touch(struct store_tick *t)
 	t->touched = true;
 }
 
+void store_sealed_by(struct store_tick *t, uint32_t key)
+{
+	t->key = key;
+}
+
+bool store_key_moved(const struct store_tick *t)
+{
+	return t->key_moved;
+}
+
 /* ---- batches ---- */
 
 static void batch_clear(struct store_tick *t)
@@ -159,10 +169,23 @@ static enum tick_phase give_up(struct store_tick *t, int r)
 	return PHASE_END;
 }
 
+/* What they have written is sealed by a key that may be gone soon. */
+static size_t lose_active(struct store_tick *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_requests; i++) {
+		n += t->requests[i].active;
+		t->requests[i].lost = t->requests[i].lost || t->requests[i].active;
+	}
+	return n;
+}
+
 /* Go on without those who lost a race. */
 static enum tick_phase after_conflict(struct store_tick *t)
 {
-	size_t n = write_lost(t, &t->claims) + write_lost(t, &t->settled);
+	size_t n = t->key_moved ? lose_active(t)
+				: write_lost(t, &t->claims) + write_lost(t, &t->settled);
 
 	if (n == 0)
 		return give_up(t, MAG_ESTORE);
@@ -288,7 +311,8 @@ static int start_claim(struct store_tick *t)
 	return r == 0 && t->batch.n > 0 ? batch_run(t) : r;
 }
 
-/* Which writes changed nothing: only calls of write.c must change something. */
+/* Which writes changed nothing: only calls of write.c must change something. What must hold
+ * is the key. */
 static void find_losers(struct store_tick *t)
 {
 	for (size_t i = 0; i < t->batch.n; i++) {
@@ -296,6 +320,8 @@ static void find_losers(struct store_tick *t)
 
 		if (c->must_change && c->changed == 0)
 			((struct write *)c->arg)->lost = true;
+		if (c->must_hold && c->r == MAG_ECONFLICT)
+			t->key_moved = true;
 	}
 }
 
@@ -322,6 +348,23 @@ static enum tick_phase finish_settle(struct store_tick *t, int r)
 	return r == 0 ? PHASE_COMMIT : after_failure(t, r);
 }
 
+/* Whoever was frozen since it decided may come with what nobody could open any more. Behind
+ * all others, so that nothing but the COMMIT comes between. */
+static int add_key_call(struct store_tick *t)
+{
+	struct store_value *values = NULL;
+	struct store_call *c = NULL;
+
+	if (t->key == 0 || t->store->ops->exclusive || t->claims.n + t->settled.n == 0)
+		return 0;
+	c = tick_call(t, QUERY_KEY_HOLDS, "store.key", 1, &values);
+	if (c == NULL)
+		return MAG_ENOMEM;
+	values[0] = (struct store_value){ 'i', t->key, NULL, 0 };
+	c->must_hold = true;
+	return 0;
+}
+
 static int start_commit(struct store_tick *t)
 {
 	int r = 0;
@@ -332,6 +375,8 @@ static int start_commit(struct store_tick *t)
 		r = write_calls(t, &t->settled, "store.settle");
 	if (r == 0 && t->touched && !t->wrote && t->batch.n == 0)
 		r = charge_decoy_call(t);
+	if (r == 0)
+		r = add_key_call(t);
 	t->batch.begin = !t->open;
 	t->batch.commit = true;
 	return r == 0 && (t->open || t->batch.n > 0) ? batch_run(t) : r;

@@ -138,7 +138,9 @@ struct store_tick {
 	/* What rows that this pass claims have as their version, + 1 when settled: nobody
 	 * else writes it, so who finds it knows whose the row is. */
 	int64_t stamp;
-	bool seen;     /* PHASE_LOOK has found it */
+	bool seen;    /* PHASE_LOOK has found it */
+	uint32_t key; /* has sealed what is written; 0: nothing is */
+	bool key_moved;
 	int deadlocks; /* in a row */
 
 	struct charge_list charges, refunds; /* of decide, of settle */

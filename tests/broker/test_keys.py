@@ -1,6 +1,7 @@
 """The store's keys: a new one online, beside logins and over every kind of death; another
 master key; and what a copy of the database is worth without its key (security.md 26)."""
 
+import concurrent.futures
 import contextlib
 import glob
 import os
@@ -15,7 +16,7 @@ import pytest
 
 import oath
 import postgres
-from house import FAKETIME, TOP, House, Neighbour, needs_root
+from house import FAKETIME, TOP, UID_UNKNOWN, House, Neighbour, needs_root
 from load import Client
 from peers import wait_for
 
@@ -537,3 +538,39 @@ def test_several_brokers_learn_of_a_new_key(open_dir):
             first.stop("broker")
             refuses(first, "another master key")
             all_open(second, first)
+
+
+@needs_root
+@needs_clock
+@pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing())
+def test_threat_26_a_broker_that_was_frozen_writes_nothing_by_a_key_that_is_gone(open_dir):
+    """It stands still in the middle of a request for longer than an old key stays. What it had
+    begun is decided again, under the key of now."""
+    with postgres.Postgres() as server, House(open_dir) as first:
+        first.conf(store={"url": server.url}, broker={"host_identity": "first"})
+        first.time_travel(0)
+        first.start()
+        os.mkdir(os.path.join(open_dir, "second"))
+        with Neighbour(os.path.join(open_dir, "second"), first, "second") as second, \
+                concurrent.futures.ThreadPoolExecutor(1) as pool:
+            second.start_broker(fault="tick.decide:stop:1")
+            asked = pool.submit(second.call, "account_add", {
+                "user": "anna", "uid": UID_UNKNOWN, "email": "anna@example.org"}, timeout=60)
+            frozen = second.processes["broker"].pid
+            try:
+                wait_for("it stands", lambda: open("/proc/%d/stat" % frozen).read().split()[2] == "T")
+                old = first.ok("key_rotate", {"begin": 1})["key"]
+                first.time_travel(30)
+                now = first.ok("key_rotate", {"done": 1})["key"]
+                first.time_travel(OLD_STAYS)
+                restart(first)  # it looks at once, not within five seconds
+                wait_for("the end of the old key", lambda: server.sql(
+                    "SELECT count(*) FROM data_key WHERE kind = 1") == "1", 30)
+            finally:
+                os.kill(frozen, signal.SIGCONT)
+            result, _ = asked.result(60)
+            assert (result.error, result.verdict) == ("", "ok"), second.log()
+            assert old != now
+            assert server.sql("SELECT encode(substr(email, 1, 4), 'hex') FROM account") == now
+            for house in (first, second):
+                assert house.ok("account_list")["accounts"][0]["email"] == "anna@example.org"

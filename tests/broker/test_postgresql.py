@@ -1,6 +1,7 @@
 """The broker with its store in a real PostgreSQL: logins, two brokers, a server that dies."""
 
 import os
+import signal
 import threading
 import time
 
@@ -181,6 +182,56 @@ def test_a_store_moves_to_the_server_and_back(open_dir, server):
             login = house.login("mover")
             assert login.verify(codes(counter - 1), ref=4)[0].verdict != "ok"
             assert login.verify(codes(counter), ref=4)[0].verdict == "ok"
+
+
+HASTY = {"synchronous_commit": "off", "default_transaction_isolation": "serializable",
+         "default_transaction_deferrable": "on"}
+# Who writes says how, whatever it is asked for.
+WITNESS = """
+    CREATE TABLE seen (sync TEXT, isolation TEXT);
+    CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO seen VALUES (current_setting('synchronous_commit'),
+                               current_setting('transaction_isolation'));
+      RETURN NEW; END $$;
+    CREATE TRIGGER witness AFTER INSERT OR UPDATE ON login FOR EACH ROW EXECUTE FUNCTION witness()"""
+
+
+def log_in(house, user, code):
+    """The verdict, of a server that may be on its way back."""
+    until = time.monotonic() + 10
+    while (login := house.login(user)).result.error and time.monotonic() < until:
+        time.sleep(0.02)
+    return patiently(factor4([login])[0], code, until)
+
+
+def test_threat_27_the_roles_defaults_are_not_ours(house, server):
+    """ALTER ROLE ... SET synchronous_commit = off: what psql commits is lost when the server is
+    killed at that moment; what otpcored said yes to is not."""
+    secret = token(house, "hasty", "H1")
+    try:
+        server.sql(WITNESS)
+        server.sql("ALTER SYSTEM SET wal_writer_delay = '10s'")  # which would write it meanwhile
+        for name, value in HASTY.items():
+            server.sql("ALTER ROLE magotp SET %s = '%s'" % (name, value))
+        server.stop()
+        server.start()
+        server.sql("CREATE TABLE lost (n INTEGER)")
+        assert log_in(house, "hasty", secret(2)) == "ok"
+        broker = house.processes["broker"]
+        broker.send_signal(signal.SIGSTOP)  # nothing that it writes now syncs what psql writes
+        server.sql("INSERT INTO lost VALUES (1)")
+        server.kill()
+        broker.send_signal(signal.SIGCONT)
+        server.start()
+        assert server.sql("SELECT count(*) FROM lost") == "0", "else this shows nothing"
+        assert server.sql("SELECT DISTINCT sync, isolation FROM seen") == "on|read committed"
+        assert log_in(house, "hasty", secret(2)) == "code-used"
+        assert log_in(house, "hasty", secret(3)) == "ok"
+    finally:
+        server.sql("ALTER ROLE magotp RESET ALL")
+        server.sql("ALTER SYSTEM RESET ALL")
+        server.stop()
+        server.start()
 
 
 def test_a_server_that_dies_denies_and_comes_back(house, server):

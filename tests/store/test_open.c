@@ -315,7 +315,7 @@ static void test_faults_are_armed_and_counted(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		assert_int_equal(fault_arm(wrong[i]), MAG_ESYNTAX);
-	assert_int_equal(fault_arm("a:fail:2,b:fail:2+,c:delay1:1"), 0);
+	assert_int_equal(fault_arm("a:fail:2,b:fail:2+,c:delay1:1,d:stop:1"), 0);
 	for (int i = 0; i < 4; i++)
 		fails += fault_point("a");
 	assert_int_equal(fails, 1);
@@ -323,7 +323,7 @@ static void test_faults_are_armed_and_counted(void **state)
 		fails += fault_point("b");
 	assert_int_equal(fails, 4);
 	assert_int_equal(fault_point("c"), 0);
-	assert_int_equal(fault_point("d"), 0);
+	assert_int_equal(fault_point("e"), 0);
 	assert_int_equal(fault_arm(""), 0);
 	assert_int_equal(fault_point("b"), 0);
 }

@@ -177,6 +177,35 @@ static void test_what_is_seen_must_be_durable(void **state)
 	assert_true(s.failed[0]);
 }
 
+/* Sealed by a key that is not the current one any more: all of it is for a later tick. */
+static void test_what_an_old_key_has_sealed_is_not_written(void **state)
+{
+	struct fixture *f = *state;
+	struct script s = { .decide = decide_use };
+	struct store_tick *t = NULL;
+
+	have_server();
+	make_challenge(f, "alice");
+	assert_int_equal(
+		fault_sql(f->s, "INSERT INTO data_key VALUES (77, 1, 1, 2, '', '', 0, 0)"), 0);
+	for (uint32_t key = 76; key <= 77; key++) {
+		t = use(f, 2);
+		store_sealed_by(t, key);
+		run(t, &s);
+		assert_int_equal(s.r, 0);
+		assert_int_equal(s.lost[0], key != 77);
+		assert_int_equal(s.lost[1], key != 77);
+		assert_false(s.failed[0]);
+		assert_int_equal(used(f), key == 77 ? 2 : 0);
+	}
+	assert_int_equal(fault_sql(f->s, "UPDATE data_key SET state = 3"), 0);
+	t = use(f, 1);
+	store_sealed_by(t, 77);
+	run(t, &s);
+	assert_true(s.lost[0]);
+	assert_int_equal(used(f), 2);
+}
+
 /* Whatever the server's or the role's defaults are. */
 static void test_settings_of_the_connection_are_ours(void **state)
 {
@@ -211,6 +240,7 @@ int main(void)
 		MEMORY_ONLY(test_a_lost_answer_to_commit_is_looked_up),
 		MEMORY_ONLY(test_a_commit_that_never_came_is_an_error),
 		MEMORY_ONLY(test_what_is_seen_must_be_durable),
+		MEMORY_ONLY(test_what_an_old_key_has_sealed_is_not_written),
 		MEMORY_ONLY(test_settings_of_the_connection_are_ours),
 	};
 

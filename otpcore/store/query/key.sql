@@ -3,6 +3,10 @@
 --: list_keys
 SELECT {data_key} FROM data_key ORDER BY id;
 
+-- Does the key $1 seal still? If not, the transaction fails: a division by nothing.
+--: key_holds i
+SELECT 1 / count(*) AS n FROM data_key WHERE id = $1 AND kind = 1 AND state = 2;
+
 -- Has anything been written that the keys of older versions may have sealed or signed?
 --: sealed_before
 SELECT (SELECT count(*) FROM (SELECT 1 FROM account LIMIT 1) AS a)
