@@ -19,7 +19,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
-#include "otpcore/base/secret.h"
+#include "otpcore/base/memory.h"
 #include "smsd/child.h"
 #include "smsd/daemon.h"
 #include "smsd/gateway/exec_helper.h"
@@ -211,6 +211,7 @@ static int enter_sandbox(const struct smsd_settings *s, const char *config)
 /* The child's part: root's rights are gone before it listens. */
 static int be_helper(int fd, struct daemon *d, const struct gateway *g)
 {
+	(void)mag_memory_lock(); /* its parent has told why not */
 	if (g && g->ops->move(g) < 0)
 		return EXIT_REFUSED;
 	shut_windows();
@@ -380,10 +381,7 @@ static int serve(const struct arguments *a)
 	}
 	raise_limits();
 	/* Before settings with passwords are read; children wipe their copies. */
-	if (mag_secret_lock((size_t)1 << 20, true) == SECRET_ORDINARY)
-		mag_log(MAG_LOG_WARNING,
-			"secrets can be swapped out: nothing may be locked in memory "
-			"(RLIMIT_MEMLOCK)");
+	mag_memory_keep(true);
 	if ((r = daemon_new(a->config, &d, err)) < 0) {
 		mag_log(MAG_LOG_ERROR, "%s", err);
 		goto out;

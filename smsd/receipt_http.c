@@ -21,6 +21,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
+#include "otpcore/base/memory.h"
 #include "otpcore/base/text.h"
 #include "smsd/child.h"
 #include "smsd/receipt_form.h"
@@ -373,6 +374,7 @@ int receipt_http_serve(int listen_fd, int fd, struct smsd_settings *s)
 	bool sandbox = s->sandbox;
 	int fds[2] = { listen_fd, fd }, r;
 
+	(void)mag_memory_lock(); /* its parent has told why not */
 	/* Passwords of gateways are wiped: this process needs none. */
 	smsd_settings_free(&s);
 	if ((r = setup_tls(&settings)) < 0 ||

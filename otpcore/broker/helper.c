@@ -20,6 +20,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
+#include "otpcore/base/memory.h"
 #include "otpcore/base/secret.h"
 #include "otpcore/broker/parts.h"
 
@@ -211,6 +212,7 @@ static void live(int fd)
 		signal(signals[i], SIG_IGN);
 	prctl(PR_SET_NAME, "otpcored-passwd");
 	umask(077);
+	(void)mag_memory_lock(); /* otpcored has told why not */
 	if (prctl(PR_SET_DUMPABLE, 0) || chdir("/") || close_others(fd))
 		_exit(1); /* style: a child, as below */
 	escape_before("password");

@@ -13,7 +13,7 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/escape.h"
 #include "otpcore/base/log.h"
-#include "otpcore/base/secret.h"
+#include "otpcore/base/memory.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/arguments.h"
 #include "otpcore/broker/audit_log.h"
@@ -100,17 +100,6 @@ static int complain(int r, const char *what)
 	return r;
 }
 
-#define SECRETS ((size_t)1 << 20)
-
-/* After the last fork: what is locked is this process's. */
-static void lock_secrets(void)
-{
-	if (mag_secret_lock(SECRETS, false) == SECRET_ORDINARY)
-		mag_log(MAG_LOG_WARNING,
-			"secrets can be swapped out: nothing may be locked in memory "
-			"(RLIMIT_MEMLOCK, LimitMEMLOCK)");
-}
-
 /* A key file is root's. To who never was root the service manager lends it, under this
  * name. */
 static int open_lent_key(struct broker *b)
@@ -185,7 +174,8 @@ static int serve_store(struct broker *b, const struct arguments *a)
 	r = helper_start(&helper);
 	if (r)
 		return complain(r, "the password helper does not start");
-	lock_secrets();
+	/* After the last fork: what is locked is this process's. */
+	mag_memory_keep(false);
 	r = know_host(b, a->config);
 	if (r)
 		return complain(r, "cannot learn about this host");
@@ -223,7 +213,7 @@ static int serve_relay(struct broker *b, const struct arguments *a)
 
 	if (!a->foreground && (r = background(&tell)))
 		return complain(r, "cannot go to the background");
-	lock_secrets();
+	mag_memory_keep(false);
 	r = know_host(b, a->config);
 	if (r)
 		return complain(r, "cannot learn about this host");

@@ -37,9 +37,21 @@ static int memory_file(const char *name)
 	return above;
 }
 
+/* A file in memory is swapped out like any, but for what somebody has locked: this process,
+ * as long as it lives. */
+static int write_locked(int fd, const void *data, size_t len)
+{
+	int r = mag_write_all(fd, data, len);
+	void *p = r == 0 && len > 0 ? mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+	if (p != MAP_FAILED)
+		(void)mlock(p, len); /* smsd has told if there is no room */
+	return r;
+}
+
 int baresip_write_code(struct baresip *b, const struct mag_secret *wav)
 {
-	return mag_write_all(b->code, wav->data, wav->len);
+	return write_locked(b->code, wav->data, wav->len);
 }
 
 /* ---- the configuration ---- */
@@ -82,7 +94,7 @@ static int write_account(const struct sip_order *o, struct baresip *b)
 	n = snprintf(line, sizeof line, "<sip:%s@%s;transport=%s>;auth_user=%s%s%s;regint=%d\n",
 		o->from, o->domain, o->transport, o->username, auth, outbound,
 		strcmp(o->registers, "yes") == 0 ? 600 : 0);
-	r = n < (int)sizeof line ? mag_write_all(b->account, line, (size_t)n) : MAG_ERANGE;
+	r = n < (int)sizeof line ? write_locked(b->account, line, (size_t)n) : MAG_ERANGE;
 	mag_wipe(line, sizeof line);
 	mag_wipe(auth, sizeof auth);
 	return r;

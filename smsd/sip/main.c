@@ -9,6 +9,7 @@
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/memory.h"
 #include "smsd/sip/call.h"
 #include "smsd/sip/speech.h"
 
@@ -20,7 +21,7 @@ struct sounds {
 	int64_t once_ms;
 };
 
-/* The code stays out of core files and out of other processes' reach. */
+/* The code stays out of core files, of the swap and out of other processes' reach. */
 static void shut_windows(void)
 {
 	const struct rlimit none = { 0, 0 };
@@ -30,6 +31,7 @@ static void shut_windows(void)
 #ifndef MAG_INSTRUMENTED /* a leak check looks into its own process */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
+	(void)mag_memory_lock(); /* smsd has told why not */
 	signal(SIGPIPE, SIG_IGN);
 }
 

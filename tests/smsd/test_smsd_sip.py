@@ -16,6 +16,7 @@ import pytest
 import sip
 import smsd as smsd_module
 from house import build_dir
+from memory import family, mappings, swappable
 from peers import wait_for
 from smsd import ACCEPTED, AMBIGUOUS, CODE, PERMANENT
 
@@ -63,6 +64,24 @@ def calls_under_way():
     return found
 
 
+def look_into_memory(daemon, calls):
+    """({(of a call, word)} in memory that can be swapped out, {file in memory: is it locked}) of
+    all of ours."""
+    words, files = set(), {}
+    calls = [pid for pid, (name, *_) in calls.items() if name == "sip-call"]
+    for pid in [*calls, *(p for p in family(daemon.process.pid) if p not in calls)]:
+        try:
+            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "baresip":
+                continue  # is nobody's of ours
+            files.update({name.split(":")[1].split()[0]: "lo" in flags
+                          for *_, name, flags in mappings(pid) if name.startswith("/memfd:")})
+            words |= {(pid in calls, word) for _, data in swappable(pid)
+                      for word in (PASSWORD, CODE) if word.encode() in data}
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # its call is over
+    return words, files
+
+
 def leftovers():
     return set(pathlib.Path("/tmp").glob("magotp-sip-*"))
 
@@ -96,6 +115,7 @@ def place_calls(daemon, phones, seen):
     time.sleep(1.5)
     seen.speaking = calls_under_way()
     phones["impatient"].command("hangup")
+    seen.memory = look_into_memory(daemon, seen.speaking)
     return {name: reply.result(60) for name, reply in replies.items()}
 
 
@@ -199,6 +219,13 @@ def test_threat_20_code_and_password_are_in_no_argument_environment_file_or_log(
                 assert secret not in file.read_bytes(), file
     for _, number, _ in {**PHONES, **REFUSERS}.values():
         assert number not in evening.daemon.log()
+
+
+def test_threat_20_code_and_password_of_calls_are_in_locked_memory(evening):
+    words, files = evening.memory
+    assert words == set()
+    # What baresip reads. The first prompt is no secret.
+    assert files == {"account": True, "code": True}
 
 
 def test_threat_20_calls_have_a_user_and_a_network_of_their_own(evening):
