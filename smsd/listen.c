@@ -23,6 +23,8 @@
 #define BACKLOG         1024
 /* Descriptors that stay free for requests to gateways. */
 #define DESCRIPTORS_SPARE 256
+/* Who says nothing keeps no place; who waits for an outcome does. */
+#define IDLE_SECONDS 10
 /* No descriptor or memory for another connection: look again after this. */
 #define ACCEPT_PAUSE_MS 50
 
@@ -39,6 +41,7 @@ struct listener {
 	const struct listen_config *config;
 	int fd;
 	struct event *event, *pause;
+	const struct timeval *idle;
 	size_t n_connections, max_connections;
 	int64_t started_at;
 	TAILQ_HEAD(connections, connection) connections;
@@ -229,7 +232,11 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
 	struct connection *c = arg;
 	ssize_t n;
 
-	(void)what;
+	if (what & EV_TIMEOUT) {
+		if (!c->waiter)
+			connection_free(c);
+		return;
+	}
 	n = recv(fd, c->listener->in, sizeof c->listener->in, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -297,7 +304,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	TAILQ_INSERT_TAIL(&l->connections, c, next);
 	l->n_connections++;
 	c->event = event_new(l->config->base, peer, EV_READ | EV_PERSIST, on_connection, c);
-	if (!c->event || event_add(c->event, NULL) < 0) {
+	if (!c->event || event_add(c->event, l->idle) < 0) {
 		connection_free(c);
 		return;
 	}
@@ -359,6 +366,7 @@ static size_t connections_max(void)
 
 int listen_start(int fd, const struct listen_config *config, struct listener **listener_r)
 {
+	static const struct timeval idle = { IDLE_SECONDS, 0 };
 	struct listener *l = calloc(1, sizeof *l);
 
 	if (!l)
@@ -368,6 +376,7 @@ int listen_start(int fd, const struct listen_config *config, struct listener **l
 	TAILQ_INIT(&l->connections);
 	l->max_connections = connections_max();
 	l->started_at = config->queue_config->time(config->queue_config->arg).now_ms / 1000;
+	l->idle = event_base_init_common_timeout(config->base, &idle);
 	l->event = event_new(config->base, fd, EV_READ | EV_PERSIST, on_accept, l);
 	l->pause = evtimer_new(config->base, on_pause_over, l);
 	if (!l->pause || !l->event || event_add(l->event, NULL) < 0) {

@@ -584,11 +584,3 @@ keep = [wirepy.connect(%r) for _ in range(10)]
 print("up", flush=True)
 time.sleep(60)
 """
-
-
-def test_silent_connections_expire(house):
-    house.start()
-    s = wirepy.connect(house.socket, 20)
-    start = time.monotonic()
-    assert s.recv(1) == b""
-    assert 8 < time.monotonic() - start < 14
