@@ -228,18 +228,27 @@ static void on_use_told(void *arg, const unsigned char *frame, size_t len)
 		relay_flush(a->relay);
 }
 
-static void on_told(void *arg, const unsigned char *frame, size_t len)
+/* The lease of a report that was answered; NULL: it has to be said again. */
+static struct held *reported(struct away *a, int64_t lease, const unsigned char *frame, size_t len)
 {
-	struct away *a = arg;
-	struct held *h = replica_held(a->replica, a->asking);
+	struct held *h = replica_held(a->replica, lease);
 	struct wire_lease_report_rep rep;
 	int res = decoded(frame, len, WIRE_MSG_LEASE_REPORT, &rep);
 
 	a->waiting = false;
-	if (!h || (res && !for_good(res))) {
-		later(a);
+	if (h && (!res || for_good(res)))
+		return h;
+	later(a);
+	return NULL;
+}
+
+static void on_told(void *arg, const unsigned char *frame, size_t len)
+{
+	struct away *a = arg;
+	struct held *h = reported(a, a->asking, frame, len);
+
+	if (!h)
 		return;
-	}
 	h->part[a->part].told = a->failures[0];
 	if (store(a, h))
 		later(a);
@@ -248,16 +257,9 @@ static void on_told(void *arg, const unsigned char *frame, size_t len)
 static void on_given_back(void *arg, const unsigned char *frame, size_t len)
 {
 	struct away *a = arg;
-	struct held *h = replica_held(a->replica, a->ending);
-	struct wire_lease_report_rep rep;
-	int res = decoded(frame, len, WIRE_MSG_LEASE_REPORT, &rep);
+	struct held *h = reported(a, a->ending, frame, len);
 
-	a->waiting = false;
-	if (!h || (res && !for_good(res))) {
-		later(a);
-		return;
-	}
-	if (++a->end_part < PARTS_MAX)
+	if (!h || ++a->end_part < PARTS_MAX)
 		return;
 	a->ending = 0;
 	if (replica_drop(a->replica, h))

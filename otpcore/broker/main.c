@@ -162,6 +162,22 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 	return 0;
 }
 
+/* Everything is open: the fence closes, and who waits for the start goes on. */
+static int ready(struct broker *b, const struct arguments *a, const char *name, int tell, int null)
+{
+	int r;
+
+	mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
+	escape_before(name);
+	r = sandbox_close(b->settings, b->config);
+	escape_now();
+	if (r)
+		return complain(r, "the sandbox does not close");
+	if (tell >= 0)
+		detach(tell, null);
+	return 0;
+}
+
 static int serve_store(struct broker *b, const struct arguments *a)
 {
 	int fd = -1, tell = -1, helper = -1, null = open("/dev/null", O_RDWR | O_CLOEXEC), r = 0;
@@ -181,18 +197,10 @@ static int serve_store(struct broker *b, const struct arguments *a)
 		return complain(r, "cannot learn about this host");
 	priv_descriptors(b->settings->max_clients);
 	r = open_all(b, &fd, &made);
-	if (!r) {
-		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
-		escape_before("broker");
-		r = sandbox_close(b->settings, b->config);
-		escape_now();
-		if (r)
-			complain(r, "the sandbox does not close");
-		if (!r && tell >= 0)
-			detach(tell, null);
-		if (!r)
-			r = server_run(b, fd, helper);
-	}
+	if (!r)
+		r = ready(b, a, "broker", tell, null);
+	if (!r)
+		r = server_run(b, fd, helper);
 	/* Another broker's socket is not ours to remove; nor one that cannot be
 	 * removed any more because its directory is root's: the next start will. */
 	if (made)
@@ -228,18 +236,10 @@ static int serve_relay(struct broker *b, const struct arguments *a)
 		complain(r, "giving up root's rights");
 	if (!r)
 		r = relay_open(b);
-	if (!r) {
-		mag_log_open("otpcored", !a->foreground, a->debug ? MAG_LOG_DEBUG : MAG_LOG_NOTICE);
-		escape_before("relay");
-		r = sandbox_close(b->settings, b->config);
-		escape_now();
-		if (r)
-			complain(r, "the sandbox does not close");
-		if (!r && tell >= 0)
-			detach(tell, null);
-		if (!r)
-			r = relay_run(b, fd);
-	}
+	if (!r)
+		r = ready(b, a, "relay", tell, null);
+	if (!r)
+		r = relay_run(b, fd);
 	if (made)
 		(void)unlink(b->settings->socket);
 	return r;
