@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 
 #define FILE_MAX_LEN (256 * 1024)
 
@@ -59,43 +60,6 @@ static int copy_attributes(int from, int to)
 	return 0;
 }
 
-static int write_all(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left) {
-		ssize_t n = write(fd, text, left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		text += n;
-		left -= (size_t)n;
-	}
-	return fsync(fd);
-}
-
-/* The rename is durable once the folder is. */
-static int sync_folder(const char *path)
-{
-	char folder[PATH_MAX];
-	char *slash;
-	int fd, r;
-
-	snprintf(folder, sizeof folder, "%s", path);
-	slash = strrchr(folder, '/');
-	if (!slash)
-		return 0;
-	slash[slash == folder] = 0;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	r = fsync(fd);
-	close(fd);
-	return r;
-}
-
 /* `old`: the file whose owner, mode and attributes the new one gets; -1: none. */
 static int put(const char *path, const char *text, mode_t mode, int old)
 {
@@ -115,12 +79,13 @@ static int put(const char *path, const char *text, mode_t mode, int old)
 	if (old >= 0 &&
 		(fstat(old, &st) || fchown(fd, st.st_uid, st.st_gid) || copy_attributes(old, fd)))
 		goto failed;
-	if (fchmod(fd, old >= 0 ? st.st_mode & 07777 : mode) || write_all(fd, text))
+	if (fchmod(fd, old >= 0 ? st.st_mode & 07777 : mode) ||
+		mag_write_all(fd, text, strlen(text)) || fsync(fd))
 		goto failed;
 	close(fd);
 	fd = -1;
 	if (rename(temp, path) == 0)
-		return sync_folder(path) ? MAG_ESYS : 0;
+		return mag_sync_folder(path);
 failed:
 	e = errno;
 	if (fd >= 0)

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 #include "otpcore/base/text.h"
 
 #define FILE_LIMIT (INT64_C(4) << 30) /* what no journal is */
@@ -36,8 +36,12 @@ static int read_all(int fd, unsigned char **data_r, size_t *len_r)
 	size_t len = 0;
 	ssize_t n = 1;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT)
+	if (fstat(fd, &st))
 		return MAG_ESYS;
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : S_ISREG(st.st_mode) ? EFBIG : EINVAL;
+		return MAG_ESYS;
+	}
 	data = malloc((size_t)st.st_size + 1);
 	if (!data)
 		return MAG_ENOMEM;
@@ -55,7 +59,8 @@ static int read_all(int fd, unsigned char **data_r, size_t *len_r)
 int journal_load(const char *path, const struct keyring *k, journal_fact_fn *fn, void *arg,
 	struct journal_reading *reading_r)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), r;
+	/* NONBLOCK: a pipe of this name would be waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), r;
 
 	if (fd < 0)
 		return errno == ENOENT ? MAG_ENOTFOUND : MAG_ESYS;
@@ -79,19 +84,6 @@ int journal_load_fd(int fd, const struct keyring *k, journal_fact_fn *fn, void *
 }
 
 /* ---- writing a whole one ---- */
-
-static int sync_folder(const char *path)
-{
-	char copy[512];
-	int fd = -1, r = mag_copy(copy, sizeof copy, path);
-
-	if (!r)
-		fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd >= 0 && fsync(fd) == 0 ? 0 : MAG_ESYS;
-	if (fd >= 0)
-		close(fd);
-	return r;
-}
 
 struct facts {
 	struct journal_fact *items;
@@ -203,12 +195,15 @@ static int put_in_place(const char *path, const struct keyring *k, struct facts 
 	r = f && !flock(fd, LOCK_EX | LOCK_NB) ? write_facts(f, k, all, &reading) : MAG_ESYS;
 	if (f && fclose(f) && !r)
 		r = MAG_ESYS;
-	if (!r && (rename(name, path) || sync_folder(path)))
+	if (!r && (rename(name, path) || mag_sync_folder(path)))
 		r = MAG_ESYS;
 	if (r) {
+		int saved = errno;
+
 		if (fd >= 0)
 			close(fd);
 		(void)unlink(name);
+		errno = saved;
 		return r;
 	}
 	*reading_r = reading;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 #include "otpcore/base/log.h"
 
 #define MEMORY  ":memory:"
@@ -245,18 +245,6 @@ int sqlite_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX])
 	return 0;
 }
 
-static int sync_folder(const char *path)
-{
-	char *copy = strdup(path);
-	int fd = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int r = fd >= 0 && fsync(fd) == 0 ? 0 : MAG_ESYS;
-
-	if (fd >= 0)
-		close(fd);
-	free(copy);
-	return r;
-}
-
 /* The file is made here, not by SQLite, for its mode and for O_EXCL; it is
  * closed again before SQLite opens it (a later close would drop SQLite's locks). */
 int sqlite_create(const char *where, char err[STORE_ERROR_MAX])
@@ -274,7 +262,7 @@ int sqlite_create(const char *where, char err[STORE_ERROR_MAX])
 		return r;
 	}
 	close(fd);
-	if (sync_folder(where) != 0) {
+	if (mag_sync_folder(where) != 0) {
 		snprintf(err, STORE_ERROR_MAX, "%s: folder cannot be synced", where);
 		unlink(where);
 		return MAG_ESTORE;

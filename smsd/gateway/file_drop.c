@@ -8,23 +8,8 @@
 #include <unistd.h>
 
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 #include "smsd/gateway/file_drop.h"
-
-static int write_all(int fd, const struct mag_secret *bytes)
-{
-	size_t done = 0;
-
-	while (done < bytes->len) {
-		ssize_t n = write(fd, bytes->data + done, bytes->len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return MAG_ESYS;
-		done += (size_t)n;
-	}
-	return 0;
-}
 
 static int write_file(int dir, const char *name, const struct mag_secret *bytes)
 {
@@ -38,7 +23,7 @@ static int write_file(int dir, const char *name, const struct mag_secret *bytes)
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return MAG_ESYS;
-	r = write_all(fd, bytes);
+	r = mag_write_all(fd, bytes->data, bytes->len);
 	if (r == 0 && ((st.st_mode & group && fchmod(fd, 0600 | (st.st_mode & group)) < 0) ||
 			      fsync(fd) < 0))
 		r = MAG_ESYS;

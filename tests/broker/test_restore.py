@@ -362,14 +362,17 @@ def test_threat_27_a_journal_that_cannot_be_written(house):
     assert said["covered"] is False and "for a while" in said["why"]
 
 
-def test_a_journal_that_cannot_be_opened_is_counted(house):
+@pytest.mark.parametrize("make, why", [(os.mkdir, "Is a directory"), (os.mkfifo, "Invalid argument")],
+                         ids=["folder", "pipe"])
+def test_a_journal_that_cannot_be_opened_is_counted(house, make, why):
     """Its disk is not there, or is not magotp's: logins go on, and an alarm can see it."""
     house.server = None
-    os.mkdir(os.path.join(house.dir, "journal.d"))
-    house.conf(store={"journal": os.path.join(house.dir, "journal.d")})  # a folder
+    path = os.path.join(house.dir, "journal.d")
+    make(path)
+    house.conf(store={"journal": path})
     house.start()
     assert numbers(house)["magotp_journal_failures_total"] >= 1
-    assert "logins go on without a journal" in house.log()
+    assert f"{path}: system call failed: {why}; logins go on without a journal" in house.log()
 
 
 def numbers(house):
