@@ -2,6 +2,21 @@
 
 import pathlib
 import re
+import resource
+
+import pytest
+
+CAP_IPC_LOCK = 14
+
+
+def may_lock():
+    """Root without this right, in some containers, cannot lock more than the limit."""
+    rights = re.search(r"CapEff:\t(\w+)", pathlib.Path("/proc/self/status").read_text()).group(1)
+    return bool(int(rights, 16) >> CAP_IPC_LOCK & 1 or resource.RLIM_INFINITY ==
+                resource.getrlimit(resource.RLIMIT_MEMLOCK)[1])
+
+
+needs_locking = pytest.mark.skipif(not may_lock(), reason="no memory may be locked: needs CAP_IPC_LOCK")
 
 
 def family(pid):

@@ -8,8 +8,11 @@ import urllib.parse
 
 import memory
 import oath
+import pytest
 from house import needs_root
+from inject import Inject
 from peers import HttpPeer
+from test_faults import sanitized
 
 
 class Api(HttpPeer):
@@ -66,7 +69,7 @@ def test_threat_20_no_code_seed_or_key_in_swappable_memory(house, open_dir):
         # It can be found where it is: the test would see it.
         assert any(b"anna" in data for _, data in unsafe(house.processes["broker"].pid))
         # And what is no secret cannot be swapped out either: a request has codes in it, too.
-        for who in ("broker", "smsd"):
+        for who in ("broker", "smsd") if memory.may_lock() else ():
             assert [(who, name) for pid in memory.family(house.processes[who].pid)
                     for name, data in memory.swappable(pid)
                     if b"anna" in data or b"12025550101" in data] == []
@@ -76,3 +79,30 @@ def test_threat_20_no_code_seed_or_key_in_swappable_memory(house, open_dir):
             ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
             assert (ended.si_code, ended.si_status) == (os.CLD_KILLED, signal.SIGSEGV)
             child.wait()
+
+
+@needs_root
+@memory.needs_locking
+def test_threat_20_without_a_limit_nothing_at_all_can_be_swapped_out(house, open_dir):
+    """As the units start them: what the daemons and their children have, and what they take
+    while they work."""
+    if sanitized(house.build):
+        pytest.skip("a sanitizer's memory is too large to be locked")
+    with Api(open_dir) as api:
+        house.conf(phone={"code_digits": 8})
+        house.smsd_conf(**{"gateway api": {
+            "driver": "http", "channels": "sms", "url": api.url + "/", "auth": "none",
+            "field.to": "{to}", "field.text": "{text}"},
+            "gateway program": {"driver": "exec", "channels": "voice", "command": "/bin/true"},
+            "gateway outbox": {"channels": "email"}})
+        house.environ.update(Inject(house.dir, house.build).environ(), MAGOTP_NO_LIMIT="1")
+        house.start()
+        house.account("anna")
+        house.ok("phone_add", {"user": "anna", "number": "+12025550101", "channel": "sms"})
+        house.ok("phone_verify", {"user": "anna", "ref": 0, "code": api.code()})
+        login = house.login("anna")
+        assert login.send()[0].verdict == "ok" and login.verify(api.code())[0].verdict == "ok"
+        processes = [pid for who in ("broker", "smsd")
+                     for pid in memory.family(house.processes[who].pid)]
+        assert len(processes) == 4  # the helpers for passwords and programs
+        assert [(pid, name) for pid in processes for name, _ in memory.swappable(pid)] == []

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from memory import family, swappable, writable
+from memory import family, needs_locking, swappable, writable
 from peers import HttpPeer, wait_for
 from smsd import ACCEPTED, CODE, program
 
@@ -66,6 +66,7 @@ def serving(smsd, directory):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="looks into processes: needs root")
+@needs_locking
 def test_threat_20_no_password_or_code_in_swappable_memory_of_smsd(serving):
     smsd, api = serving, serving.api
     smsd.start()
@@ -92,6 +93,7 @@ def test_threat_20_no_password_or_code_in_swappable_memory_of_smsd(serving):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="looks into processes: needs root")
+@needs_locking
 def test_threat_20_thirty_messages_at_once_stay_in_locked_memory(serving):
     smsd, api = serving, serving.api
     smsd.start()

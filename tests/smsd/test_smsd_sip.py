@@ -16,7 +16,7 @@ import pytest
 import sip
 import smsd as smsd_module
 from house import build_dir
-from memory import family, mappings, swappable
+from memory import family, mappings, needs_locking, swappable
 from peers import wait_for
 from smsd import ACCEPTED, AMBIGUOUS, CODE, PERMANENT
 
@@ -221,6 +221,7 @@ def test_threat_20_code_and_password_are_in_no_argument_environment_file_or_log(
         assert number not in evening.daemon.log()
 
 
+@needs_locking
 def test_threat_20_code_and_password_of_calls_are_in_locked_memory(evening):
     words, files = evening.memory
     assert words == set()
