@@ -40,6 +40,9 @@ int sqlite_failed(struct sqlite *q, const char *what)
 		sqlite3_extended_errcode(q->db));
 	if (code == SQLITE_IOERR || code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
 		q->broken = true;
+	/* It was opened while the file system was read-only, and would stay so for ever. */
+	if (code == SQLITE_READONLY)
+		q->broken = true;
 	/* Somebody holds it; or a lock of our own that could not be let go. */
 	if (code == SQLITE_BUSY || code == SQLITE_PROTOCOL)
 		q->broken = true;

@@ -60,6 +60,26 @@ def test_threat_31_trouble_that_lasts(failing, trouble):
     assert person.by_token()[0] == "ok"
 
 
+def test_threat_31_a_store_that_was_opened_read_only(failing):
+    """Opened again after an error, while the disk takes no writes: SQLite then reads only. Once it
+    does, so does otpcored, without a restart."""
+    person = failing.person()
+    login, code = failing.login(person.name), person.code(person.at)
+    for kind, error in (("sync", errno.EIO), ("open", errno.EROFS)):
+        failing.inject.watch(failing.processes["broker"].pid, "libsqlite3")
+        failing.inject.arm(kind, nth=1, error=error)
+        result = login.verify(code, ref=4, seq=1)[0]
+        assert failing.inject.failed(kind) == 1
+        failing.inject.off()
+    if result.error:  # it has noticed only now
+        result = login.verify(code, ref=4, seq=1)[0]
+    assert result.verdict == "ok", failing.log()
+    person.at += 1
+    assert person.again(code, 4) == "code-used"
+    assert person.by_token()[0] == "ok"
+    assert failing.restarts == 0
+
+
 def test_threat_31_a_slow_disk_is_slow_and_no_more(failing):
     """Each sync takes a third of a second: people who log in at once share them."""
     people = [failing.person() for _ in range(6)]
