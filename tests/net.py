@@ -135,6 +135,9 @@ class Network:
         """Nothing reaches the host any more, and nothing says so."""
         run(*self.inside("hub"), "ip", "link", "set", "port%d" % self.names.index(name), "down")
 
+    def mend(self, name):
+        run(*self.inside("hub"), "ip", "link", "set", "port%d" % self.names.index(name), "up")
+
     def __exit__(self, *_):
         for p in reversed(self.processes.values()):
             p.terminate()
