@@ -267,6 +267,18 @@ static const char *chain_fault(const struct certificate_trust *t, const struct r
 	return why;
 }
 
+static const char *later_fault(
+	const struct certificate_trust *t, const struct certificate_facts *f, int64_t now)
+{
+	struct certificate c = { .not_before = f->not_before, .not_after = f->not_after };
+
+	c.anchor.len = HASH_LEN;
+	memcpy(c.anchor.data, f->anchor, HASH_LEN);
+	memcpy(c.issuer, f->issuer, sizeof c.issuer);
+	memcpy(c.serial, f->serial, sizeof c.serial);
+	return certificate_fault(t, &c, now);
+}
+
 enum verdict certificate_read(const struct certificate_trust *t, const void *pem, size_t len,
 	int64_t now, struct certificate_facts *facts_r, const char **why_r)
 {
@@ -279,6 +291,9 @@ enum verdict certificate_read(const struct certificate_trust *t, const void *pem
 	*why_r = x ? chain_fault(t, &c, now, &f) : "this is no certificate";
 	if (!*why_r && fill(x, &f))
 		*why_r = "ssh has no such kind of key";
+	/* What each login will ask: lists that only OpenSSL takes would not be enough there. */
+	if (!*why_r)
+		*why_r = later_fault(t, &f, now);
 	if (!*why_r) {
 		*facts_r = f;
 		v = VERDICT_OK;

@@ -453,6 +453,35 @@ static void test_C2_a_list_decides_and_without_one_nobody_is_in(void **state)
 	drop(&p);
 }
 
+/* OpenSSL takes the list of somebody whose certificate comes along with the person's; a login
+ * later has the row alone. */
+static void test_C2_what_each_login_would_refuse_is_not_registered(void **state)
+{
+	struct party p = make(&(struct wish){ .name = "a", .issuer = &between });
+	char *end;
+
+	(void)state;
+	for (int along = 0; along < 2; along++) {
+		struct certificate_trust *t;
+		struct certificate_facts f;
+		const char *why = NULL;
+
+		*lists = '\0';
+		end = put_list(&(struct list_wish){ .issuer = &ca }, lists);
+		end = put_list(&(struct list_wish){ .issuer = &between }, end);
+		if (along)
+			put_pem(between.cert, end);
+		t = trust(lists);
+		*text = '\0';
+		put_pem(between.cert, put_pem(p.cert, text));
+		certificate_read(t, text, strlen(text), NOW, &f, &why);
+		assert_string_equal(why ? why : "taken",
+			along ? "taken" : "no revocation list of its authority");
+		certificate_trust_free(&t);
+	}
+	drop(&p);
+}
+
 /* Nobody's list counts but the authority's and that of those whom it made one. */
 static void test_threat_lists_that_no_authority_signed_count_for_nothing(void **state)
 {
@@ -881,6 +910,7 @@ int main(void)
 		cmocka_unit_test(test_C1_those_between_may_come_along),
 		cmocka_unit_test(test_C1_what_is_no_certificate),
 		cmocka_unit_test(test_C2_a_list_decides_and_without_one_nobody_is_in),
+		cmocka_unit_test(test_C2_what_each_login_would_refuse_is_not_registered),
 		cmocka_unit_test(test_threat_lists_that_no_authority_signed_count_for_nothing),
 		cmocka_unit_test(test_C2_a_registered_certificate_is_asked_about_again),
 		cmocka_unit_test(test_C1_the_facts),
