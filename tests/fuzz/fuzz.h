@@ -42,6 +42,18 @@ static inline char *fuzz_string(const uint8_t *data, size_t len)
 	return s;
 }
 
+/* A reply to this message: of the input the first two bytes are verdict (252..255: errors) and
+ * seconds, then each field takes one. Returns its length, at most WIRE_FRAME_MAX. */
+size_t fuzz_fitting_reply(
+	const struct wire_message *m, const uint8_t *data, size_t len, uint8_t *out);
+
+/* While it is not negative, connect() makes the socket this one. */
+extern int fuzz_peer;
+
+/* A file of that name, with this in it, in a folder of this process (which goes with it).
+ * Its path is valid until the next call; NULL data: only the path. */
+const char *fuzz_file(const char *name, const void *data, size_t len);
+
 /* One of these, as it is. Returns its length. */
 static inline size_t fuzz_choose(struct dice *d, const char *const *texts, size_t n, uint8_t *out)
 {

@@ -1,11 +1,10 @@
 /* What an administrator writes about a gateway, against what the gateway answers. */
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "smsd/mail_template.h"
+#include "smsd/mail_text.h"
 #include "smsd/match.h"
 #include "smsd/placeholder.h"
 #include "tests/fuzz/fuzz.h"
@@ -131,8 +130,9 @@ size_t seed_placeholder(struct dice *d, uint8_t *out)
 {
 	static const char *const parts[] = { "{to}", "{text}", "{from}", "{code}", "{var.sid}",
 		"{username}", "{password}", "{ttl}", "{ttl:number}", "{text:xml}", "{receipt_url}",
-		"{provider_id}", "{id}", "{language}", "{alphabet:GSM:UCS2}", "{{", "}}", "{",
-		"{no}", "plain \"text\" & more", "\r\n", "{to:digits}" };
+		"{provider_id}", "{id}", "{lang}", "{locale}", "{ttl_ms}", "{ttl_min}",
+		"{expires_iso}", "{to_digits}", "{var.no}", "{alphabet:x}", "{alphabet:GSM:UCS2}",
+		"{{", "}}", "{", "{no}", "plain \"text\" & more", "\r\n", "{to:digits}" };
 	size_t n = 1;
 
 	out[0] = (uint8_t)dice_roll(d);
@@ -143,26 +143,28 @@ size_t seed_placeholder(struct dice *d, uint8_t *out)
 
 /* ---- texts of e-mails: the file, read from a folder of our own ---- */
 
-static char folder[] = "/tmp/magotp-fuzz-XXXXXX";
-static char path[sizeof folder + 16];
-
-static void remove_folder(void)
+/* Lines of ASCII that end in CRLF, none too long; no header but ours. */
+static void check_mail(const char *subject, const struct mag_secret *body)
 {
-	unlink(path);
-	rmdir(folder);
-}
+	const struct mail_text m = { .from = "otp@example.org",
+		.to = "alice@example.org",
+		.id = "a1",
+		.subject = subject,
+		.body = body,
+		.at = 1900000000 };
+	struct mag_secret out = { 0 };
+	size_t line = 0;
 
-static void put_file(const uint8_t *data, size_t len)
-{
-	FILE *f;
-
-	if (!*path) {
-		FUZZ_CHECK(mkdtemp(folder) != NULL);
-		snprintf(path, sizeof path, "%s/code.txt", folder);
-		atexit(remove_folder);
+	if (mail_text_make(&m, &out) < 0)
+		return;
+	for (size_t i = 0; i < out.len; i++, line++) {
+		FUZZ_CHECK(out.data[i] < 0x80 && out.data[i] != 0);
+		FUZZ_CHECK((out.data[i] == '\n') == (i > 0 && out.data[i - 1] == '\r'));
+		if (out.data[i] == '\n')
+			line = 0;
+		FUZZ_CHECK(line <= 998);
 	}
-	f = fopen(path, "wb");
-	FUZZ_CHECK(f != NULL && fwrite(data, 1, len, f) == len && fclose(f) == 0);
+	mag_secret_free(&out);
 }
 
 void fuzz_mail_template(const uint8_t *data, size_t len)
@@ -179,15 +181,16 @@ void fuzz_mail_template(const uint8_t *data, size_t len)
 	char err[OPT_ERROR_MAX] = "", subject[MAIL_SUBJECT_MAX];
 	struct mag_secret text = { 0 };
 
-	put_file(data, len);
+	fuzz_file("mail/code.txt", data ? data : (const void *)"", len);
 	FUZZ_CHECK(mag_secret_set_text(&message.code, "483920") == 0);
-	if (mail_templates_read(folder, &templates, err) < 0) {
+	if (mail_templates_read(fuzz_file("mail", NULL, 0), &templates, err) < 0) {
 		FUZZ_CHECK(templates == NULL && *err && memchr(err, 0, sizeof err) != NULL);
 	} else if (mail_template_render(templates, &message, subject, &text) == 0) {
 		FUZZ_CHECK(memchr(subject, 0, sizeof subject) != NULL);
 		for (const char *p = subject; *p; p++)
 			FUZZ_CHECK((unsigned char)*p >= ' ' && *p != 0x7f);
 		FUZZ_CHECK(text.len == 0 || memchr(text.data, 0, text.len) == NULL);
+		check_mail(subject, &text);
 	}
 	mail_templates_free(&templates);
 	mag_secret_free(&text);
@@ -200,8 +203,15 @@ size_t seed_mail_template(struct dice *d, uint8_t *out)
 		("Subject: Your {credential} ends on {date}\n\nDear {name},\n{code} at {host}.\n"
 		 "This has no {value} and goes.\n"),
 		"Subject: x\r\n\r\nbody\r\n", "Subject:\n\n", "subject: {host}\n\n{ {x {} }\n",
-		"Subject: no body", ""
+		"Subject: no body", "",
+		("Subject: =?x \xc3\xa4 {name} \xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
+		 "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\n\n"
+		 "\xc3\xa4= .\n.\nFrom \t \n\xe2\x82\xac{code}"),
+		("Subject: "
+		 "=?x\n\n....................................................................."
+		 "................................................................................"
+		 "\n")
 	};
 
-	return fuzz_choose(d, texts, 6, out);
+	return fuzz_choose(d, texts, 8, out);
 }

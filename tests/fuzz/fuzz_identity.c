@@ -2,6 +2,7 @@
  * documents: what decides who somebody is. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/strength_group.h"
@@ -138,9 +139,9 @@ size_t seed_ssh_keys(struct dice *d, uint8_t *out)
 
 void fuzz_strength_groups(const uint8_t *data, size_t len)
 {
-	struct strength_group groups[STRENGTH_GROUPS_MAX];
+	struct strength_group groups[STRENGTH_GROUPS_MAX], again[STRENGTH_GROUPS_MAX];
 	char *text = malloc(len + 1);
-	int n;
+	int n, r;
 
 	FUZZ_CHECK(text != NULL);
 	if (len > 0)
@@ -161,6 +162,10 @@ void fuzz_strength_groups(const uint8_t *data, size_t len)
 			FUZZ_CHECK(groups[k].gid != g->gid);
 	}
 	free(text);
+	/* As NSS reads it: nothing that is not root's, too long, or holds a NUL. */
+	r = len > 0 ? strength_groups_read(fuzz_file("groups", data, len), again) : 0;
+	if (r >= 0 && len > 0)
+		FUZZ_CHECK(r == n && len < 4096 && !memchr(data, 0, len) && getuid() == 0);
 }
 
 size_t seed_strength_groups(struct dice *d, uint8_t *out)

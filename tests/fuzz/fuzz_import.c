@@ -136,6 +136,18 @@ static void mute(void *arg, const char *format, ...)
 	(void)format;
 }
 
+/* Rounds cost time, not paths: libFuzzer would spend it all on them. */
+static bool is_slow(const char *text)
+{
+	for (; (text = strstr(text, "IterationCount")) != NULL; text++) {
+		const char *digits = text + strcspn(text, "0123456789");
+
+		if (strspn(digits, "0123456789") > 4)
+			return true;
+	}
+	return false;
+}
+
 void fuzz_pskc(const uint8_t *data, size_t len)
 {
 	struct pskc_unlock unlock = { 0 };
@@ -147,8 +159,7 @@ void fuzz_pskc(const uint8_t *data, size_t len)
 	text = fuzz_string(data + 1, len - 1);
 	if (data[0] % 3 == 1)
 		FUZZ_CHECK(mag_secret_set(&unlock.key, key, sizeof key) == 0);
-	/* Rounds cost time, not paths: libFuzzer would spend it all on them. */
-	if (data[0] % 3 == 2 && !strstr(text, "IterationCount>"))
+	if (data[0] % 3 == 2 && !is_slow(text))
 		FUZZ_CHECK(mag_secret_set_text(&unlock.password, "qwerty") == 0);
 	check_import(text, len - 1, &unlock);
 	free(text);
@@ -190,6 +201,49 @@ static const char sealed_key[] =
 	"<ValueMAC>Su+NvtQfmvfJzF6bmQiJqoLRExc=</ValueMAC></Secret>"
 	"<Counter><PlainValue>0</PlainValue></Counter></Data></Key></KeyPackage></KeyContainer>";
 
+/* RFC 6030, figure 7: a password. */
+static const char derived_key[] =
+	"<pskc:KeyContainer xmlns:pskc=\"urn:ietf:params:xml:ns:keyprov:pskc\" xmlns:xe"
+	"nc11=\"http://www.w3.org/2009/xmlenc11#\" xmlns:pkcs5=\"http://www.rsasecurity"
+	".com/rsalabs/pkcs/schemas/pkcs-5v2-0#\" xmlns:xenc=\"http://www.w3.org/2001/04"
+	"/xmlenc#\" Version=\"1.0\"><pskc:EncryptionKey><xenc11:DerivedKey><xenc11:KeyD"
+	"erivationMethod Algorithm=\"http://www.rsasecurity.com/rsalabs/pkcs/schemas/pk"
+	"cs-5v2-0#pbkdf2\"><pkcs5:PBKDF2-params><Salt><Specified>Ej7/PEpyEpw=</Specifie"
+	"d></Salt>%s%s%s</pkcs5:PBKDF2-params></xenc11:KeyDerivationMethod><xenc11:Mast"
+	"erKeyName>My Password 1</xenc11:MasterKeyName></xenc11:DerivedKey></pskc:Encry"
+	"ptionKey><pskc:MACMethod Algorithm=\"http://www.w3.org/2000/09/xmldsig#hmac-sh"
+	"a1\"><pskc:MACKey><xenc:EncryptionMethod Algorithm=\"http://www.w3.org/2001/04"
+	"/xmlenc#aes128-cbc\"/><xenc:CipherData><xenc:CipherValue>2GTTnLwM3I4e5IO5Fkufo"
+	"OEiOhNj91fhKRQBtBJYluUDsPOLTfUvoU2dStyOwYZx</xenc:CipherValue></xenc:CipherDat"
+	"a></pskc:MACKey></pskc:MACMethod><pskc:KeyPackage><pskc:DeviceInfo><pskc:Manuf"
+	"acturer>TokenVendorAcme</pskc:Manufacturer><pskc:SerialNo>987654321</pskc:Seri"
+	"alNo></pskc:DeviceInfo><pskc:CryptoModuleInfo><pskc:Id>CM_ID_001</pskc:Id></ps"
+	"kc:CryptoModuleInfo><pskc:Key Algorithm=\"urn:ietf:params:xml:ns:keyprov:pskc:"
+	"hotp\" Id=\"123456\"><pskc:Issuer>Example-Issuer</pskc:Issuer><pskc:AlgorithmP"
+	"arameters><pskc:ResponseFormat Length=\"8\" Encoding=\"DECIMAL\"/></pskc:Algor"
+	"ithmParameters><pskc:Data><pskc:Secret><pskc:EncryptedValue Id=\"ED\"><xenc:En"
+	"cryptionMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#aes128-cbc\"/><xen"
+	"c:CipherData><xenc:CipherValue>oTvo+S22nsmS2Z/RtcoF8Hfh+jzMe0RkiafpoDpnoZTjPYZ"
+	"u6V+A4aEn032yCr4f</xenc:CipherValue></xenc:CipherData></pskc:EncryptedValue><p"
+	"skc:ValueMAC>LP6xMvjtypbfT9PdkJhBZ+D6O4w=</pskc:ValueMAC></pskc:Secret><pskc:C"
+	"ounter><pskc:PlainValue>0</pskc:PlainValue></pskc:Counter></pskc:Data></pskc:K"
+	"ey></pskc:KeyPackage></pskc:KeyContainer>";
+
+/* Right with a password of figure 7, in five of eight. */
+static size_t put_derived(struct dice *d, char *out)
+{
+	static const char *const rounds[] = { "<IterationCount>1000</IterationCount>",
+		"<IterationCount>1</IterationCount>", "" };
+	static const char *const lengths[] = { "<KeyLength>16</KeyLength>",
+		"<KeyLength>24</KeyLength>", "<KeyLength>17</KeyLength>", "" };
+	static const char *const functions[] = { "<PRF/>", "<PRF Algorithm=\"x#hmac-sha256\"/>",
+		"<PRF Algorithm=\"y/hmacWithSHA512\"/>", "<PRF Algorithm=\"md5\"/>" };
+	bool right = dice_below(d, 8) < 5;
+
+	return (size_t)sprintf(out, derived_key, rounds[right ? 0 : dice_below(d, 3)],
+		lengths[right ? 0 : dice_below(d, 4)], functions[right ? 0 : dice_below(d, 4)]);
+}
+
 size_t seed_pskc(struct dice *d, uint8_t *out)
 {
 	static const char *const suites[] = { "", "<Suite>HMAC-SHA256</Suite>",
@@ -202,7 +256,9 @@ size_t seed_pskc(struct dice *d, uint8_t *out)
 	unsigned number = (unsigned)dice_below(d, 1000);
 
 	out[0] = (uint8_t)dice_below(d, 3);
-	if (out[0] != 0)
+	if (out[0] == 2)
+		return 1 + put_derived(d, (char *)out + 1);
+	if (out[0] == 1)
 		return 1 + (size_t)sprintf((char *)out + 1, "%s", sealed_key);
 	return 1 + (size_t)sprintf((char *)out + 1, plain_key, number, number,
 			   dice_below(d, 2) ? "hotp" : "totp", suites[dice_below(d, 3)],

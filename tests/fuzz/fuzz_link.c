@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
 
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
@@ -10,6 +12,29 @@
 #include "otpcore/engine/audit_chain.h"
 #include "otpcore/engine/journal.h"
 #include "tests/fuzz/fuzz.h"
+
+/* What came is sent as it came, in whatever two parts. */
+static void check_sending(const struct link_frame *f, const uint8_t *data)
+{
+	static struct event_base *base;
+	static unsigned char out[13 + LINK_BODY_MAX];
+	struct bufferevent *to;
+	struct link_frame first = *f;
+	size_t n = 0;
+
+	if (!base)
+		base = event_base_new();
+	to = base ? bufferevent_socket_new(base, -1, 0) : NULL;
+	FUZZ_CHECK(to != NULL);
+	first.len = f->len / 2;
+	FUZZ_CHECK(
+		link_send(to, &first, (const char *)f->body + first.len, f->len - first.len) == 0);
+	/* Only the bufferevent itself takes out of it, else. */
+	FUZZ_CHECK(evbuffer_unfreeze(bufferevent_get_output(to), 1) == 0);
+	n = (size_t)evbuffer_remove(bufferevent_get_output(to), out, sizeof out);
+	FUZZ_CHECK(n == 13 + f->len && memcmp(out, data, n) == 0);
+	bufferevent_free(to);
+}
 
 /* The first byte says in what pieces the rest arrives; frames are the same, whatever
  * they are. */
@@ -30,6 +55,7 @@ static size_t read_link(const uint8_t *data, size_t len, size_t piece, int *end_
 			FUZZ_CHECK(f.kind >= LINK_CALL && f.kind <= LINK_PONG);
 			FUZZ_CHECK(f.len <= LINK_BODY_MAX);
 			FUZZ_CHECK(f.len == 0 || memcmp(f.body, data + bytes + 13, f.len) == 0);
+			check_sending(&f, data + bytes);
 			bytes += 13 + f.len;
 			link_done(in, &f);
 			FUZZ_CHECK(evbuffer_get_length(in) == at - bytes);

@@ -24,6 +24,7 @@ enum says {
 	SAYS_REFUSES, /* nobody listens */
 	SAYS_TYPED,   /* the person types this ... */
 	SAYS_LEAVES,  /* ... or hangs up */
+	SAYS_FITS,    /* the right reply to what was asked: a byte for each field */
 	SAYS_N,
 };
 
@@ -49,7 +50,7 @@ static struct {
 
 static bool is_broker(enum says what)
 {
-	return what < SAYS_TYPED;
+	return what < SAYS_TYPED || what == SAYS_FITS;
 }
 
 /* The next record for the broker or the person; false at the end. */
@@ -124,7 +125,9 @@ static void answer(const struct record *r)
 	/* The client sends nothing that the broker could not read. */
 	FUZZ_CHECK(got > 0 && wire_decode_request(in, (size_t)got, &m, &request) == 0);
 	check_request(m, request);
-	if (len > 0)
+	if (r->what == SAYS_FITS)
+		len = fuzz_fitting_reply(m, r->data, r->len, out);
+	else if (len > 0)
 		memcpy(out, r->data, len);
 	if (r->what == SAYS_REPLY && len >= 4) {
 		out[0] = 0;
@@ -147,6 +150,8 @@ ssize_t __wrap_send(int fd, const void *data, size_t len, int flags);
 int __real_poll(struct pollfd *fds, unsigned long n, int timeout);
 int __wrap_poll(struct pollfd *fds, unsigned long n, int timeout);
 
+int fuzz_peer = -1;
+
 static bool scripted(const struct sockaddr *address)
 {
 	return script.data && address->sa_family == AF_UNIX && mag_streq(address->sa_data, "/fuzz");
@@ -158,6 +163,8 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t len)
 {
 	int pair[2];
 
+	if (fuzz_peer >= 0)
+		return dup3(fuzz_peer, fd, O_CLOEXEC) == fd ? 0 : -1;
 	if (!scripted(address))
 		return __real_connect(fd, address, len);
 	if (script.here >= 0)
@@ -186,7 +193,7 @@ ssize_t __wrap_send(int fd, const void *data, size_t len, int flags)
 		return n;
 	if (current.what != SAYS_HANG_UP)
 		answer(&current);
-	if (current.what == SAYS_HANG_UP || current.len == 0) {
+	if (current.what == SAYS_HANG_UP || (current.len == 0 && current.what != SAYS_FITS)) {
 		script.last = 0;
 		close(script.here);
 		script.here = -1;
@@ -223,6 +230,13 @@ static int tell(void *arg, const char *message, bool error)
 	return 0;
 }
 
+static void groups(void *arg, const char *wanted, char *groups_r, size_t cap)
+{
+	(void)arg;
+	FUZZ_CHECK(memchr(wanted, 0, 1025) != NULL);
+	mag_copy(groups_r, cap, "staff");
+}
+
 /* ---- the login ---- */
 
 /* In only on the broker's word, and only its last one, about the login that is its own. */
@@ -253,13 +267,26 @@ static void check_end(const struct flow_result *out)
 	FUZZ_CHECK(mag_utf8_valid(out->detail, strlen(out->detail)));
 }
 
-/* The first byte: how the password was proven, whether typing is seen. */
+static void peek(const struct client *client, const struct flow_params *p)
+{
+	struct flow_options o;
+
+	memset(&o, 'x', sizeof o);
+	if (flow_peek(client, p, &o) == 0)
+		FUZZ_CHECK(memchr(o.mode, 0, sizeof o.mode) &&
+			   memchr(o.separator, 0, sizeof o.separator));
+	else
+		FUZZ_CHECK(o.mode[0] == 'x');
+}
+
+/* The first byte: how the password was proven, whether typing is seen, what was typed at
+ * once, who tells groups, whether options are asked for before. */
 void fuzz_login(const uint8_t *data, size_t len)
 {
 	const struct client client = {
 		.socket = "/fuzz", .timeout_ms = 1000, .server_uid = (uint32_t)getuid()
 	};
-	const struct flow_io io = { .ask = ask, .tell = tell };
+	struct flow_io io = { .ask = ask, .tell = tell };
 	struct flow_params p = { .user = "alice", .service = "sshd", .rhost = "192.0.2.1" };
 	struct mag_secret combined = { 0 };
 	struct flow_result out;
@@ -275,6 +302,10 @@ void fuzz_login(const uint8_t *data, size_t len)
 	FUZZ_CHECK(mag_secret_set_text(&combined, data[0] & 16 ? "sms" : "483920") == 0);
 	if (data[0] & 8)
 		p.combined = &combined;
+	if (data[0] & 32)
+		io.groups = groups;
+	if (data[0] & 64)
+		peek(&client, &p);
 	FUZZ_CHECK(flow_run(&client, &io, &p, &out) == 0);
 	check_end(&out);
 	flow_result_clear(&out);
@@ -381,6 +412,24 @@ static size_t put_step(struct dice *d, uint8_t *out)
 	return n;
 }
 
+/* Verdicts that lead on, mostly; then a byte for each field. */
+static size_t put_fitting(struct dice *d, uint8_t *out)
+{
+	static const uint8_t verdicts[] = { VERDICT_CODE_WRONG, VERDICT_CODE_EXPIRED,
+		VERDICT_CODE_USED, VERDICT_NO_CODE_PENDING, VERDICT_TRY_LATER, VERDICT_TOKEN_LOCKED,
+		VERDICT_TRIES_EXCEEDED, VERDICT_SEND_LIMITED, VERDICT_SEND_FAILED,
+		VERDICT_CODES_WRONG, VERDICT_KEY_MISTYPED, VERDICT_KEY_UNKNOWN,
+		VERDICT_PHONE_INVALID, VERDICT_SERIAL_UNKNOWN };
+	uint8_t bytes[120];
+	size_t n = 2 + dice_below(d, sizeof bytes - 2);
+
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (uint8_t)dice_below(d, dice_below(d, 6) ? 40 : 256);
+	if (dice_below(d, 6))
+		bytes[0] = dice_below(d, 2) ? VERDICT_OK : verdicts[dice_below(d, sizeof verdicts)];
+	return put_record(out, SAYS_FITS, bytes, n);
+}
+
 size_t seed_login(struct dice *d, uint8_t *out)
 {
 	static const char *const typed[] = { "1", "2", "", "483920", "111111", "r", "v", "t", "m",
@@ -389,10 +438,12 @@ size_t seed_login(struct dice *d, uint8_t *out)
 	size_t n = 1;
 
 	out[0] = (uint8_t)dice_roll(d);
-	n += put_begin(d, out + n);
-	for (size_t i = 0, steps = 1 + dice_below(d, 8); i < steps; i++) {
-		n += put_typed(out + n, typed[dice_below(d, sizeof typed / sizeof *typed)]);
-		n += put_step(d, out + n);
+	n += dice_below(d, 4) ? put_begin(d, out + n) : put_fitting(d, out + n);
+	for (size_t i = 0, steps = 1 + dice_below(d, 12); i < steps; i++) {
+		const char *first = i == 0 ? "1" : "483920";
+
+		n += put_typed(out + n, dice_below(d, 2) ? first : typed[dice_below(d, 17)]);
+		n += dice_below(d, 4) ? put_fitting(d, out + n) : put_step(d, out + n);
 		if (dice_below(d, 12) == 0)
 			n += put_record(out + n, SAYS_HANG_UP, NULL, 0);
 		if (dice_below(d, 20) == 0)

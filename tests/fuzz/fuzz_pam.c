@@ -4,10 +4,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "magotp/pamedit.h"
 #include "magotp/pamfile.h"
 #include "magotp/pamstack.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
+#include "otpcore/client/client.h"
 #include "otpcore/login/flow.h"
 #include "otpcore/login/pam_options.h"
 #include "tests/fuzz/fuzz.h"
@@ -103,6 +105,53 @@ size_t seed_pam_stack(struct dice *d, uint8_t *out)
 	return 1 + seed_pam_file(d, out + 1);
 }
 
+/* ---- what the tools write into it: two bytes say where, the rest is the file ---- */
+
+/* What goes in comes out again, and nothing else does. */
+void fuzz_pam_edit(const uint8_t *data, size_t len)
+{
+	struct pam_insert in[2] = { { .lines = "auth required pam_magotp.so\n" },
+		{ .lines = "account required pam_magotp.so\n" } };
+	char *text, *clean = NULL, *with = NULL, *without = NULL;
+	size_t blocks = 0;
+	int r;
+
+	if (len < 2)
+		return;
+	text = fuzz_string(data + 2, len - 2);
+	*(data[0] & 1 ? &in[0].after : &in[0].before) = 1 + data[0] / 2 % 16;
+	*(data[1] & 1 ? &in[1].after : &in[1].before) = 1 + data[0] / 2 % 16 + data[1] / 2 % 16;
+	r = pam_edit_strip(text, &clean, &blocks);
+	FUZZ_CHECK(r == 0 || r == MAG_ESYNTAX);
+	if (r == 0) {
+		FUZZ_CHECK(blocks > 0 || strcmp(clean, text) == 0);
+		r = pam_edit_insert(clean, in, 2, &with);
+		FUZZ_CHECK(r == 0 || r == MAG_ERANGE);
+	}
+	if (with) {
+		FUZZ_CHECK(strstr(with, in[0].lines) && strstr(with, in[1].lines));
+		FUZZ_CHECK(pam_edit_strip(with, &without, &blocks) == 0 && blocks >= 1);
+		FUZZ_CHECK(strcmp(without, clean) == 0);
+	}
+	free(without);
+	free(with);
+	free(clean);
+	free(text);
+}
+
+size_t seed_pam_edit(struct dice *d, uint8_t *out)
+{
+	size_t n = 2;
+
+	out[0] = (uint8_t)dice_roll(d);
+	out[1] = (uint8_t)dice_roll(d);
+	n += fuzz_choose(d, lines, LINES, out + n);
+	if (dice_below(d, 2))
+		n += (size_t)sprintf((char *)out + n, "%s\nauth x\n%s\n", PAMEDIT_BEGIN,
+			dice_below(d, 6) ? PAMEDIT_END : PAMEDIT_BEGIN);
+	return n + fuzz_choose(d, lines, LINES, out + n);
+}
+
 /* ---- the module's own line: words, with blanks between ---- */
 
 void fuzz_pam_options(const uint8_t *data, size_t len)
@@ -121,6 +170,7 @@ void fuzz_pam_options(const uint8_t *data, size_t len)
 		FUZZ_CHECK(o.level >= 0 && o.timeout >= 0 && err[0] == '\0');
 		FUZZ_CHECK(o.broker_down == DOWN_DENY || o.broker_down == DOWN_ALLOW);
 		FUZZ_CHECK(!o.require || *o.require);
+		(void)client_server_uid(o.socket);
 	} else {
 		FUZZ_CHECK(r == MAG_ESYNTAX && memchr(err, 0, sizeof err) && *err);
 		FUZZ_CHECK(mag_utf8_valid(err, strlen(err)));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "otpcore/base/err.h"
+#include "smsd/gateway/http_settings.h"
 #include "smsd/receipt.h"
 #include "smsd/receipt_form.h"
 #include "tests/fuzz/fuzz.h"
@@ -92,4 +93,36 @@ size_t seed_receipt(struct dice *d, uint8_t *out)
 	memcpy(out + 1, text, len);
 	mag_secret_free(&path);
 	return 1 + len;
+}
+
+/* ---- what a provider says when it is asked: a byte for the status, then the body ---- */
+
+void fuzz_receipt_poll(const uint8_t *data, size_t len)
+{
+	static struct http_settings s = { .poll = { "/status /a/0/b /~1", "delivered 1 true",
+						  "busy failed=rejected 2" } };
+	struct gateway_result result = { 0 };
+	struct match_answer a = { .status = 200 };
+
+	if (len == 0)
+		return;
+	a.status = data[0] & 1 ? 404 : 200;
+	a.body = (const char *)data + 1;
+	a.len = len - 1;
+	http_poll_judge(&s, &a, &result);
+	/* The message itself was accepted long ago. */
+	FUZZ_CHECK(result.outcome == SMS_ACCEPTED);
+	FUZZ_CHECK((result.delivery == SMS_FAILED) == (*result.word != '\0'));
+	FUZZ_CHECK(a.status == 200 || result.delivery == SMS_NOTHING);
+}
+
+size_t seed_receipt_poll(struct dice *d, uint8_t *out)
+{
+	static const char *const documents[] = { "{\"status\":\"delivered\"}",
+		"{\"a\":[{\"b\":\"failed\"}],\"status\":1}", "{\"status\":[2],\"/\":true}",
+		"{\"status\":2,\"x\":1e999}", "[[[[[[[[", "\"busy\"",
+		"{\"status\":\"busy\\u0000\"}" };
+
+	out[0] = (uint8_t)(dice_below(d, 6) == 0);
+	return 1 + fuzz_choose(d, documents, 7, out + 1);
 }

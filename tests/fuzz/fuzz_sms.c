@@ -7,9 +7,18 @@
 #include "otpcore/base/err.h"
 #include "otpcore/base/text.h"
 #include "smsd/encode.h"
+#include "smsd/limits.h"
 #include "smsd/match.h"
 #include "smsd/template.h"
 #include "tests/fuzz/fuzz.h"
+
+static void check_country(const char *to)
+{
+	const char *iso = country_of(to);
+
+	FUZZ_CHECK(!iso || (*to == '+' && country_known(iso)));
+	(void)country_is_service(to);
+}
 
 void fuzz_sms_submit(const uint8_t *data, size_t len)
 {
@@ -25,6 +34,7 @@ void fuzz_sms_submit(const uint8_t *data, size_t len)
 	if (m->id == WIRE_MSG_SUBMIT && sms_message_take(&message, request, error) == 0) {
 		sms_masked(message.to, masked, sizeof masked);
 		FUZZ_CHECK(strlen(masked) < sizeof masked);
+		check_country(message.to);
 		if (template_render(&message, 1000, true, &text) == 0 &&
 			message.template[0] != '\0' && strcmp(message.channel, "sms") == 0)
 			FUZZ_CHECK(gsm7_septets(mag_secret_text(&text)) <= GSM7_SEGMENT);
@@ -38,14 +48,27 @@ size_t seed_sms_submit(struct dice *d, uint8_t *out)
 {
 	static const char *const templates[] = { "code", "register", "test", "", "other" };
 	static const char *const channels[] = { "sms", "voice", "email" };
-	struct wire_submit_req q = { .id = "a1", .to = "+12025550134", .expires_at = 1120 };
+	static const char *const numbers[] = { "+12025550134", "+18005550134", "+442079460018",
+		"+88213000", "alice@example.org", "+0" };
+	static const char *const languages[] = { "", "de", "fr_CA", "ja" };
+	struct wire_submit_req q = { .id = "a1", .expires_at = 1120 };
 	size_t n = 0;
 
+	strcpy(q.to, numbers[dice_below(d, 3) ? 0 : dice_below(d, 6)]);
+	strcpy(q.language, languages[dice_below(d, 4)]);
+	if (strchr(q.to, '@'))
+		strcpy(q.args, dice_below(d, 2) ? "name=Ann\nday=2026-11-22" : "=x\x01");
+	if (dice_below(d, 4) == 0)
+		strcpy(q.host, "web1.example.org");
+	q.expires_at = 1000 + (int64_t)dice_below(d, 400);
+
 	strcpy(q.template, templates[dice_below(d, 5)]);
-	strcpy(q.channel, channels[dice_below(d, 3)]);
-	random_text(d, q.host, dice_below(d, sizeof q.host));
-	mag_secret_set_text(&q.code, "123456");
-	if (dice_below(d, 2))
+	strcpy(q.channel, strchr(q.to, '@') ? "email" : channels[dice_below(d, 3)]);
+	if (!*q.host)
+		random_text(d, q.host, dice_below(d, sizeof q.host));
+	if (dice_below(d, 8))
+		mag_secret_set_text(&q.code, dice_below(d, 5) ? "123456" : "abc-def");
+	if (dice_below(d, 3) == 0)
 		mag_secret_set_text(&q.text, "Hello \xe2\x82\xac");
 	wire_encode_request(WIRE_MSG_SUBMIT, &q, out, &n);
 	wire_clear(&wire_submit_req, &q);

@@ -7,6 +7,8 @@
 #include "otpcore/base/text.h"
 #include "otpcore/engine/licence.h"
 #include "otpcore/engine/number.h"
+#include "otpcore/engine/proofing.h"
+#include "otpcore/engine/token.h"
 #include "otpcore/settings/settings.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -177,6 +179,24 @@ size_t seed_text(struct dice *d, uint8_t *out)
 
 /* ---- keys and numbers ---- */
 
+/* Recovery codes and activation codes are typed at the same prompts. */
+static void check_codes_typed(const char *s)
+{
+	char recovery[RECOVERY_TEXT_LEN + 1] = "", activation[PROOFING_TEXT_LEN + 1] = "";
+	char again[RECOVERY_TEXT_LEN + PROOFING_TEXT_LEN + 2];
+	unsigned group = 99;
+
+	if (recovery_parse(s, recovery)) {
+		FUZZ_CHECK(strlen(recovery) == RECOVERY_TEXT_LEN);
+		FUZZ_CHECK(recovery_parse(recovery, again) && strcmp(recovery, again) == 0);
+	}
+	if (proofing_code_parse(s, activation, &group) == VERDICT_OK) {
+		FUZZ_CHECK(proofing_code_form(s) && strlen(activation) == PROOFING_TEXT_LEN);
+		FUZZ_CHECK(proofing_code_parse(activation, again, &group) == VERDICT_OK &&
+			   strcmp(activation, again) == 0);
+	}
+}
+
 void fuzz_licence_key(const uint8_t *data, size_t len)
 {
 	char *s = fuzz_string(data, len);
@@ -191,6 +211,7 @@ void fuzz_licence_key(const uint8_t *data, size_t len)
 	} else {
 		FUZZ_CHECK(group <= 6);
 	}
+	check_codes_typed(s);
 	free(s);
 }
 
@@ -200,8 +221,17 @@ size_t seed_licence_key(struct dice *d, uint8_t *out)
 
 	for (size_t i = 0; i < sizeof random; i++)
 		random[i] = (unsigned char)dice_roll(d);
-	key_format(random, (char *)out);
-	return KEY_TEXT_LEN;
+	switch (dice_below(d, 4)) {
+	case 0:
+		recovery_format(random, (char *)out);
+		break;
+	case 1:
+		proofing_code_format(random, (char *)out);
+		break;
+	default:
+		key_format(random, (char *)out);
+	}
+	return strlen((char *)out);
 }
 
 void fuzz_number(const uint8_t *data, size_t len)

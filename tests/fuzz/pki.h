@@ -1,0 +1,126 @@
+/* Made for the fuzz targets, good until 2126: an authority, one below it, their lists of what
+ * they revoked (p256 is), and certificates for keys of each kind. */
+#ifndef FUZZ_PKI_H
+#define FUZZ_PKI_H
+
+static const char pki_root[] = "-----BEGIN CERTIFICATE-----\n"
+			       "MIIBeTCCAR+gAwIBAgIBATAKBggqhkjOPQQDAjAjMQ4wDAYDVQQKDAVUcnVzdDER\n"
+			       "MA8GA1UEAwwIcm9vdCB0d28wIBcNMjYxMTIyMTEyMzQ4WhgPMjEyNjEwMjkxMTIz\n"
+			       "NDhaMCMxDjAMBgNVBAoMBVRydXN0MREwDwYDVQQDDAhyb290IHR3bzBZMBMGByqG\n"
+			       "SM49AgEGCCqGSM49AwEHA0IABBtMoTv/JvnpxbjxmpV6kZ3u9S4+uQ3tD1jvJs28\n"
+			       "J1IWLk4Edj05ODglBIlOQUGSBx9Q2ws3v/nzl7RzHtTIYhWjQjBAMA8GA1UdEwEB\n"
+			       "/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgEGMB0GA1UdDgQWBBQNChucR4Lt5gmCR//Q\n"
+			       "aoZ/MyxPRDAKBggqhkjOPQQDAgNIADBFAiAktmliUtdfV3Ni8CKHPQsrgTpF+u7/\n"
+			       "Ixk5lN15q3Vj8AIhAL7zW8DCIALf4WDQ1DTme+Aa0XQdckcugdofshh9h3UI\n"
+			       "-----END CERTIFICATE-----\n";
+
+static const char pki_middle[] =
+	"-----BEGIN CERTIFICATE-----\n"
+	"MIIBlTCCATqgAwIBAgIBAjAKBggqhkjOPQQDAjAjMQ4wDAYDVQQKDAVUcnVzdDER\n"
+	"MA8GA1UEAwwIcm9vdCB0d28wIBcNMjYxMTIyMTEyMzQ4WhgPMjEyNjA3MjExMTIz\n"
+	"NDhaMB0xDTALBgNVBAoMBFRveXMxDDAKBgNVBAMMA21pZDBZMBMGByqGSM49AgEG\n"
+	"CCqGSM49AwEHA0IABCP5K71MmW63L3F1oYqf7EtqS7NoUmp693Rd8jy0Sf8o3LTj\n"
+	"IuG1tGyPP1mjI2E+oyEplxWcRZ+JUbMead3wbCOjYzBhMA8GA1UdEwEB/wQFMAMB\n"
+	"Af8wDgYDVR0PAQH/BAQDAgEGMB0GA1UdDgQWBBSVSyxf8qRQwFN7ZWXoP1LWHLLa\n"
+	"tTAfBgNVHSMEGDAWgBQNChucR4Lt5gmCR//QaoZ/MyxPRDAKBggqhkjOPQQDAgNJ\n"
+	"ADBGAiEA2AiL5JSwljD9UXe4PHzl7P8x8aSur7nPgEw2jqAIsqcCIQCbTRFYNZkh\n"
+	"h9RyNO6XaCpgVFyt9l2QYIvG0puymqLN5A==\n"
+	"-----END CERTIFICATE-----\n";
+
+static const char pki_root_list[] =
+	"-----BEGIN X509 CRL-----\n"
+	"MIG8MGQCAQEwCgYIKoZIzj0EAwIwIzEOMAwGA1UECgwFVHJ1c3QxETAPBgNVBAMM\n"
+	"CHJvb3QgdHdvFw0yNjExMjIxMTIzNDhaGA8yMTI1MDYxNjExMjM0OFqgDjAMMAoG\n"
+	"A1UdFAQDAgEBMAoGCCqGSM49BAMCA0gAMEUCID5pNwBUMN2fqS9PXS0qgLYSIM2s\n"
+	"EIkZmGXMR4A7DSX6AiEAkPxvyT0hRQPQMi3ko2miOM/T9fksiaoyGvCbWOVdafk=\n"
+	"-----END X509 CRL-----\n";
+
+static const char pki_middle_list[] =
+	"-----BEGIN X509 CRL-----\n"
+	"MIHMMHQCAQEwCgYIKoZIzj0EAwIwHTENMAsGA1UECgwEVG95czEMMAoGA1UEAwwD\n"
+	"bWlkFw0yNjExMjIxMTIzNDhaGA8yMTI1MDYxNjExMjM0OFowFDASAgESFw0yNzAx\n"
+	"MDEwMDAwMDBaoA4wDDAKBgNVHRQEAwIBATAKBggqhkjOPQQDAgNIADBFAiEAqtje\n"
+	"31tpBKoA1fRhIFk7RUK4CqZeFF87V0WoJ5nOS90CIAw6Em9LneXWvta20VYA53qL\n"
+	"JPmlaMA3caCWxSd7SQhO\n"
+	"-----END X509 CRL-----\n";
+
+static const char pki_p384[] = "-----BEGIN CERTIFICATE-----\n"
+			       "MIIB+DCCAZ6gAwIBAgIBETAKBggqhkjOPQQDAjAdMQ0wCwYDVQQKDARUb3lzMQww\n"
+			       "CgYDVQQDDANtaWQwIBcNMjYxMTIyMTEyMzQ4WhgPMjEyNjA3MjExMTIzNDhaMB4x\n"
+			       "DTALBgNVBAoMBFRveXMxDTALBgNVBAMMBHAzODQwdjAQBgcqhkjOPQIBBgUrgQQA\n"
+			       "IgNiAATkJSeJgVT/mFfL+nh0MjNx6yhNbgO+w2HS7t8m8vLEja827Q+jHtZWYdqA\n"
+			       "JvDjtxibtwLLaVXunILsoWOvrxW2AsAiLFAcnAZjtpFKMW7Y/hsP2Us47WXpxsLI\n"
+			       "KomBOEOjga4wgaswCQYDVR0TBAIwADALBgNVHQ8EBAMCB4AwEwYDVR0lBAwwCgYI\n"
+			       "KwYBBQUHAwIwHQYDVR0OBBYEFAG/SCinQyHXu8BH/0v2By1g2y5zMB8GA1UdIwQY\n"
+			       "MBaAFJVLLF/ypFDAU3tlZeg/UtYcstq1MCQGA1UdIAQdMBswCwYJKwYBBAGGjR8B\n"
+			       "MAwGCmCGSAFlAwIBAw0wFgYDVR0RBA8wDYELYUBiLmV4YW1wbGUwCgYIKoZIzj0E\n"
+			       "AwIDSAAwRQIgfVuBBw/r3MjVHBeCASNbXwvIoQeMKDtKFEVOfu0AEPkCIQCAEnvw\n"
+			       "hBl/kISUrdb5wuSxoJoTThW2nKbDkBw5vxbnVg==\n"
+			       "-----END CERTIFICATE-----\n";
+
+static const char pki_p256[] = "-----BEGIN CERTIFICATE-----\n"
+			       "MIIB2zCCAYGgAwIBAgIBEjAKBggqhkjOPQQDAjAdMQ0wCwYDVQQKDARUb3lzMQww\n"
+			       "CgYDVQQDDANtaWQwIBcNMjYxMTIyMTEyMzQ4WhgPMjEyNjA3MjExMTIzNDhaMB4x\n"
+			       "DTALBgNVBAoMBFRveXMxDTALBgNVBAMMBHAyNTYwWTATBgcqhkjOPQIBBggqhkjO\n"
+			       "PQMBBwNCAAQQvbu+pG5hYD6BeWr0KIBUKneJ8A+K/KKkrQW6DG8AhnK97MGeEWqU\n"
+			       "FudUMYJf8k6qRsL6q8QurRFHn04F2sEwo4GuMIGrMAkGA1UdEwQCMAAwCwYDVR0P\n"
+			       "BAQDAgeAMBMGA1UdJQQMMAoGCCsGAQUFBwMCMB0GA1UdDgQWBBSUKOiMGfjvUYHO\n"
+			       "mZt3ulsLNBBUgzAfBgNVHSMEGDAWgBSVSyxf8qRQwFN7ZWXoP1LWHLLatTAkBgNV\n"
+			       "HSAEHTAbMAsGCSsGAQQBho0fATAMBgpghkgBZQMCAQMNMBYGA1UdEQQPMA2BC2FA\n"
+			       "Yi5leGFtcGxlMAoGCCqGSM49BAMCA0gAMEUCIQCyKiovkiohfpjHHIloWCn9oTY3\n"
+			       "8pWc8a7dhagfKrvYmQIgFngjs7Ju6VHtV+NuzyFbrobHsTVfdt+brOn1eplYZdk=\n"
+			       "-----END CERTIFICATE-----\n";
+
+static const char pki_p521[] = "-----BEGIN CERTIFICATE-----\n"
+			       "MIICHTCCAcSgAwIBAgIBEzAKBggqhkjOPQQDAjAdMQ0wCwYDVQQKDARUb3lzMQww\n"
+			       "CgYDVQQDDANtaWQwIBcNMjYxMTIyMTEyMzQ4WhgPMjEyNjA3MjExMTIzNDhaMB4x\n"
+			       "DTALBgNVBAoMBFRveXMxDTALBgNVBAMMBHA1MjEwgZswEAYHKoZIzj0CAQYFK4EE\n"
+			       "ACMDgYYABAHUSVaQEw6Apdn/O9nnz5+Poe9Ifw0DsReEM5TWag9bXMoVDuZ7NrYy\n"
+			       "a29FP1huRxVTjr3FpSRvblK188sxenbWnwAC/Fgd5WlOa9a7p7PWGWVYBW0uOl0K\n"
+			       "dpLc12eJ1S3oXkwg2RMGVhkkTnISfChgBHmXwhQWiOww/9SOVxBgqsXCbaOBrjCB\n"
+			       "qzAJBgNVHRMEAjAAMAsGA1UdDwQEAwIHgDATBgNVHSUEDDAKBggrBgEFBQcDAjAd\n"
+			       "BgNVHQ4EFgQUnAE56zHHQExTLLkeiH5bEsOP6VAwHwYDVR0jBBgwFoAUlUssX/Kk\n"
+			       "UMBTe2Vl6D9S1hyy2rUwJAYDVR0gBB0wGzALBgkrBgEEAYaNHwEwDAYKYIZIAWUD\n"
+			       "AgEDDTAWBgNVHREEDzANgQthQGIuZXhhbXBsZTAKBggqhkjOPQQDAgNHADBEAiAf\n"
+			       "Xqr2V0mLwvZed7btf1NKDw6oTpMThxcjLt7XwRYZjwIgAkJi1Pb++lfdnqOifL4u\n"
+			       "KcCDlXUy5tdNaFWVZLlbjfU=\n"
+			       "-----END CERTIFICATE-----\n";
+
+static const char pki_rsa[] = "-----BEGIN CERTIFICATE-----\n"
+			      "MIICIjCCAcegAwIBAgIBFDAKBggqhkjOPQQDAjAdMQ0wCwYDVQQKDARUb3lzMQww\n"
+			      "CgYDVQQDDANtaWQwIBcNMjYxMTIyMTEyMzQ4WhgPMjEyNjA3MjExMTIzNDhaMB0x\n"
+			      "DTALBgNVBAoMBFRveXMxDDAKBgNVBAMMA3JzYTCBnzANBgkqhkiG9w0BAQEFAAOB\n"
+			      "jQAwgYkCgYEAxipsldF2NoTyM+rd4cygxL4zZr7kPq7+tXwROUFRIVo1R598WsMB\n"
+			      "OTJw56s+hEgzlvu0FRWoD5gy/37MHqCQ/Y7IpnxgEmWr06IF0cSnkSl9X2KCoAXJ\n"
+			      "AA50c2i9VlvUozfMGSw2driDQJYA4u9TM8LE6/DEkBkQb9reEdgZzJECAwEAAaOB\n"
+			      "rjCBqzAJBgNVHRMEAjAAMAsGA1UdDwQEAwIHgDATBgNVHSUEDDAKBggrBgEFBQcD\n"
+			      "AjAdBgNVHQ4EFgQUOeyY/oGg6PtNO5LdmaNbeFknlsEwHwYDVR0jBBgwFoAUlUss\n"
+			      "X/KkUMBTe2Vl6D9S1hyy2rUwJAYDVR0gBB0wGzALBgkrBgEEAYaNHwEwDAYKYIZI\n"
+			      "AWUDAgEDDTAWBgNVHREEDzANgQthQGIuZXhhbXBsZTAKBggqhkjOPQQDAgNJADBG\n"
+			      "AiEAj+tHM7FXyqO4PQos5Onf0H1SPg7eJ2VjuVn5lwmMGNICIQC2EjAE11hyiJbw\n"
+			      "NBUUtiIF7EnvJK0pjO9p1cKuAW6E3Q==\n"
+			      "-----END CERTIFICATE-----\n";
+
+static const char pki_k1[] = "-----BEGIN CERTIFICATE-----\n"
+			     "MIIB1jCCAXygAwIBAgIBFTAKBggqhkjOPQQDAjAdMQ0wCwYDVQQKDARUb3lzMQww\n"
+			     "CgYDVQQDDANtaWQwIBcNMjYxMTIyMTEyMzQ4WhgPMjEyNjA3MjExMTIzNDhaMBwx\n"
+			     "DTALBgNVBAoMBFRveXMxCzAJBgNVBAMMAmsxMFYwEAYHKoZIzj0CAQYFK4EEAAoD\n"
+			     "QgAEYYXSZeDhh7WqQ1APTyL+Zn+eM2RqEl9dT+8ZAwPW3capK2jaM1V/7mHeIxEe\n"
+			     "ubYaD3gxm/zWxosWk8H9we6rX6OBrjCBqzAJBgNVHRMEAjAAMAsGA1UdDwQEAwIH\n"
+			     "gDATBgNVHSUEDDAKBggrBgEFBQcDAjAdBgNVHQ4EFgQUL9B0cVV+bVoUWnRH61PG\n"
+			     "RRAuz58wHwYDVR0jBBgwFoAUlUssX/KkUMBTe2Vl6D9S1hyy2rUwJAYDVR0gBB0w\n"
+			     "GzALBgkrBgEEAYaNHwEwDAYKYIZIAWUDAgEDDTAWBgNVHREEDzANgQthQGIuZXhh\n"
+			     "bXBsZTAKBggqhkjOPQQDAgNIADBFAiBOz8FhIOjxlQ1o7JTwTvlcd2p2IGiPVTau\n"
+			     "Tuio9PQA5QIhAIUwLKIjo8D3x+9peqsg5msbI5kffgQ9ej4N2lAcxVQ9\n"
+			     "-----END CERTIFICATE-----\n";
+
+/* The key of p384: of nobody. */
+static const char pki_p384_key[] =
+	"-----BEGIN EC PRIVATE KEY-----\n"
+	"MIGkAgEBBDBANoGeB4wCvx2VwIIA3N7baPw0bABmVchpFBBJTsVEw5wf9ZbVt00/\n"
+	"F3Y25NBSEPSgBwYFK4EEACKhZANiAATkJSeJgVT/mFfL+nh0MjNx6yhNbgO+w2HS\n"
+	"7t8m8vLEja827Q+jHtZWYdqAJvDjtxibtwLLaVXunILsoWOvrxW2AsAiLFAcnAZj\n"
+	"tpFKMW7Y/hsP2Us47WXpxsLIKomBOEM=\n"
+	"-----END EC PRIVATE KEY-----\n";
+
+#endif
