@@ -1,6 +1,7 @@
 """A PostgreSQL server of the test's own: a private folder, a socket there, no network unless
 the test says so."""
 
+import contextlib
 import glob
 import os
 import shutil
@@ -81,14 +82,28 @@ class Postgres:
         return self.run("psql", "-h", self.dir, "-p", str(self.port), "-U", "magotp", "-d", "postgres", "-Atqc",
                         text).stdout.strip()
 
+    def children(self):
+        """{pid: what it calls itself}"""
+        pids = subprocess.run(["pgrep", "-P", str(self.server.pid)], capture_output=True,
+                              text=True).stdout.split()
+        names = {}
+        for pid in map(int, pids):
+            with contextlib.suppress(OSError):
+                with open("/proc/%d/cmdline" % pid) as f:
+                    names[pid] = f.read()
+        return names
+
+    def child(self, word):
+        (pid,) = (pid for pid, name in self.children().items() if word in name)
+        return pid
+
     def kill(self):
         """As kill -9 on the server and all that belongs to it."""
-        children = subprocess.run(["pgrep", "-P", str(self.server.pid)], capture_output=True,
-                                  text=True).stdout.split()
+        children = self.children()
         os.kill(self.server.pid, signal.SIGKILL)
         for child in children:
             try:
-                os.kill(int(child), signal.SIGKILL)
+                os.kill(child, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.server.wait()

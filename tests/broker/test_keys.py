@@ -558,7 +558,7 @@ def test_threat_26_a_broker_that_was_frozen_writes_nothing_by_a_key_that_is_gone
                 "user": "anna", "uid": UID_UNKNOWN, "email": "anna@example.org"}, timeout=60)
             frozen = second.processes["broker"].pid
             try:
-                wait_for("it stands", lambda: open("/proc/%d/stat" % frozen).read().split()[2] == "T")
+                wait_for("it stands", lambda: open("/proc/%d/stat" % frozen).read().split()[2] == "T", 30)
                 old = first.ok("key_rotate", {"begin": 1})["key"]
                 first.time_travel(30)
                 now = first.ok("key_rotate", {"done": 1})["key"]
