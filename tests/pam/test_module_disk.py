@@ -147,10 +147,9 @@ def test_threat_31_a_disk_that_has_become_read_only(tmp_path):
         login, code, before, said = while_it_lasts(house, fail)
         assert said.count("code-wrong") == 0 and charged(house) == before
         house.stop("broker")
-        with pytest.raises(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # the socket is there before the store is
             house.start_broker()
-            house.call("ping")
-        house.stop("broker")
+        assert house.processes.pop("broker").wait(30) == 1
         assert "ead-only file system" in house.log(), house.log()
         assert attempt("umount", house.disk) == ""
         attempt("e2fsck", "-p", image)
