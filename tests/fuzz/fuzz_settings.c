@@ -374,8 +374,8 @@ size_t seed_smsd_conf(struct dice *d, uint8_t *out)
 {
 	static const char *const listeners[] = { "",
 		"[receipts]\nlisten = 127.0.0.1:8090\nurl = https://r.example/hook/\n",
-		"[receipts]\nlisten = [::1]:1\nurl = http://127.0.0.1/x\ncertificate = /a\nkey = "
-		"/b\n",
+		("[receipts]\nlisten = [::1]:1\nurl = http://127.0.0.1/x\ncertificate = /a\nkey = "
+		 "/b\n"),
 		"[receipts]\nlisten = nowhere\nurl = https://r.example/?a\n" };
 	const struct opt_schema *schema = smsd_settings_schema();
 	char *text = (char *)out;
