@@ -32,7 +32,9 @@ struct journal {
 	bool urgent; /* before the next answer */
 	bool dirty;  /* not on the disk yet */
 	bool broken; /* said already */
+	bool unsure; /* a sync failed: what the file holds on the disk is not known */
 	bool lost;   /* something was not kept: a restore must not trust this one */
+	bool told;   /* the file says that itself */
 	off_t size, compact_at;
 	int64_t next_memory;
 	int fd;
@@ -92,8 +94,10 @@ static int begin(struct journal *j)
 {
 	struct journal_reading reading;
 	int64_t id = store_new_id();
-	int r = id ? journal_begin(j->path, j->broker->keyring, id, &reading, &j->fd) : MAG_ECRYPTO;
+	int r = MAG_ECRYPTO;
 
+	if (id)
+		r = journal_begin(j->path, j->broker->keyring, id, j->memory.id, &reading, &j->fd);
 	if (r)
 		return r;
 	marks_free(&j->counters);
@@ -103,16 +107,23 @@ static int begin(struct journal *j)
 	return journal_remember(j->broker->store, j->broker->host, &j->memory);
 }
 
-/* What was there stays to be looked at. */
-static int begin_anew(struct journal *j, const char *why)
+/* What was there stays to be looked at. It says itself that it is not all, and the new one
+ * that there was another: a restore may be given both. */
+static int begin_anew(struct journal *j, const struct journal_reading *reading, const char *why)
 {
+	const struct journal_chain *c = &reading->chain;
 	char old[300];
+	int r = 0;
 
 	snprintf(old, sizeof old, "%s.%" PRId64, j->path, mag_now());
 	mag_log(MAG_LOG_WARNING,
 		"%s: %s; a new journal is begun, and a restore of a backup made before now "
 		"cannot rely on it",
 		j->path, why);
+	if (c->begun && c->n < JOURNAL_LAST && reading->end != JOURNAL_DAMAGED)
+		r = journal_end(j->path, j->broker->keyring, reading);
+	if (r)
+		return r;
 	if (rename(j->path, old) && errno != ENOENT)
 		return MAG_ESYS;
 	return begin(j);
@@ -142,6 +153,10 @@ static const char *flaw(const struct journal_memory *m, const struct journal_rea
 		return "it is damaged, or of another master key";
 	if (m->gap)
 		return "it was not written for a while";
+	if (reading->chain.n == JOURNAL_LAST)
+		return "it was set aside before";
+	if (m->id && reading->chain.id != m->id)
+		return "it is not the one that was written last";
 	if (reading->chain.id == m->id && reading->chain.n < m->n)
 		return "it is older than the store";
 	return NULL;
@@ -162,11 +177,11 @@ static int open_file(struct journal *j)
 		r = compare(&c);
 	free(c.unsure);
 	if (r == MAG_ENOTFOUND || (!r && !reading.chain.begun && reading.end != JOURNAL_DAMAGED))
-		return known.id ? begin_anew(j, "it is gone") : begin(j);
+		return known.id ? begin_anew(j, &reading, "it is gone") : begin(j);
 	if (r)
 		return r;
 	why = flaw(&known, &reading);
-	return why ? begin_anew(j, why) : go_on(j, &reading);
+	return why ? begin_anew(j, &reading, why) : go_on(j, &reading);
 }
 
 /* A restore must know that nothing was written meanwhile. */
@@ -244,6 +259,12 @@ int journal_open(struct broker *b, struct journal **j_r)
 
 /* ---- records ---- */
 
+static void lose(struct journal *j)
+{
+	j->lost = true;
+	j->told = false;
+}
+
 /* A counter is written ahead in blocks: half of one is left when the next is written, so
  * that most logins write nothing, and no answer waits for it. */
 static bool block(struct journal *j, struct journal_fact *f)
@@ -255,7 +276,7 @@ static bool block(struct journal *j, struct journal_fact *f)
 	j->urgent = j->urgent || f->value > kept;
 	f->value += window;
 	if (marks_raise(&j->counters, f->id, f->value))
-		j->lost = true;
+		lose(j);
 	return true;
 }
 
@@ -274,36 +295,54 @@ static int make_room(struct journal *j)
 	return 0;
 }
 
+static int add(struct journal *j, struct journal_fact f)
+{
+	const struct journal_key key = journal_key_of(j->broker->keyring);
+	int r = make_room(j);
+
+	f.at = mag_now();
+	if (!r)
+		r = journal_append(&j->chain, &key, &f, j->pending + j->n_pending);
+	if (!r)
+		j->n_pending += JOURNAL_RECORD;
+	return r;
+}
+
 static void on_spent(const struct journal_fact *fact, void *arg)
 {
 	struct journal *j = arg;
-	const struct journal_key key = journal_key_of(j->broker->keyring);
 	struct journal_fact f = *fact;
 
 	if (f.kind == JOURNAL_COUNTER && !block(j, &f))
 		return;
 	if (f.kind != JOURNAL_COUNTER)
 		j->urgent = true;
-	f.at = mag_now();
-	if (make_room(j) || journal_append(&j->chain, &key, &f, j->pending + j->n_pending)) {
-		j->lost = true;
-		return;
-	}
-	j->n_pending += JOURNAL_RECORD;
+	if (add(j, f))
+		lose(j);
+}
+
+/* In the file: a backup of before may outlive what the store remembers. */
+static void tell_lost(struct journal *j)
+{
+	if (j->lost && !j->told)
+		j->told = add(j, (struct journal_fact){ .kind = JOURNAL_GAP }) == 0;
 }
 
 static int write_pending(struct journal *j)
 {
 	ssize_t n;
+	int saved;
 
 	if (FAULT("journal.write"))
 		errno = EIO, n = -1;
 	else
 		n = write(j->fd, j->pending, j->n_pending);
 	if (n != (ssize_t)j->n_pending) {
+		saved = n < 0 ? errno : ENOSPC;
 		/* Half a record would end the journal for whoever reads it. */
 		if (n > 0 && ftruncate(j->fd, j->size))
-			j->lost = true;
+			lose(j);
+		errno = saved;
 		return MAG_ESYS;
 	}
 	j->size += n;
@@ -312,11 +351,19 @@ static int write_pending(struct journal *j)
 	return 0;
 }
 
+/* What a failed sync did not write Linux may take for written, and the next sync says nothing
+ * of it: see settle(). */
 static int sync_file(struct journal *j)
 {
 	if (!j->dirty)
 		return 0;
-	if (FAULT("journal.sync") || fdatasync(j->fd))
+	if (FAULT("journal.sync"))
+		errno = EIO, j->unsure = true;
+	else if (j->unsure)
+		errno = EIO;
+	else
+		j->unsure = fdatasync(j->fd) != 0;
+	if (j->unsure)
 		return MAG_ESYS;
 	j->dirty = false;
 	return 0;
@@ -340,7 +387,10 @@ void journal_flush(struct journal *j)
 {
 	int r = 0;
 
-	if (!j || (!j->n_pending && !j->urgent))
+	if (!j)
+		return;
+	tell_lost(j);
+	if (!j->n_pending && !j->urgent)
 		return;
 	if (j->n_pending)
 		r = write_pending(j);
@@ -352,10 +402,50 @@ void journal_flush(struct journal *j)
 
 /* ---- each second ---- */
 
-static void compact(struct journal *j)
+/* All that counts into another file, which is on the disk then. */
+static int write_anew(struct journal *j)
 {
 	struct journal_reading reading;
+	int64_t n = j->chain.n;
 	int fd = -1, r = journal_compact(j->path, j->broker->keyring, &reading, &fd);
+
+	if (r)
+		return r;
+	close(j->fd);
+	j->fd = fd;
+	j->chain = reading.chain;
+	j->size = (off_t)reading.sound;
+	if (j->chain.n < n) { /* its end was not there any more */
+		lose(j);
+		j->chain.n = n;
+	}
+	j->dirty = j->unsure = false;
+	return 0;
+}
+
+/* After a failed sync; once: a disk that keeps nothing is not asked each second to take
+ * all of it. */
+static int settle(struct journal *j)
+{
+	int r;
+
+	if (j->n_pending)
+		return MAG_ESYS;
+	r = j->lost ? 0 : write_anew(j);
+	if (r) {
+		mag_log(MAG_LOG_ERROR,
+			"%s: what is on the disk is not known, and it cannot be written anew: %s",
+			j->path, mag_strerror(r));
+		lose(j);
+	}
+	j->unsure = false;
+	return r;
+}
+
+static void compact(struct journal *j)
+{
+	off_t before = j->size;
+	int r = write_anew(j);
 
 	if (r) {
 		mag_log(MAG_LOG_WARNING, "%s: it cannot be made smaller: %s", j->path,
@@ -363,12 +453,8 @@ static void compact(struct journal *j)
 		j->compact_at = j->size + COMPACT_AT;
 		return;
 	}
-	close(j->fd);
-	j->fd = fd;
-	mag_log(MAG_LOG_NOTICE, "%s: made smaller, from %lld to %zu bytes", j->path,
-		(long long)j->size, reading.sound);
-	j->chain = reading.chain;
-	j->size = (off_t)reading.sound;
+	mag_log(MAG_LOG_NOTICE, "%s: made smaller, from %lld to %lld bytes", j->path,
+		(long long)before, (long long)j->size);
 	j->compact_at = 2 * j->size > j->compact_at ? 2 * j->size : j->compact_at;
 }
 
@@ -397,11 +483,13 @@ static void on_second(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	journal_flush(j);
-	if (j->dirty)
+	if (j->dirty && !j->unsure)
 		say(j, sync_file(j));
 	/* With a tick under way the next second will do. */
 	if (!ticker_idle(j->broker->ticker))
 		return;
+	if (j->unsure)
+		say(j, settle(j));
 	if (due || (j->broken || j->lost) != (j->memory.gap != 0)) {
 		remember(j);
 		j->next_memory = mag_ticks_ms() + MEMORY_SECONDS * 1000;
@@ -433,6 +521,9 @@ void journal_close(struct journal **journal)
 	if (!j)
 		return;
 	store_on_spent(j->broker->store, NULL, NULL);
+	journal_flush(j);
+	if (j->unsure)
+		say(j, settle(j));
 	journal_flush(j);
 	say(j, sync_file(j));
 	remember(j);

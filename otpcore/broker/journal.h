@@ -33,9 +33,11 @@ int journal_load_last(int fd, const struct keyring *k, struct journal_fact **fac
  * last number is the last. What `reading_r` says is true of the new file, open as fd_r. */
 int journal_compact(
 	const char *path, const struct keyring *k, struct journal_reading *reading_r, int *fd_r);
-/* Into a file that is not there yet. */
-int journal_begin(const char *path, const struct keyring *k, int64_t id,
+/* Into a file that is not there yet; `follows`: the id of the one before it, or 0. */
+int journal_begin(const char *path, const struct keyring *k, int64_t id, int64_t follows,
 	struct journal_reading *reading_r, int *fd_r);
+/* A sound one that is set aside says so itself, whoever finds it later. `reading` is of it. */
+int journal_end(const char *path, const struct keyring *k, const struct journal_reading *reading);
 
 /* ---- what the store remembers of a broker's journal ---- */
 struct journal_memory {

@@ -228,13 +228,38 @@ int journal_compact(
 	return r;
 }
 
-int journal_begin(const char *path, const struct keyring *k, int64_t id,
+int journal_begin(const char *path, const struct keyring *k, int64_t id, int64_t follows,
 	struct journal_reading *reading_r, int *fd_r)
 {
-	struct journal_fact first = { .kind = JOURNAL_BEGIN, .id = id, .at = mag_now() };
+	struct journal_fact first = {
+		.kind = JOURNAL_BEGIN, .id = id, .value = follows, .at = mag_now()
+	};
 	struct facts all = { &first, 1, 1 };
 
 	return put_in_place(path, k, &all, reading_r, fd_r);
+}
+
+int journal_end(const char *path, const struct keyring *k, const struct journal_reading *reading)
+{
+	const struct journal_key key = journal_key_of(k);
+	struct journal_fact gap = { .kind = JOURNAL_GAP, .n = JOURNAL_LAST, .at = mag_now() };
+	struct journal_chain chain = reading->chain;
+	unsigned char record[JOURNAL_RECORD];
+	int fd, saved, r = journal_append(&chain, &key, &gap, record);
+
+	if (r)
+		return r;
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return MAG_ESYS;
+	errno = ENOSPC; /* what a short write means */
+	if (flock(fd, LOCK_EX | LOCK_NB) || ftruncate(fd, (off_t)reading->sound) ||
+		write(fd, record, sizeof record) != sizeof record || fsync(fd))
+		r = MAG_ESYS;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return r;
 }
 
 /* ---- what the store remembers ---- */

@@ -60,8 +60,41 @@ static int on_host(const char *host, void *arg)
 	return 0;
 }
 
+static bool has_gap_after(const struct replay_journal *j, int64_t n)
+{
+	for (size_t i = 0; i < j->n_facts; i++)
+		if (j->facts[i].kind == JOURNAL_GAP && j->facts[i].n > n)
+			return true;
+	return false;
+}
+
+static const struct replay_journal *follower_of(const struct replay *p, int64_t id)
+{
+	for (size_t i = 0; i < p->n_journals; i++)
+		if (p->journals[i].n_facts > 0 && p->journals[i].facts[0].value == id)
+			return &p->journals[i];
+	return NULL;
+}
+
+/* What was written before m was remembered is in the store as well. */
+static void look_at_one(struct replay *p, const char *host, const struct journal_memory *m)
+{
+	const struct replay_journal *j = journal_of(p, m->id), *follower = follower_of(p, m->id);
+
+	if (m->gap)
+		doubt(p, "no journal was written for a while on", host);
+	else if (!j)
+		doubt(p, "the journal is missing of host", host);
+	else if (j->reading.chain.n < m->n)
+		doubt(p, "it is older than the backup", j->name);
+	else if (has_gap_after(j, m->n))
+		doubt(p, "it was not written for a while, or set aside, after the backup", j->name);
+	else if (follower)
+		doubt(p, "it was begun after the backup, without what came before", follower->name);
+}
+
 /* The store names the journals that were written when it was copied, and how far each
- * was. All must be here, and be no older than that. */
+ * was. All must be here, be no older than that, and have no gap since. */
 static int look_at_hosts(struct replay *p, const struct hosts *h)
 {
 	struct journal_memory m;
@@ -70,18 +103,9 @@ static int look_at_hosts(struct replay *p, const struct hosts *h)
 	if (h->n == 0)
 		doubt(p, "no journal was written when this was copied", "");
 	for (size_t i = 0; !r && i < h->n; i++) {
-		const struct replay_journal *j;
-
 		r = journal_recall(p->store, h->names[i], &m);
-		if (r)
-			break;
-		j = journal_of(p, m.id);
-		if (m.gap)
-			doubt(p, "no journal was written for a while on", h->names[i]);
-		else if (!j)
-			doubt(p, "the journal is missing of host", h->names[i]);
-		else if (j->reading.chain.n < m.n)
-			doubt(p, "it is older than the backup", j->name);
+		if (!r)
+			look_at_one(p, h->names[i], &m);
 	}
 	return r;
 }

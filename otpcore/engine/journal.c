@@ -88,6 +88,8 @@ int journal_append(struct journal_chain *c, const struct journal_key *key, struc
 	unsigned char record[JOURNAL_RECORD];
 	int r;
 
+	if (c->n == JOURNAL_LAST)
+		return MAG_EINVAL;
 	if (c->begun && next.n <= c->n)
 		next.n = c->n + 1;
 	if (!fits(c, &next))

@@ -4,7 +4,8 @@
  *
  *   u32 kind, u32 about, i64 n, id, value, more, at; 16 bytes of the keyed hash
  *
- * Big-endian. The first record begins the journal: n 0, id that of the journal. n grows;
+ * Big-endian. The first record begins the journal: n 0, id that of the journal, value that of
+ * the one that it follows (0: none), which knows nothing of what came between. n grows;
  * numbers may be missing where a journal was made smaller. */
 #ifndef ENGINE_JOURNAL_H
 #define ENGINE_JOURNAL_H
@@ -23,7 +24,10 @@ enum journal_kind {
 	JOURNAL_COUNTER, /* of a token: below `value` everything may be used; it stood at `more` */
 	JOURNAL_SPENT,   /* used up, revoked or deleted, for good */
 	JOURNAL_STATE,   /* a state that may change again: `value`; see store/spent.c */
+	JOURNAL_GAP,     /* something before it was not written; none follows JOURNAL_LAST */
 };
+
+#define JOURNAL_LAST INT64_MAX /* the number that ends a journal which was set aside */
 
 /* Numbers of files: never another meaning. */
 enum journal_about {
@@ -59,7 +63,7 @@ struct journal_chain {
 };
 
 /* The next record. f->n is set to one more than the last, unless it is more already.
- * 0, or what the key said: the chain is where it was. */
+ * 0, MAG_EINVAL (nothing follows JOURNAL_LAST), or what the key said: the chain is where it was. */
 int journal_append(struct journal_chain *c, const struct journal_key *key, struct journal_fact *f,
 	unsigned char record_r[JOURNAL_RECORD]);
 

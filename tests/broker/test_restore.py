@@ -362,6 +362,129 @@ def test_threat_27_a_journal_that_cannot_be_written(house):
     assert said["covered"] is False and "for a while" in said["why"]
 
 
+def without_journal(house):
+    """anna's second recovery code is used while nothing is written; the journal goes on."""
+    own = journal(house)
+    house.conf(store={"journal": "no"})
+    house.start_broker()
+    assert recover(house, "anna", house.codes[1]) == "ok"
+    stop(house)
+    house.conf(store={"journal": own})
+    house.start_broker()
+    stop(house)
+
+
+def pieces(house):
+    """All journals of it, the newest last."""
+    folder = os.path.dirname(journal(house))
+    names = sorted(n for n in os.listdir(folder) if n.startswith("journal."))
+    return [os.path.join(folder, n) for n in names + ["journal"]]
+
+
+def covered(house, path, journals):
+    """What a restore by these would say."""
+    args = [a for j in journals for a in ("--journal", j)]
+    return json.loads(tool(house, "--restore", path, "--dry-run", "--json", *args).stdout)
+
+
+def test_threat_27_journals_with_a_gap_cover_nothing(one):
+    """The one that was set aside and the one that was begun after it: neither alone nor both;
+    what is newer than the gap is covered."""
+    one.phone("anna")
+    path = backup(one)
+    stop(one)
+    without_journal(one)
+    one.start_broker()
+    newer = backup(one, "newer")
+    assert recover(one, "anna", one.codes[2]) == "ok"
+    stop(one)
+    lose(one)
+    old, new = pieces(one)
+    for journals in ([old], [new], [old, new], [new, old]):
+        said = covered(one, path, journals)
+        assert said["covered"] is False and said["recovery_codes_void"] > 0, journals
+    assert "set aside" in covered(one, path, [old])["why"]
+    for journals in ([new], [old, new]):
+        said = covered(one, newer, journals)
+        assert said["covered"] is True and said["recovery_codes_used"] == 1, journals
+    tool(one, "--restore", path, "--journal", old, "--journal", new)
+    one.start_broker()
+    assert [recover(one, "anna", c) for c in one.codes[:4]] == ["code-wrong"] * 4
+
+
+def test_threat_27_a_journal_that_was_away_covers_nothing(one):
+    """Its disk was not there, and another was begun. It does not know that, but the other does."""
+    path = backup(one)
+    stop(one)
+    away = os.path.join(one.dir, "away")
+    os.rename(journal(one), away)
+    one.start_broker()
+    assert recover(one, "anna", one.codes[1]) == "ok"
+    stop(one)
+    lose(one)
+    said = covered(one, path, [away, journal(one)])
+    assert said["covered"] is False and "begun after the backup" in said["why"]
+    assert said["recovery_codes_void"] > 0
+
+
+def test_threat_27_an_older_journal_in_its_place_does_not_go_on(one):
+    path = backup(one)
+    stop(one)
+    away = os.path.join(one.dir, "away")
+    os.rename(journal(one), away)
+    one.start_broker()
+    assert recover(one, "anna", one.codes[1]) == "ok"
+    stop(one)
+    os.rename(away, journal(one))
+    one.start_broker()
+    assert "it is not the one that was written last" in one.log()
+    stop(one)
+    lose(one)
+    old = pieces(one)[0]
+    assert covered(one, path, [old])["covered"] is False
+    # What was set aside stays so, wherever it is put.
+    os.rename(old, journal(one))
+    tool(one, "--restore", path, "--snapshot")
+    one.start_broker()
+    assert one.log().count("a new journal is begun") == 3
+
+
+def remembered(house):
+    """Whether the store knows of a gap."""
+    with sqlite3.connect("file:%s/db/otpcore.db?mode=ro" % house.dir, uri=True) as db:
+        return [v for v, in db.execute("SELECT value FROM meta WHERE name LIKE 'journal_gap %'")]
+
+
+def test_threat_29_a_failed_sync_of_the_journal_writes_it_anew(one):
+    """The next sync would say that all is well: Linux may have dropped what this one lost."""
+    path = backup(one)
+    stop(one)
+    before = os.stat(journal(one)).st_ino
+    one.start_broker(fault="journal.sync:fail:1")
+    assert recover(one, "anna", one.codes[1]) == "ok"
+    assert "nothing can be written (Input/output error)" in one.log()
+    stop(one)
+    assert os.stat(journal(one)).st_ino != before and remembered(one) == [0]
+    lose(one)
+    said = covered(one, path, [journal(one)])
+    assert said["covered"] is True and said["recovery_codes_used"] == 1
+
+
+def test_threat_29_a_failed_sync_that_nothing_mends_is_a_gap(one):
+    """The store knows, and the file itself: the store may be lost with what it knows."""
+    path = backup(one)
+    stop(one)
+    os.mkdir(journal(one) + ".new")  # where it would be written anew
+    one.start_broker(fault="journal.sync:fail:1")
+    assert recover(one, "anna", one.codes[1]) == "ok"
+    stop(one)
+    assert "cannot be written anew" in one.log() and remembered(one) == [1]
+    lose(one)
+    said = covered(one, path, [journal(one)])
+    assert said["covered"] is False and "not written for a while" in said["why"]
+    assert said["recovery_codes_used"] == 1  # what it has it still says
+
+
 @pytest.mark.parametrize("make, why", [(os.mkdir, "Is a directory"), (os.mkfifo, "Invalid argument")],
                          ids=["folder", "pipe"])
 def test_a_journal_that_cannot_be_opened_is_counted(house, make, why):

@@ -200,6 +200,33 @@ static void test_what_does_not_fit_is_not_written(void **state)
 	assert_int_equal(spent.n, 1);
 }
 
+/* One that was set aside ends for good, whatever stands behind. */
+static void test_threat_27_nothing_follows_the_last(void **state)
+{
+	struct journal_fact first = { .kind = JOURNAL_BEGIN, .id = 7 };
+	struct journal_fact gap = { .kind = JOURNAL_GAP, .n = JOURNAL_LAST };
+	struct journal_fact spent = { .kind = JOURNAL_SPENT, .id = 1 };
+	unsigned char bytes[3 * JOURNAL_RECORD];
+	struct journal_chain c = { 0 }, before;
+	struct journal_reading r;
+	struct seen s;
+
+	(void)state;
+	assert_int_equal(journal_append(&c, &key, &first, bytes), 0);
+	assert_int_equal(journal_append(&c, &key, &gap, bytes + JOURNAL_RECORD), 0);
+	before = c;
+	assert_int_equal(journal_append(&c, &key, &spent, bytes + 2 * JOURNAL_RECORD), MAG_EINVAL);
+	assert_memory_equal(&c, &before, sizeof c);
+	r = read_file(bytes, 2 * JOURNAL_RECORD, &key, &s);
+	assert_int_equal(r.end, JOURNAL_WHOLE);
+	assert_int_equal(r.chain.n, JOURNAL_LAST);
+	c.n = 1;
+	assert_int_equal(journal_append(&c, &key, &spent, bytes + 2 * JOURNAL_RECORD), 0);
+	r = read_file(bytes, sizeof bytes, &key, &s);
+	assert_int_equal(r.end, JOURNAL_DAMAGED);
+	assert_int_equal(s.n, 2);
+}
+
 static void test_errors_of_the_reader(void **state)
 {
 	struct journal_reading r = { .sound = 123 };
@@ -224,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_a_flipped_bit),
 		cmocka_unit_test(test_left_out_moved_or_foreign),
 		cmocka_unit_test(test_what_does_not_fit_is_not_written),
+		cmocka_unit_test(test_threat_27_nothing_follows_the_last),
 		cmocka_unit_test(test_errors_of_the_reader),
 	};
 
