@@ -315,6 +315,7 @@ class Neighbour(House):
         house.followers.append(self)
         self.conf(**{**house.sections,
                      "store": {**house.sections["store"], "journal": "%s/journal" % self.dir},
+                     "audit": {"file": "%s/audit.log" % self.dir},
                      "broker": {**house.sections["broker"],
                                                   "socket": self.socket, "host_identity": name}})
 

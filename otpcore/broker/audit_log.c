@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,7 +85,18 @@ static int go_on(struct audit_log *log)
 static int open_file(struct audit_log *log)
 {
 	log->fd = open(log->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return log->fd < 0 ? MAG_ESYS : 0;
+	if (log->fd < 0)
+		return MAG_ESYS;
+	/* Two that go on from the same record make a chain that nobody can verify. */
+	if (flock(log->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		mag_log(MAG_LOG_ERROR,
+			"%s is in use by another otpcored; each needs its own [audit] file",
+			log->path);
+	close(log->fd);
+	log->fd = -1;
+	return MAG_ESYS;
 }
 
 /* After a new file was begun the last record stands in the one before. */

@@ -48,7 +48,7 @@ int relay_reload(struct broker *b, char err[OPT_ERROR_MAX])
 
 	tell_manager("RELOADING=1");
 	*err = '\0';
-	r = settings_load(*b->config ? b->config : NULL, &fresh, err);
+	r = settings_reload(*b->config ? b->config : NULL, b->settings, &fresh, err);
 	if (!r && !fresh->n_upstreams) {
 		mag_copy(err, OPT_ERROR_MAX, "upstream is gone; that needs a restart");
 		r = MAG_EINVAL;

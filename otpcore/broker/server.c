@@ -85,7 +85,7 @@ int server_reload(struct broker *b, char err[OPT_ERROR_MAX])
 
 	tell_manager("RELOADING=1");
 	*err = '\0';
-	r = settings_load(*b->config ? b->config : NULL, &fresh, err);
+	r = settings_reload(*b->config ? b->config : NULL, b->settings, &fresh, err);
 	if (r) {
 		mag_log(MAG_LOG_ERROR, "the old settings go on: %s", err);
 	} else {

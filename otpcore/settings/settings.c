@@ -13,12 +13,12 @@
 
 /* Without a file of its own a site runs on the defaults; one that was named
  * and is not there is a mistake. */
-static int load_tree(const char *file, struct opt_tree **tree_r, char err[OPT_ERROR_MAX])
+static int load_tree(const char *file, struct settings *s, char err[OPT_ERROR_MAX])
 {
 	char dropins[4096];
 	struct mag_buf b = MAG_BUF(dropins);
-	bool absent = file == NULL && access(MAGOTP_CONF, F_OK) != 0 && errno == ENOENT;
 
+	s->defaults = file == NULL && access(MAGOTP_CONF, F_OK) != 0 && errno == ENOENT;
 	if (file == NULL)
 		file = MAGOTP_CONF;
 	mag_buf_printf(&b, "%s.d", file);
@@ -26,7 +26,7 @@ static int load_tree(const char *file, struct opt_tree **tree_r, char err[OPT_ER
 		mag_copy(err, OPT_ERROR_MAX, "the name of the configuration file is too long");
 		return MAG_ENOSPACE;
 	}
-	return opt_load(absent ? "/dev/null" : file, dropins, &settings_schema, tree_r, err);
+	return opt_load(s->defaults ? "/dev/null" : file, dropins, &settings_schema, &s->tree, err);
 }
 
 /* Resolved here and not with each login. Every value has been decoded once. */
@@ -57,7 +57,7 @@ int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MA
 	mag_copy(err, OPT_ERROR_MAX, mag_strerror(MAG_ENOMEM));
 	if (s == NULL)
 		goto out;
-	r = load_tree(file, &s->tree, err);
+	r = load_tree(file, s, err);
 	for (const struct opt_section *o = settings_schema.sections; r == 0 && o->name != NULL; o++)
 		if (!o->named)
 			r = opt_fill(s->tree, o, "", s, err);
@@ -74,6 +74,12 @@ int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MA
 out:
 	settings_free(&s);
 	return r;
+}
+
+int settings_reload(const char *file, const struct settings *old, struct settings **s_r,
+	char err[OPT_ERROR_MAX])
+{
+	return settings_load(file == NULL && !old->defaults ? MAGOTP_CONF : file, s_r, err);
 }
 
 void settings_free(struct settings **s)

@@ -71,6 +71,7 @@ struct settings {
 	/* [certificates] */
 	char ca[256], crl[256], bloa[512], mloa_software[512], mloa_hardware[512];
 
+	bool defaults;                      /* there is no MAGOTP_CONF */
 	struct opt_tree *tree;              /* where each value stands */
 	struct settings_verifier *verifier; /* see settings_verifier() */
 	size_t n_verifiers;
@@ -107,6 +108,9 @@ extern const struct opt_schema settings_schema;
  * itself is an empty one, a missing file that was named is an error. Drop-ins
  * are the *.conf files of the directory FILE.d. */
 int settings_load(const char *file, struct settings **s_r, char err[OPT_ERROR_MAX]);
+/* Again, for who has `old`: a file that was there is to be there still. */
+int settings_reload(const char *file, const struct settings *old, struct settings **s_r,
+	char err[OPT_ERROR_MAX]);
 void settings_free(struct settings **s);
 
 /* What holds for this service. Never fails after settings_load succeeded. */

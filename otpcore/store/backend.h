@@ -54,6 +54,7 @@ struct backend_ops {
 	 * claim can be written once, with the outcome, in the commit. */
 	bool exclusive;
 	int (*create)(const char *where, char err[STORE_ERROR_MAX]);
+	void (*discard)(const char *where); /* what create has made just now; NULL: nothing */
 	int (*open)(const char *where, void **backend_r, char err[STORE_ERROR_MAX]);
 	void (*close)(void *backend);
 	/* Bring the schema to that of the program in one transaction; texts[n] leads

@@ -230,6 +230,7 @@ const struct backend_ops backend_sqlite = {
 	.kind = "sqlite",
 	.exclusive = true,
 	.create = sqlite_create,
+	.discard = sqlite_discard,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.migrate = sqlite_migrate,

@@ -22,6 +22,7 @@ struct sqlite {
 
 /* ---- sqlite_open.c ---- */
 int sqlite_create(const char *where, char err[STORE_ERROR_MAX]);
+void sqlite_discard(const char *where);
 int sqlite_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX]);
 void sqlite_close(void *backend);
 /* Remember and tell what failed; an I/O error or a damaged file makes the

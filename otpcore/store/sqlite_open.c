@@ -222,6 +222,14 @@ static int check_file(const char *path, char err[STORE_ERROR_MAX])
 		snprintf(err, STORE_ERROR_MAX, "%s: not a regular file", path);
 		return MAG_ESTORE;
 	}
+	if (st.st_size == 0) { /* SQLite would take it for a new one */
+		snprintf(err, STORE_ERROR_MAX,
+			"%s: is empty; remove it, then \"magotpctl restore\" a backup or make a "
+			"new "
+			"store with \"magotpctl setup\"",
+			path);
+		return MAG_ESTORE;
+	}
 	return check_writable(path, err);
 }
 
@@ -248,6 +256,19 @@ int sqlite_open(const char *where, void **backend_r, char err[STORE_ERROR_MAX])
 	return 0;
 }
 
+/* From now on it is no empty file: that is never opened. */
+static int begin_file(const char *where)
+{
+	static const char mark[] = "PRAGMA application_id = 1835100015"; /* "mago" */
+	sqlite3 *db = NULL;
+	int code = sqlite3_open_v2(where, &db, FLAGS, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(db, mark, NULL, NULL, NULL);
+	sqlite3_close(db);
+	return code == SQLITE_OK && mag_sync_folder(where) == 0 ? 0 : MAG_ESTORE;
+}
+
 /* The file is made here, not by SQLite, for its mode and for O_EXCL; it is
  * closed again before SQLite opens it (a later close would drop SQLite's locks). */
 int sqlite_create(const char *where, char err[STORE_ERROR_MAX])
@@ -265,10 +286,21 @@ int sqlite_create(const char *where, char err[STORE_ERROR_MAX])
 		return r;
 	}
 	close(fd);
-	if (mag_sync_folder(where) != 0) {
-		snprintf(err, STORE_ERROR_MAX, "%s: folder cannot be synced", where);
-		unlink(where);
+	if (begin_file(where) != 0) {
+		snprintf(err, STORE_ERROR_MAX, "%s: cannot be written", where);
+		sqlite_discard(where);
 		return MAG_ESTORE;
 	}
 	return 0;
+}
+
+void sqlite_discard(const char *where)
+{
+	static const char *const suffixes[] = { "-wal", "-shm", "-journal", "" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; strcmp(where, MEMORY) != 0 && i < sizeof suffixes / sizeof *suffixes;
+		i++)
+		if (snprintf(path, sizeof path, "%s%s", where, suffixes[i]) < (int)sizeof path)
+			(void)unlink(path);
 }

@@ -113,9 +113,12 @@ int store_create(const char *url, char err[STORE_ERROR_MAX])
 
 	if (r == 0)
 		r = ops->create(where, err);
-	if (r == 0)
-		r = open_backend(ops, where, &s, err);
+	if (r != 0)
+		return r;
+	r = open_backend(ops, where, &s, err);
 	store_close(&s);
+	if (r != 0 && ops->discard != NULL)
+		ops->discard(where); /* what it made: the next time it is not there already */
 	return r;
 }
 

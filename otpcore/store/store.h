@@ -50,7 +50,8 @@ struct store_tick;
  * 0; MAG_ENOTFOUND, MAG_ESCHEMA (newer than the program), MAG_ESTORE, MAG_EINVAL. */
 int store_open(const char *url, struct store **store_r, char err[STORE_ERROR_MAX]);
 
-/* Make an empty store (mode 0600). 0; MAG_EEXISTS: there is one. */
+/* Make an empty store (mode 0600). 0; MAG_EEXISTS: there is one. After another error there
+ * is none: what was made is gone again. */
 int store_create(const char *url, char err[STORE_ERROR_MAX]);
 void store_close(struct store **store);
 

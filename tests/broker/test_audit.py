@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from house import wrong
+from house import House, wrong
 from peers import wait_for
 
 
@@ -198,3 +198,15 @@ def test_list_and_export(written):
     assert len(records) == len(lines(written))
     assert [r["record"] for r in records] == list(range(1, len(records) + 1))
     assert json.loads(run("audit", "verify", "--json").stdout) == {"sound": True}
+
+
+def test_threat_34_two_brokers_do_not_share_a_file(house, tmp_path):
+    """As a drill on the same host would: a chain that two write cannot be verified."""
+    house.start()
+    house.account("anna")
+    other = House(tmp_path, store={"journal": "no"},
+                  audit=house.sections["audit"])
+    other.setup()
+    said = other.run("otpcored", "--config", other.conf_file, "--foreground", check=False)
+    assert said.returncode != 0 and "is in use by another otpcored" in said.stderr
+    assert house.run("otpcored", "--config", house.conf_file, "--audit-verify").returncode == 0
