@@ -84,6 +84,11 @@ static int served(const struct cli *c)
 	case MAG_ETIMEOUT:
 	case MAG_EVERSION:
 		return unreachable(c, c->result.error);
+	case MAG_ESTORE:
+		return cli_fail(c, CLI_REFUSED, "failed",
+			"The broker could not do it: the store failed%s%s. Is its disk full? "
+			"See otpcored's log, and magotpctl doctor.",
+			*detail ? ": " : "", detail);
 	default:
 		return cli_fail(c, CLI_REFUSED, "failed", "The broker could not do it: %s%s%s.",
 			mag_strerror(c->result.error), *detail ? ": " : "", detail);

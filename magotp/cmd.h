@@ -108,6 +108,9 @@ int cmd_config_show(struct cli *c);
 int cmd_config_check(struct cli *c);
 int cmd_config_get(struct cli *c);
 int cmd_config_edit(struct cli *c);
+/* smsd.conf as it stands beside the magotp.conf of --config; NULL: without that option, or
+ * there is none. */
+const char *config_smsd(const struct cli *c, char *path, size_t cap);
 
 /* What can be bought (K1). */
 #define CMD_PRODUCTS "phone-us, phone-intl, hardware, mobile or mobile-hardware"

@@ -186,8 +186,7 @@ static int check_with(const struct cli *c, const char *name, const char *config)
 		      : CLI_DONE;
 }
 
-/* smsd.conf stands beside magotp.conf. */
-static const char *smsd_conf(const struct cli *c, char *path, size_t cap)
+const char *config_smsd(const struct cli *c, char *path, size_t cap)
 {
 	const char *slash = c->config ? strrchr(c->config, '/') : NULL;
 
@@ -208,7 +207,7 @@ int cmd_config_check(struct cli *c)
 
 	if (r == CLI_DONE)
 		r = check_with(c, "otpcored", c->config);
-	conf = smsd_conf(c, smsd, sizeof smsd);
+	conf = config_smsd(c, smsd, sizeof smsd);
 	/* With --config and no smsd.conf beside it there is nothing of smsd's to check. */
 	if (r == CLI_DONE && (conf || !c->config))
 		r = check_with(c, "magotp-smsd", conf);

@@ -90,6 +90,25 @@ void doctor_ok(struct doctor *d, const char *id, const char *fmt, ...)
 	add(d, &f, mag_clean(clean, sizeof clean, text));
 }
 
+void doctor_error(struct doctor *d, const char *id, const char *fix, const char *message)
+{
+	const struct finding f = { .id = id, .severity = DOCTOR_ERROR, .fix = fix };
+
+	doctor_found(d, &f, "%s", message);
+}
+
+void doctor_warning(struct doctor *d, const char *id, const char *fix, const char *message)
+{
+	const struct finding f = { .id = id, .severity = DOCTOR_WARNING, .fix = fix };
+
+	doctor_found(d, &f, "%s", message);
+}
+
+bool doctor_relay(const struct doctor *d)
+{
+	return d->c->settings && d->c->settings->n_upstreams > 0;
+}
+
 /* ---- which services ---- */
 
 /* Each file that has our module, also by what it includes. */
@@ -133,6 +152,35 @@ static void sum_up(const struct doctor *d)
 		d->n[DOCTOR_WARNING] == 1 ? "" : "s", d->n[DOCTOR_OK], rest);
 }
 
+/* A mistake is told as "FILE:LINE: what"; FILE may be a drop-in, which config edit does not
+ * open. */
+static void config_fault(struct doctor *d, const char *err)
+{
+	const char *conf = d->c->config ? d->c->config : MAGOTP_CONF;
+	char file[512], fix[600] = "magotpctl config edit";
+	size_t len = strcspn(err, ":");
+	int64_t line = 0;
+	char digits[16];
+	struct finding f = {
+		.id = "config", .severity = DOCTOR_ERROR, .subject = conf, .fix = fix
+	};
+
+	snprintf(file, sizeof file, "%.*s", (int)len, err);
+	if (err[len] == ':' && !mag_streq(file, conf) && access(file, F_OK) == 0) {
+		f.subject = file;
+		snprintf(fix, sizeof fix, "Edit %s, then magotpctl config check", file);
+	}
+	if (err[len] == ':') {
+		snprintf(digits, sizeof digits, "%.*s", (int)strspn(err + len + 1, "0123456789"),
+			err + len + 1);
+		if (!mag_int_parse(digits, 1, 1000000, &line)) {
+			f.file = f.subject;
+			f.line = (int)line;
+		}
+	}
+	doctor_found(d, &f, "%s", err);
+}
+
 static int examine(struct doctor *d)
 {
 	const char *service = cli_opt(d->c, "--service");
@@ -140,12 +188,7 @@ static int examine(struct doctor *d)
 	int r = settings_load(d->c->config, &d->c->settings, err);
 
 	if (r) {
-		const struct finding f = { .id = "config",
-			.severity = DOCTOR_ERROR,
-			.subject = d->c->config ? d->c->config : MAGOTP_CONF,
-			.fix = "magotpctl config edit" };
-
-		doctor_found(d, &f, "%s", *err ? err : mag_strerror(r));
+		config_fault(d, *err ? err : mag_strerror(r));
 		return CLI_DONE; /* nothing else means anything without it */
 	}
 	doctor_ok(d, "config", "%s is valid", d->c->config ? d->c->config : MAGOTP_CONF);

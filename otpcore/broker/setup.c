@@ -65,6 +65,26 @@ static int make_key(const char *path, const char *source)
 	return 0;
 }
 
+/* A store was there: what stands in its journal is spent, and an empty one would know
+ * nothing of it, nor would the journal be gone on with. */
+static bool store_was_lost(const struct settings *s)
+{
+	struct stat st;
+
+	return *s->journal == '/' && stat(s->journal, &st) == 0 && st.st_size > 0;
+}
+
+static int refuse_lost(const struct settings *s, const char *db)
+{
+	fprintf(stderr,
+		"otpcored: nothing was changed: store %s is gone, but its journal %s is there; "
+		"\"magotpctl restore FILE\" puts a backup back\n"
+		"otpcored: without any backup, move the journal away first: all accounts begin "
+		"anew\n",
+		db, s->journal);
+	return MAG_ECONFLICT;
+}
+
 int setup_run(const struct settings *s)
 {
 	char path[512];
@@ -86,6 +106,8 @@ int setup_run(const struct settings *s)
 	has_key = !key || access(key, F_OK) == 0;
 	if (db && access(db, F_OK) == 0)
 		return fail(MAG_EEXISTS, "nothing was changed: store", db);
+	if (db && store_was_lost(s))
+		return refuse_lost(s, db);
 	if (has_key)
 		say("kept", s->master_key);
 	else if ((r = make_key(key, s->master_key)))

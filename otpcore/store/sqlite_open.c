@@ -215,7 +215,9 @@ static int check_file(const char *path, char err[STORE_ERROR_MAX])
 		return 0;
 	if (stat(path, &st) != 0) {
 		snprintf(err, STORE_ERROR_MAX, "%s: %s%s", path, strerror(errno),
-			errno == ENOENT ? "; \"magotpctl setup\" makes the store" : "");
+			errno == ENOENT ? "; \"magotpctl restore FILE\" puts a lost store back, "
+					  "\"magotpctl setup\" makes the first one"
+					: "");
 		return errno == ENOENT ? MAG_ENOTFOUND : MAG_ESTORE;
 	}
 	if (!S_ISREG(st.st_mode)) {

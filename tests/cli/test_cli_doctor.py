@@ -102,6 +102,77 @@ def test_a_configuration_with_a_mistake(desk, pam):
     assert "requre" in rows["config"][0]["message"]
 
 
+def test_a_mistake_in_a_drop_in_names_the_drop_in(desk, pam):
+    os.mkdir(desk.conf_file + ".d")
+    path = desk.conf_file + ".d/mine.conf"
+    with open(path, "w") as f:
+        f.write("[service ftp]\nrequre = phone-otp\n")
+    (row,) = doctor(desk, pam)["config"]
+    assert (row["subject"], row["file"], row["line"]) == (path, path, 2), row
+    assert path in row["fix"] and "config edit" not in row["fix"] and not row["command"], row
+    with open(path, "w") as f:
+        f.write("[service ftp]\nrequire = there-is-none\n")
+    assert doctor(desk, pam)["config"][0]["subject"] == path
+    os.unlink(path)
+    with open(desk.conf_file, "a") as f:
+        f.write("[service ftp]\nrequre = phone-otp\n")
+    (row,) = doctor(desk, pam)["config"]
+    assert row["subject"] == desk.conf_file and row["command"] == "magotpctl config edit", row
+
+
+def test_a_mistake_in_smsd_conf(desk, pam):
+    shutil.copy(desk.program("magotp-smsd"), desk.bin)
+    (row,) = doctor(desk, pam)["smsd-config"]
+    assert row["severity"] == "ok", row
+    desk.smsd_conf(**{"gateway other": {"driver": "there-is-none", "channels": "sms"}})
+    (row,) = doctor(desk, pam)["smsd-config"]
+    assert row["severity"] == "error" and "there-is-none" in row["message"], row
+    assert row["subject"] == desk.smsd_file
+
+
+def of_sms(rows):
+    return [(r["severity"], r["message"]) for r in rows["gateway"] if "sms" in (r["subject"], r["message"][-3:])]
+
+
+def last_error(desk):
+    (said,) = (g["last_error"] for g in desk.json("gateway", "list") if "sms" in g["channels"])
+    return said
+
+
+def restart_smsd(desk, **sections):
+    desk.stop("smsd")
+    desk.smsd_conf(**sections)
+    desk.start_smsd()
+
+
+def test_the_only_gateway_never_sends(desk, pam):
+    desk.with_phone("games")
+    restart_smsd(desk)
+    assert of_sms(doctor(desk, pam)) == [("ok", "1 for sms")]
+    shutil.rmtree(desk.outbox)
+    for _ in range(3):
+        assert desk.login("games").send()[0].verdict == "send-failed"
+    (row,) = of_sms(doctor(desk, pam))
+    assert row[0] == "error" and "No such file" in last_error(desk) and last_error(desk) in row[1], row
+
+
+def test_the_only_gateway_rests(desk, pam):
+    """Nobody listens there."""
+    desk.with_phone("games")
+    restart_smsd(desk, **{"gateway outbox": {"channels": "voice email"}, "gateway carrier": {
+        "driver": "smtp", "channels": "sms", "url": "smtp://127.0.0.1:1", "tls": "none",
+        "from": "otp@example.org", "to_address": "{to_digits}@sms.example.org"}})
+    for _ in range(3):
+        desk.login("games").send()  # a call comes in its place
+    rows = doctor(desk, pam)
+    (row,) = rows["gateway-rests"]
+    assert row["severity"] == "warning" and row["subject"] == "carrier", row
+    assert re.search(r"\((\d+) of \1\)", row["message"]) and last_error(desk) in row["message"], row
+    (row,) = of_sms(rows)
+    assert row[0] == "error" and last_error(desk) and last_error(desk) in row[1], row
+    desk.stop_hard("smsd")  # it would wait for what it still has
+
+
 def test_no_gateway_for_a_channel(desk, pam):
     desk.smsd_conf(**{"gateway outbox": {"channels": "voice"}})
     desk.stop("smsd")
@@ -139,6 +210,54 @@ def test_threat_27_a_journal_that_is_off_or_not_there(desk, pam):
     desk.conf(store={**desk.sections["store"], "journal": "no"})
     (row,) = doctor(desk, pam)["journal"]
     assert row["severity"] == "warning" and "void" in row["message"], row
+
+
+def test_a_store_that_was_lost_wants_its_backup(desk, pam):
+    desk.ok("ping")
+    shutil.copy(desk.program("otpcored"), desk.bin)
+    desk.ctl("backup", desk.dir + "/a.backup")
+    desk.stop("broker")
+    path = os.path.join(desk.dir, "db/otpcore.db")
+    os.unlink(path)
+    (row,) = doctor(desk, pam)["store"]
+    assert row["severity"] == "error" and row["command"] == "magotpctl restore FILE", row
+    said = desk.ctl("setup", code=1).stderr
+    assert "magotpctl restore FILE" in said and desk.dir + "/db/journal" in said, said
+    assert not os.path.exists(path)
+    desk.ctl("restore", desk.dir + "/a.backup")
+    assert severities(doctor(desk, pam), "store") == ["ok"]
+
+
+@pytest.mark.parametrize("name,path", [("store", "db/otpcore.db"), ("journal", "db/journal")])
+def test_a_folder_or_a_file_of_another_user_in_its_place(desk, pam, name, path):
+    desk.ok("ping")
+    path = os.path.join(desk.dir, path)
+    os.chown(path, 12345, -1)
+    (row,) = doctor(desk, pam)[name]
+    assert row["severity"] == "error" and "must belong to " + desk.user in row["message"], row
+    assert row["command"] == "chown %s: %s" % (desk.user, path)
+    desk.stop("broker")
+    os.unlink(path)
+    os.mkdir(path)
+    (row,) = doctor(desk, pam)[name]
+    assert row["severity"] == "error" and "is a folder" in row["message"], row
+
+
+def test_threat_31_a_disk_that_is_full(desk, pam):
+    (row,) = doctor(desk, pam)["disk"]
+    assert row["severity"] == "ok", row
+    disk = os.path.join(desk.dir, "small")
+    os.mkdir(disk)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "small", disk],
+                          capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("mount: " + done.stderr)
+    try:
+        desk.conf(audit={"file": disk + "/audit.log"})
+        (row,) = doctor(desk, pam)["disk"]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    assert row["severity"] == "error" and row["subject"] == disk + "/audit.log", row
 
 
 def test_a_master_key_in_a_tpm(desk, pam):

@@ -84,7 +84,7 @@ static void test_wrong_addresses_are_named(void **state)
 #else
 		{ "postgresql://host/db", MAG_EINVAL, "expected" },
 #endif
-		{ "sqlite:/nonexistent/folder/store.db", MAG_ENOTFOUND, "magotpctl setup" },
+		{ "sqlite:/nonexistent/folder/store.db", MAG_ENOTFOUND, "magotpctl restore" },
 		{ "sqlite:/dev/null", MAG_ESTORE, "regular file" },
 		{ "sqlite:/etc", MAG_ESTORE, "regular file" },
 	};
