@@ -184,13 +184,16 @@ static int open_file(struct journal *j)
 	return why ? begin_anew(j, &reading, why) : go_on(j, &reading);
 }
 
-/* A restore must know that nothing was written meanwhile. */
+/* A restore must know that nothing was written meanwhile, or ever, whatever other brokers of
+ * the store have written. */
 static void without(struct broker *b)
 {
 	struct journal_memory m;
 
-	if (journal_recall(b->store, b->host, &m) || !m.id || m.gap)
+	if (journal_recall(b->store, b->host, &m) || m.gap)
 		return;
+	if (!m.id)
+		m.id = JOURNAL_NONE;
 	m.gap = 1;
 	if (journal_remember(b->store, b->host, &m))
 		mag_log(MAG_LOG_WARNING, "the store does not know that there is no journal");

@@ -40,8 +40,9 @@ int journal_begin(const char *path, const struct keyring *k, int64_t id, int64_t
 int journal_end(const char *path, const struct keyring *k, const struct journal_reading *reading);
 
 /* ---- what the store remembers of a broker's journal ---- */
+#define JOURNAL_NONE 1 /* the id of none; one that lies there is looked at, and set aside */
 struct journal_memory {
-	int64_t id, n; /* id 0: nothing */
+	int64_t id, n; /* id 0: nothing is known */
 	int64_t gap;   /* 1: the broker wrote none for a while */
 };
 int journal_recall(struct store *s, const char *host, struct journal_memory *m_r);

@@ -173,7 +173,7 @@ static int remember(struct replay *p, const char *host)
 	else
 		m.gap = 1;
 	if (!m.id)
-		m.id = 1; /* of none; a journal that lies there is looked at, and set aside */
+		m.id = JOURNAL_NONE;
 	return journal_remember(p->store, host, &m);
 }
 

@@ -412,6 +412,22 @@ def test_threat_27_journals_with_a_gap_cover_nothing(one):
     assert [recover(one, "anna", c) for c in one.codes[:4]] == ["code-wrong"] * 4
 
 
+def test_threat_27_a_broker_that_never_had_a_journal_covers_nothing(one):
+    """What was used at it is in no other broker's."""
+    stop(one)
+    own, name = journal(one), one.sections["broker"].get("host_identity")
+    one.conf(store={"journal": "no"}, broker={"host_identity": "second"})
+    one.start_broker()
+    stop(one)
+    one.conf(store={"journal": own}, broker={"host_identity": name or "first"})
+    one.start_broker()
+    path = backup(one)
+    stop(one)
+    lose(one)
+    said = covered(one, path, [own])
+    assert said["covered"] is False and said["why"].endswith("for a while on: second")
+
+
 def test_threat_27_a_journal_that_was_away_covers_nothing(one):
     """Its disk was not there, and another was begun. It does not know that, but the other does."""
     path = backup(one)
@@ -437,8 +453,8 @@ def test_threat_27_an_older_journal_in_its_place_does_not_go_on(one):
     stop(one)
     os.rename(away, journal(one))
     one.start_broker()
-    assert "it is not the one that was written last" in one.log()
     stop(one)
+    assert "it is not the one that was written last" in one.log()
     lose(one)
     old = pieces(one)[0]
     assert covered(one, path, [old])["covered"] is False
@@ -446,6 +462,7 @@ def test_threat_27_an_older_journal_in_its_place_does_not_go_on(one):
     os.rename(old, journal(one))
     tool(one, "--restore", path, "--snapshot")
     one.start_broker()
+    stop(one)
     assert one.log().count("a new journal is begun") == 3
 
 
