@@ -24,7 +24,7 @@ packages_test=(
 	libcmocka-dev libpam-wrapper libpamtest0-dev libnss-wrapper libuid-wrapper pamtester liboath-dev
 	faketime strace python3 python3-pytest python3-pexpect openssl sqlite3 curl
 	openssh-server openssh-client oathtool kannel kannel-extras gammu-smsd smstools opensmtpd tinyproxy-bin baresip-core sip-tester pskc-utils pskctool swtpm swtpm-tools
-	apparmor binutils git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
+	apparmor binutils e2fsprogs git login passwd procps util-linux iproute2 systemd ca-certificates mandoc
 	sudo nginx libnginx-mod-http-auth-pam libpam-pwdfile postgresql dovecot-imapd vsftpd cron at
 	i3lock xvfb xdotool cockpit-ws cockpit-bridge chromium chromium-driver python3-selenium
 )
