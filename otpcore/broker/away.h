@@ -70,7 +70,7 @@ struct away {
 	int64_t use;                       /* that is told */
 	int64_t ending;                    /* lease that is given back, token by token */
 	size_t end_part;
-	int64_t failures[PARTS_MAX]; /* at the time of the question */
+	int64_t failures[PARTS_MAX], spent[PARTS_MAX]; /* at the time of the question */
 };
 
 /* This host's clock, which never goes back. */

@@ -64,12 +64,19 @@ bool away_part_fits(const struct held *h, size_t i, const struct policy *p)
 		p, strength_from_id(h->rep.parts[i].strength), h->rep.parts[i].level);
 }
 
-bool away_part_locked(const struct held *h, size_t i)
+/* So many nobody gives. */
+static bool used_up(int64_t count, uint32_t of)
 {
-	uint32_t tries = h->rep.parts[i].tries;
+	return of > LEASE_TRIES_MAX || count >= (int64_t)of;
+}
 
-	/* So many nobody gives. */
-	return tries > LEASE_TRIES_MAX || h->part[i].failures >= (int64_t)tries;
+enum verdict away_part_ready(const struct held *h, size_t i)
+{
+	if (used_up(h->part[i].failures, h->rep.parts[i].tries))
+		return VERDICT_TOKEN_LOCKED;
+	if (used_up(h->part[i].spent, h->rep.parts[i].rest))
+		return VERDICT_ACCOUNT_THROTTLED;
+	return VERDICT_OK;
 }
 
 /* ---- begin ---- */
@@ -83,19 +90,25 @@ static void put_factor(const struct wire_lease_part *part, struct wire_factor *f
 	mag_copy(f->label, sizeof f->label, part->label);
 }
 
-static size_t offer(const struct held *h, const struct policy *p, struct wire_begin_rep *rep)
+/* VERDICT_OK: there is one; else why there is none. */
+static enum verdict offer(const struct held *h, const struct policy *p, struct wire_begin_rep *rep)
 {
-	size_t locked = 0;
+	enum verdict why = VERDICT_REQUIREMENTS_NOT_MET;
 
 	for (size_t i = 0; i < h->rep.n_parts; i++) {
-		if (away_part_fits(h, i, p) && !away_part_locked(h, i))
+		enum verdict v = away_part_ready(h, i);
+
+		if (!away_part_fits(h, i, p))
+			continue;
+		if (v == VERDICT_OK)
 			put_factor(&h->rep.parts[i], &rep->factors[rep->n_factors++]);
-		else if (away_part_fits(h, i, p))
-			locked++;
+		else
+			why = v;
 	}
-	if (rep->n_factors)
-		rep->factors[0].is_default = 1;
-	return locked;
+	if (!rep->n_factors)
+		return why;
+	rep->factors[0].is_default = 1;
+	return VERDICT_OK;
 }
 
 static bool proven(const struct question *q, const struct wire_begin_req *b)
@@ -111,7 +124,6 @@ static enum login_decision decide(struct question *q, const struct wire_lease_ru
 {
 	const struct wire_begin_req *b = q->body;
 	struct wire_begin_rep *rep = q->reply;
-	size_t locked;
 
 	away_verdict(q, VERDICT_REQUIREMENTS_NOT_MET);
 	if (!p->known) {
@@ -132,14 +144,8 @@ static enum login_decision decide(struct question *q, const struct wire_lease_ru
 	}
 	if (p->mode == MODE_NONE)
 		return DECISION_DENY;
-	locked = offer(q->held, p, rep);
-	if (rep->n_factors) {
-		away_verdict(q, VERDICT_OK);
-		return DECISION_ASK;
-	}
-	if (locked)
-		away_verdict(q, VERDICT_TOKEN_LOCKED);
-	return DECISION_DENY;
+	away_verdict(q, offer(q->held, p, rep));
+	return rep->n_factors ? DECISION_ASK : DECISION_DENY;
 }
 
 static int put_ticket(struct question *q, const struct policy *p, enum login_decision d)

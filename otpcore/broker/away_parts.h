@@ -36,7 +36,8 @@ void away_close(struct question *q);
 /* The rule that an auth host gave for a service; NULL: it is not decided here. */
 const struct wire_lease_rule *away_rule(const struct away *a, const char *service);
 bool away_part_fits(const struct held *h, size_t i, const struct policy *p);
-bool away_part_locked(const struct held *h, size_t i);
+/* VERDICT_OK: there is a try left; else why there is none. */
+enum verdict away_part_ready(const struct held *h, size_t i);
 /* Is the name another uid's by now (security.md 12)? */
 bool away_other_person(const struct question *q, uint32_t uid);
 

@@ -196,6 +196,7 @@ static void see_wrong_code(struct away *a, const struct wire_verify_req *q)
 		if (q->ref && q->ref != h->rep.parts[i].ref)
 			continue;
 		h->part[i].failures++;
+		h->part[i].spent++;
 		(void)replica_put_part(a->replica, h, i);
 	}
 	if (h)

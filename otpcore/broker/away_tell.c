@@ -93,8 +93,13 @@ static bool sound(const struct away *a, const struct wire_lease_take_rep *rep)
 	return good;
 }
 
+static int64_t beyond(int64_t count, int64_t known)
+{
+	return count > known ? count - known : 0;
+}
+
 /* How far a token is stays; failures that were told by the time of the question are in the
- * tries of the answer. */
+ * tries and the rest of the answer. */
 static void merge(const struct away *a, const struct held *old, struct held *h)
 {
 	for (size_t i = 0; i < h->rep.n_parts; i++) {
@@ -110,8 +115,8 @@ static void merge(const struct away *a, const struct held *old, struct held *h)
 			*p = *o;
 			if (h->rep.parts[i].moving > p->moving)
 				p->moving = h->rep.parts[i].moving;
-			p->failures =
-				o->failures > a->failures[k] ? o->failures - a->failures[k] : 0;
+			p->failures = beyond(o->failures, a->failures[k]);
+			p->spent = beyond(o->spent, a->spent[k]);
 			for (size_t j = 0; j < o->n_struck; j++)
 				if (o->struck[j] >= p->moving)
 					p->struck[n++] = o->struck[j];
@@ -204,8 +209,10 @@ void away_take(struct away *a, struct held *h)
 
 	a->asking = h->id;
 	h->struck_since = false;
-	for (size_t i = 0; i < PARTS_MAX; i++)
+	for (size_t i = 0; i < PARTS_MAX; i++) {
 		a->failures[i] = h->part[i].failures;
+		a->spent[i] = h->part[i].spent;
+	}
 	mag_copy(q.user, sizeof q.user, h->account);
 	ask(a, WIRE_MSG_LEASE_TAKE, &q, on_take);
 }
@@ -286,6 +293,12 @@ void away_tell_use(struct away *a)
 	ask(a, WIRE_MSG_LEASE_REPORT, &q, on_use_told);
 }
 
+static void put_failures(const struct held_part *p, struct wire_lease_report_req *q)
+{
+	q->failed = p->failed;
+	q->run = beyond(p->failed, p->right);
+}
+
 void away_tell_end(struct away *a, const struct held *h)
 {
 	static const uint32_t refs[PARTS_MAX] = { 4, 5 };
@@ -297,7 +310,7 @@ void away_tell_end(struct away *a, const struct held *h)
 	q.ref = refs[a->end_part];
 	for (size_t i = 0; i < h->rep.n_parts; i++)
 		if (h->rep.parts[i].ref == q.ref)
-			q.failed = h->part[i].failed;
+			put_failures(&h->part[i], &q);
 	mag_copy(q.user, sizeof q.user, h->account);
 	ask(a, WIRE_MSG_LEASE_REPORT, &q, on_given_back);
 }
@@ -310,7 +323,8 @@ bool away_tell_failures(struct away *a, const struct held *h)
 		if (h->part[i].failed <= h->part[i].told)
 			continue;
 		q.ref = h->rep.parts[i].ref;
-		q.failed = a->failures[0] = h->part[i].failed;
+		put_failures(&h->part[i], &q);
+		a->failures[0] = q.failed;
 		mag_copy(q.user, sizeof q.user, h->account);
 		a->asking = h->id;
 		a->part = i;

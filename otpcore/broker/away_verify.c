@@ -53,20 +53,22 @@ static size_t candidates(struct question *q, uint32_t ref, size_t list_r[PARTS_M
 		.require = strength_from_id(q->ticket.require),
 		.level = q->ticket.level };
 	const struct held *h = q->held;
-	bool locked = false;
+	enum verdict why = VERDICT_REQUIREMENTS_NOT_MET;
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->rep.n_parts; i++) {
+		enum verdict v = away_part_ready(h, i);
+
 		if ((ref && ref != h->rep.parts[i].ref) || p.require == STRENGTH_NONE ||
 			!away_part_fits(h, i, &p))
 			continue;
-		if (away_part_locked(h, i))
-			locked = true;
-		else
+		if (v == VERDICT_OK)
 			list_r[n++] = i;
+		else
+			why = v;
 	}
 	if (n == 0)
-		away_verdict(q, locked ? VERDICT_TOKEN_LOCKED : VERDICT_REQUIREMENTS_NOT_MET);
+		away_verdict(q, why);
 	return n;
 }
 
@@ -97,6 +99,36 @@ static struct try judge(
 	return t;
 }
 
+static int64_t tries_left(const struct held *h, size_t i)
+{
+	int64_t run = (int64_t)h->rep.parts[i].tries - h->part[i].failures;
+	int64_t rest = (int64_t)h->rep.parts[i].rest - h->part[i].spent;
+	int64_t left = run < rest ? run : rest;
+
+	return left > 0 ? left : 0;
+}
+
+/* The part that was charged stood like `before`, and a code was right. This login's own
+ * wrong ones are given back, as far as nobody has been told of them; those of others
+ * stay charged. The run ends of the token whose code it was, no other's. */
+static void refund(struct held *h, const struct try *t, const struct held_part *before, int64_t own)
+{
+	struct held_part *charged = &h->part[t->charged], *right = &h->part[t->right];
+	int64_t back = before->failed - before->told;
+
+	if (back > own)
+		back = own;
+	if (back < 0)
+		back = 0;
+	*charged = *before;
+	charged->failed -= back;
+	charged->spent = charged->spent > back ? charged->spent - back : 0;
+	if (charged->right > charged->failed)
+		charged->right = charged->failed;
+	right->failures = 0;
+	right->right = right->failed;
+}
+
 static void put_login(struct question *q, const struct away_login *l)
 {
 	struct wire_verify_rep *rep = q->reply;
@@ -122,6 +154,7 @@ static void evaluate(struct question *q, struct away_login *l, const size_t *lis
 	int r;
 
 	part->failures++;
+	part->spent++;
 	part->failed++;
 	part->failed_at = q->now;
 	r = save(q, list[0], NULL, NULL);
@@ -139,16 +172,11 @@ static void evaluate(struct question *q, struct away_login *l, const size_t *lis
 		*part = before;
 	if (t.verdict == VERDICT_CODE_WRONG)
 		l->failures++;
-	l->tries_left = part->failures < (int64_t)h->rep.parts[list[0]].tries
-				? (int64_t)h->rep.parts[list[0]].tries - part->failures
-				: 0;
+	l->tries_left = tries_left(h, list[0]);
 	if (t.verdict == VERDICT_CODE_WRONG && l->tries_left == 0)
-		l->verdict = VERDICT_TOKEN_LOCKED;
+		l->verdict = away_part_ready(h, list[0]);
 	if (t.verdict == VERDICT_OK) {
-		part->failures = 0;
-		part->failed = before.failed > before.told + l->failures
-				       ? before.failed - l->failures
-				       : before.told;
+		refund(h, &t, &before, l->failures);
 		away_advance(h, t.right, t.position);
 		l->strength = strength_from_id(h->rep.parts[t.right].strength);
 		l->level = h->rep.parts[t.right].level;

@@ -23,7 +23,8 @@ static const char setup_sql[] =
 	"CREATE TABLE IF NOT EXISTS lease (id INTEGER PRIMARY KEY, account TEXT UNIQUE,"
 	"	state INTEGER, rep BLOB);"
 	"CREATE TABLE IF NOT EXISTS part (lease INTEGER, n INTEGER, moving INTEGER,"
-	"	failures INTEGER, failed_at INTEGER, failed INTEGER, told INTEGER, struck BLOB,"
+	"	failures INTEGER, failed_at INTEGER, spent INTEGER, failed INTEGER,"
+	"	told INTEGER, before_right INTEGER, struck BLOB,"
 	"	PRIMARY KEY (lease, n));"
 	"CREATE TABLE IF NOT EXISTS login (id INTEGER PRIMARY KEY, at INTEGER, seq INTEGER,"
 	"	verdict INTEGER, seconds INTEGER, tries_left INTEGER, failures INTEGER,"
@@ -118,9 +119,10 @@ int replica_put_part(struct replica *r, const struct held *h, size_t part)
 {
 	const struct held_part *p = &h->part[part];
 
-	return run(r, NULL, NULL, "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		"iiiiiiib", h->id, (int64_t)part, p->moving, p->failures, p->failed_at, p->failed,
-		p->told, (const void *)p->struck, p->n_struck * sizeof *p->struck);
+	return run(r, NULL, NULL,
+		"INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiiiiiiiib",
+		h->id, (int64_t)part, p->moving, p->failures, p->failed_at, p->spent, p->failed,
+		p->told, p->right, (const void *)p->struck, p->n_struck * sizeof *p->struck);
 }
 
 int replica_put_login(struct replica *r, const struct away_login *l)
@@ -316,7 +318,7 @@ static int on_part(struct replica *r, sqlite3_stmt *s, void *arg)
 {
 	struct held *h = replica_held(r, sqlite3_column_int64(s, 0));
 	int64_t n = sqlite3_column_int64(s, 1);
-	size_t size = (size_t)sqlite3_column_bytes(s, 7);
+	size_t size = (size_t)sqlite3_column_bytes(s, 9);
 	struct held_part *p;
 
 	(void)arg;
@@ -326,10 +328,12 @@ static int on_part(struct replica *r, sqlite3_stmt *s, void *arg)
 	p->moving = sqlite3_column_int64(s, 2);
 	p->failures = sqlite3_column_int64(s, 3);
 	p->failed_at = sqlite3_column_int64(s, 4);
-	p->failed = sqlite3_column_int64(s, 5);
-	p->told = sqlite3_column_int64(s, 6);
+	p->spent = sqlite3_column_int64(s, 5);
+	p->failed = sqlite3_column_int64(s, 6);
+	p->told = sqlite3_column_int64(s, 7);
+	p->right = sqlite3_column_int64(s, 8);
 	if (size)
-		memcpy(p->struck, sqlite3_column_blob(s, 7), size);
+		memcpy(p->struck, sqlite3_column_blob(s, 9), size);
 	p->n_struck = size / sizeof *p->struck;
 	return 0;
 }

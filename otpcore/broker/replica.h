@@ -20,8 +20,10 @@ enum held_state {
 
 struct held_part {
 	int64_t moving;              /* as of struct token */
-	int64_t failures, failed_at; /* that count against the tries, and the last of them */
+	int64_t failures, failed_at; /* in a row, against the tries; and the last of them */
+	int64_t spent;               /* against the rest: a right code does not end it */
 	int64_t failed, told;        /* in all; of which an auth host knows */
+	int64_t right;               /* of failed: those before the last right code */
 	int64_t struck[STRUCK_MAX];  /* positions whose codes went there */
 	size_t n_struck;
 };

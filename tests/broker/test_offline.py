@@ -461,6 +461,77 @@ def guess(house, token, i):
     return sign_in(house, wrong(oath.hotp(token.seed, token.at + 500 + i)))
 
 
+def restart(ship):
+    n = ship.said("no auth host answers")
+    ship.relay.stop("broker", signal.SIGKILL)
+    ship.relay.start_broker()
+    relays.wait_for("nobody answers", lambda: ship.said("no auth host answers") > n)
+
+
+def state(auth):
+    return asked(auth, "SELECT state FROM token WHERE serial = 'A100'")
+
+
+def test_threat_06_away_the_total_does_not_begin_anew_at_a_right_code(auth, ship):
+    """Four wrong ones before each login of the owner: ten in all, as many as online."""
+    token, relay, got = auth.hotp, ship.relay, []
+    ship.away()
+    for i in range(4):
+        got += [guess(relay, token, 10 * i + k) for k in range(4)]
+        got.append(sign_in(relay, token.hotp()))
+        if i == 1:
+            restart(ship)
+    four = ["code-wrong"] * 4 + ["ok"]
+    assert got == four + four + ["code-wrong"] + ["account-throttled"] * 9
+    assert relay.login("anna").result.verdict == "account-throttled"
+    restart(ship)
+    assert sign_in(relay, token.hotp()) == "account-throttled", "also after a crash"
+    ship.back()
+    relays.wait_for("all are charged", lambda: counted(auth, TOTAL) == 10)
+    assert counted(auth, SOURCE) == 10
+    assert (counted(auth, RUN), state(auth) == LOCKED) == (2, False)
+
+
+def test_threat_06_away_a_right_code_gives_back_its_own_slips_only(auth, ship):
+    token, relay = auth.hotp, ship.relay
+    ship.away()
+    for i in range(6):
+        login = relay.login("anna")
+        if i < 2:
+            assert guess(relay, token, 100 + i) == "code-wrong", "another's, meanwhile"
+        for k in range(2):
+            assert login.verify(wrong(oath.hotp(token.seed, token.at + 500)), ref=TOKEN)[0].verdict == "code-wrong"
+        assert login.verify(token.hotp(), ref=TOKEN)[0].verdict == "ok"
+    ship.back()
+    relays.wait_for("the other's are charged", lambda: counted(auth, TOTAL) == 2)
+    assert (counted(auth, SOURCE), counted(auth, RUN)) == (2, 0)
+
+
+def test_threat_06_away_slips_of_a_day_are_no_run(auth, ship):
+    """Each followed by the right code: they count in the total, and lock nothing."""
+    token, relay = auth.hotp, ship.relay
+    ship.away()
+    for i in range(5):
+        assert (guess(relay, token, i), sign_in(relay, token.hotp())) == ("code-wrong", "ok")
+    ship.back()
+    relays.wait_for("they are charged", lambda: counted(auth, TOTAL) == 5)
+    assert (counted(auth, RUN), state(auth) == LOCKED) == (0, False)
+    assert sign_in(relay, token.hotp()) == "ok"
+
+
+def test_threat_05_away_all_that_were_wrong_are_charged(auth, ship):
+    """More than a run: three, the right one, and five that lock."""
+    token, relay = auth.hotp, ship.relay
+    ship.away()
+    got = [guess(relay, token, i) for i in range(3)] + [sign_in(relay, token.hotp())]
+    got += [guess(relay, token, 10 + i) for i in range(5)]
+    assert got == ["code-wrong"] * 3 + ["ok"] + ["code-wrong"] * 4 + ["token-locked"]
+    ship.back()
+    relays.wait_for("all are charged", lambda: counted(auth, TOTAL) == 8)
+    assert counted(auth, RUN) == 5
+    relays.wait_for("it is locked", lambda: state(auth) == LOCKED)
+
+
 def test_threat_41_tries_are_not_had_twice(auth, ship):
     """Four wrong ones through the link, then the cable is cut; and once more after it."""
     token, relay = auth.hotp, ship.relay
@@ -483,11 +554,13 @@ def test_threat_41_what_root_of_a_relay_reports_has_its_share(auth, ship):
     ship.relay.stop("broker")
     number, last = (asked(auth, "SELECT %s FROM token WHERE serial = 'A100'" % c) for c in ("lease", "lease_last"))
     report = {"user": "anna", "lease": number, "ref": TOKEN, "position": -1}
-    assert link.call("lease_report", {**report, "failed": -1})[0].error == "PERM"
+    for less in ("failed", "run"):
+        assert link.call("lease_report", {**report, less: -1})[0].error == "PERM"
     for failed in (1000, 2000, 3000, 4000, 2**62):
-        assert link.call("lease_report", {**report, "failed": failed})[0].error == ""
+        assert link.call("lease_report", {**report, "failed": failed, "run": failed})[0].error == ""
     assert counted(auth, TOTAL) == 10
     assert counted(auth, SOURCE) == 10
+    assert counted(auth, RUN) == 5
     # Nothing that was accepted before, or never given, ends the run.
     run = counted(auth, RUN)
     for at in (0, 1, last + 1, 2**62):

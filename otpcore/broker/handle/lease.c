@@ -126,7 +126,7 @@ out:
 }
 
 static int put_part(struct request *r, struct aggregate *a, const struct lease_ask *ask,
-	struct token *t, int64_t tries)
+	struct token *t, struct lease_tries tries)
 {
 	struct wire_lease_take_rep *rep = r->reply;
 	struct wire_lease_part *p = &rep->parts[rep->n_parts];
@@ -149,7 +149,8 @@ static int put_part(struct request *r, struct aggregate *a, const struct lease_a
 	p->ahead = (uint32_t)(t->type == TOKEN_HOTP ? w.hotp : w.totp);
 	mag_copy(p->strength, sizeof p->strength, strength_id(token_strength(t)));
 	p->level = (uint32_t)token_level(a, t);
-	p->tries = (uint32_t)tries;
+	p->tries = (uint32_t)tries.run;
+	p->rest = (uint32_t)tries.rest;
 	p->key.len = sizeof p->key.data;
 	res = mag_random(p->key.data, p->key.len);
 	if (!res)
@@ -181,8 +182,10 @@ static size_t chosen(struct request *r, struct aggregate *a, const struct lease_
 	}
 	for (size_t i = 0, held = n; !held && i < a->n_tokens && n < PARTS; i++) {
 		struct token *t = &a->tokens[i];
+		struct lease_tries tries = lease_tries(r, a, t, 1);
 
-		if (in_order(r, a, t) && lease_can(t, ask, r->now) && lease_tries(r, a, t, 1) > 0)
+		if (in_order(r, a, t) && lease_can(t, ask, r->now) && tries.run > 0 &&
+			tries.rest > 0)
 			list_r[n++] = t;
 	}
 	return n;
@@ -249,8 +252,9 @@ static bool news(const struct token *t, int64_t position)
 static int report(struct request *r, struct aggregate *a, struct token *t,
 	const struct wire_lease_report_req *q)
 {
+	const struct lease_wrong wrong = { q->failed, q->run };
 	int64_t before = t->moving;
-	int res = lease_charge(r, a, t, q->failed);
+	int res = lease_charge(r, a, t, &wrong);
 
 	if (res)
 		return res;
@@ -279,7 +283,7 @@ static void report_decide(struct request *r)
 	struct aggregate *a = request_account(r);
 	int res = 0;
 
-	if (r->through != THROUGH_HOST || q->lease <= 0 || q->failed < 0) {
+	if (r->through != THROUGH_HOST || q->lease <= 0 || q->failed < 0 || q->run < 0) {
 		request_error(r, MAG_EPERM);
 		return;
 	}

@@ -43,7 +43,8 @@ static int64_t share_left(struct request *r, struct aggregate *a)
 
 /* Each token of the account gets its part of what the account has left: its holder counts
  * them apart. More may have been told than there were. */
-int64_t lease_tries(struct request *r, struct aggregate *a, const struct token *t, size_t n)
+struct lease_tries lease_tries(
+	struct request *r, struct aggregate *a, const struct token *t, size_t n)
 {
 	const struct settings *s = r->broker->settings;
 	const struct books books = { r, a, false };
@@ -53,8 +54,7 @@ int64_t lease_tries(struct request *r, struct aggregate *a, const struct token *
 
 	if (n > 1)
 		rest /= (int64_t)n;
-	run = least(run, rest);
-	return run > 0 ? run : 0;
+	return (struct lease_tries){ run > 0 ? run : 0, rest > 0 ? rest : 0 };
 }
 
 void lease_moved(struct request *r, const struct token *t, int64_t from)
@@ -83,12 +83,14 @@ static void lock(struct request *r, struct aggregate *a, struct token *t)
 	token_mail(r, a, "locked", more);
 }
 
-static void charge(struct request *r, const struct aggregate *a, const struct token *t, int64_t n,
-	const struct party_sources *from)
+/* All of them `failed`, the last `run` in a row. */
+static void charge(struct request *r, const struct aggregate *a, const struct token *t,
+	const struct lease_wrong *w, const struct party_sources *from)
 {
+	int64_t n = w->failed;
 	int64_t day = throttle_day(r->now);
 	const struct throttle list[] = {
-		{ THROTTLE_TOKEN, t->row.id, 0, n, 0 },
+		{ THROTTLE_TOKEN, t->row.id, 0, w->run, 0 },
 		{ THROTTLE_CREDENTIAL, t->row.id, day, n, 0 },
 		{ THROTTLE_ACCOUNT, a->account.row.id, day, n, 0 },
 		{ THROTTLE_ACCOUNT_SOURCE, from->at_account, party_source_period(r->now), n, 0 },
@@ -96,16 +98,19 @@ static void charge(struct request *r, const struct aggregate *a, const struct to
 	};
 
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++)
-		store_charge(r->tick, r->index, (enum throttle_kind)list[i].kind, list[i].subject,
-			list[i].period, list[i].count);
+		if (list[i].count)
+			store_charge(r->tick, r->index, (enum throttle_kind)list[i].kind,
+				list[i].subject, list[i].period, list[i].count);
 }
 
-int lease_charge(struct request *r, struct aggregate *a, struct token *t, int64_t failed)
+int lease_charge(
+	struct request *r, struct aggregate *a, struct token *t, const struct lease_wrong *w)
 {
 	const struct settings *s = r->broker->settings;
 	const struct books books = { r, a, false };
-	int64_t n = failed - t->lease_failed;
+	int64_t n = w->failed - t->lease_failed;
 	int64_t run = books_count(&books, THROTTLE_TOKEN, t->row.id, 0);
+	struct lease_wrong fresh;
 	struct party_sources from;
 	int res;
 
@@ -114,12 +119,13 @@ int lease_charge(struct request *r, struct aggregate *a, struct token *t, int64_
 	res = party_sources(r, a->account.name, &from);
 	if (res)
 		return res;
-	t->lease_failed = failed;
-	n = least(n, least(s->lock_after, share_left(r, a)));
+	t->lease_failed = w->failed;
+	n = least(n, share_left(r, a));
 	if (n <= 0)
 		return 0;
-	charge(r, a, t, n, &from);
-	if (run + n >= s->lock_after)
+	fresh = (struct lease_wrong){ n, least(least(w->run, n), s->lock_after) };
+	charge(r, a, t, &fresh, &from);
+	if (fresh.run > 0 && run + fresh.run >= s->lock_after)
 		lock(r, a, t);
 	return 0;
 }
