@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
@@ -85,14 +86,76 @@ static bool idle_question(const struct request *r)
 	return false;
 }
 
+/* ---- refusals that come by the thousand ---- */
+
+/* Whose refusals are counted; false: this one is written in any case. */
+static bool thins(const struct request *r, struct thin_who *who_r)
+{
+	struct thin_who who = { .kind = THIN_UID, .uid = r->peer.uid };
+
+	if (!r->result.error || r->weighed || (r->through == THROUGH_SOCKET && r->peer.uid == 0))
+		return false;
+	/* Which of its users it is a relay may say as it likes. */
+	if (r->through != THROUGH_SOCKET)
+		who = (struct thin_who){ .kind = r->through == THROUGH_HOST ? THIN_HOST
+									    : THIN_STRANGERS };
+	if (r->through == THROUGH_HOST)
+		mag_copy(who.host, sizeof who.host, r->host);
+	*who_r = who;
+	return true;
+}
+
+/* As a record of those that are written, so that who lists or exports them sees it. */
+static int tell_more(struct broker *b, const struct thin_row *row)
+{
+	bool one = row->who.kind == THIN_HOST;
+	char text[512], uid[16] = "-";
+
+	if (row->who.kind == THIN_LINKS) {
+		mag_log(MAG_LOG_NOTICE, "links of %s: and %" PRId64 " more lines like these",
+			*row->who.host ? row->who.host : "(strangers)", row->more);
+		return 0;
+	}
+	if (row->who.kind == THIN_UID)
+		(void)snprintf(uid, sizeof uid, "%" PRIu32, row->who.uid);
+	(void)snprintf(text, sizeof text,
+		"refused account=- service=- from=- peer=%s%s%s and %" PRId64
+		" more were refused%s",
+		uid, one ? " host=" : "", one ? word(row->who.host).text : "", row->more,
+		row->who.kind == THIN_OTHERS ? ", of many peers" : "");
+	mag_log(MAG_LOG_NOTICE, "%s", text);
+	return b->audit ? audit_log_write(b->audit, text) : 0;
+}
+
+void audit_more(struct broker *b, int64_t now)
+{
+	struct thin_row *row;
+
+	while ((row = thin_due(&b->thin, now)) && tell_more(b, row) == 0)
+		thin_told(row);
+}
+
+bool audit_refusal(struct broker *b, const struct thin_who *who)
+{
+	int64_t now = mag_ticks_ms();
+
+	audit_more(b, now);
+	return thin_take(&b->thin, who, now);
+}
+
+/* ---- one record ---- */
+
 void audit(struct request *r)
 {
+	struct thin_who who;
 	char text[1024];
 	int n;
 
 	/* A question to the relay comes first. A host that is none of ours writes nothing:
 	 * its link ends, which the log says once. */
 	if (!r->message || r->look || r->unknown)
+		return;
+	if (thins(r, &who) && !audit_refusal(r->broker, &who))
 		return;
 	n = snprintf(text, sizeof text,
 		"%s account=%s service=%s from=%s peer=%" PRIu32 "/%" PRId64 "%s%s %s%s%s%s",

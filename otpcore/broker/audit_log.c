@@ -13,6 +13,7 @@
 
 #include "otpcore/base/clock.h"
 #include "otpcore/base/err.h"
+#include "otpcore/base/file.h"
 #include "otpcore/base/log.h"
 #include "otpcore/base/text.h"
 #include "otpcore/broker/parts.h"
@@ -145,22 +146,27 @@ static int append(struct audit_log *log, const char *text)
 	struct audit_chain next = log->chain;
 	char bytes[AUDIT_LINE_MAX + 2];
 	struct mag_buf line = MAG_BUF(bytes);
-	ssize_t n;
 	int r = audit_chain_append(&next, mag_now(), text, &line);
+	struct stat st;
+	int e;
 
 	if (r)
 		return r;
+	/* A disk that is full takes a part, and says why only when it is offered the rest. */
 	if (FAULT("audit.write"))
-		errno = EIO, n = -1;
+		errno = EIO, r = MAG_ESYS;
 	else
-		n = write(log->fd, line.data, line.len);
-	if (n != (ssize_t)line.len) {
+		r = mag_write_all(log->fd, line.data, line.len);
+	if (r) {
+		e = errno;
 		/* Half a record would be read as a changed one. */
-		if (n > 0 && ftruncate(log->fd, log->size))
+		if (fstat(log->fd, &st) == 0 && st.st_size > log->size &&
+			ftruncate(log->fd, log->size))
 			mag_log(MAG_LOG_ERROR, "%s: half a record stays", log->path);
-		return MAG_ESYS;
+		errno = e;
+		return r;
 	}
-	log->size += n;
+	log->size += (off_t)line.len;
 	log->chain = next;
 	return 0;
 }
@@ -173,7 +179,7 @@ int audit_log_write(struct audit_log *log, const char *text)
 		mag_log(MAG_LOG_ERROR,
 			"%s: nothing can be written (%s); who is let in must stand there, so "
 			"nobody is",
-			log->path, strerror(errno));
+			log->path, r == MAG_ESYS ? strerror(errno) : mag_strerror(r));
 	else if (!r && log->broken)
 		mag_log(MAG_LOG_NOTICE, "%s: is written again", log->path);
 	log->broken = r != 0;

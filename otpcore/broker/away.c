@@ -189,10 +189,15 @@ static bool know(struct question *q, bool down)
 
 static void tell_log(const struct question *q)
 {
+	const struct thin_who who = { .kind = THIN_UID, .uid = q->origin->uid };
 	char user[257], service[65];
 	const char *name = wire_text_of_type(&q->message->request, q->body, WIRE_ACCOUNT);
 	const char *what = wire_text_of_type(&q->message->request, q->body, WIRE_SERVICE);
 
+	/* Of whom nothing is held, nothing was charged. */
+	if (q->result.error && q->origin->uid && !q->held &&
+		!audit_refusal(q->a->relay->broker, &who))
+		return;
 	mag_log(MAG_LOG_NOTICE, "away: %s account=%s service=%s peer=%u %s%s", q->message->name,
 		mag_clean(user, sizeof user, name ? name : q->ticket.user),
 		mag_clean(service, sizeof service, what ? what : q->ticket.service), q->origin->uid,

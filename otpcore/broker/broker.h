@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "otpcore/broker/audit_thin.h"
 #include "otpcore/broker/pace.h"
 #include "otpcore/broker/stats.h"
 #include "otpcore/engine/model.h"
@@ -57,6 +58,7 @@ struct broker {
 	struct fates *fates;
 	struct decoys *decoys;
 	struct audit_log *audit; /* NULL: none */
+	struct thin thin;        /* refusals that are counted, not written */
 	struct journal *journal; /* NULL: none */
 	struct pace pace;
 	struct twins *twins;
@@ -171,6 +173,7 @@ struct request {
 	unsigned lost;   /* races lost so far */
 	bool missed;     /* a key was not known: the next time it is decided as it is */
 	bool allowed;    /* by the gate, in this decide */
+	bool weighed;    /* it was once more than a refusal that changes and charges nothing */
 	int64_t hold_ms; /* decoys: the answer waits as long as a real send does */
 	int64_t came;    /* ns: when the frame was read */
 

@@ -250,6 +250,11 @@ void broker_stats(const struct broker *b, uint32_t after, struct wire_stats_rep 
 /* ---- audit.c: one line per decision, before it is told ----
  * A request that cannot be written down ends in MAG_ESTORE. */
 void audit(struct request *r);
+/* Says how many refusals were only counted (audit_thin.h), of the minutes that are over at
+ * `now` (mag_ticks_ms; INT64_MAX: of all). */
+void audit_more(struct broker *b, int64_t now);
+/* The same; then, may this one be written in full? If not it is counted. */
+bool audit_refusal(struct broker *b, const struct thin_who *who);
 
 /* overdue.c: what `enable --confirm` put in and nobody confirmed in time goes back; as
  * root, before anything listens. config: the file that was named, or NULL. */

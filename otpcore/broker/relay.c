@@ -355,6 +355,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	audit_more(r->broker, now);
 	if (r->io && !r->up && now - r->began > CONNECT_MS)
 		link_lost(r, "no connection in time");
 	else if (r->up && now - r->heard > SILENCE_MS)

@@ -77,6 +77,15 @@ struct remotes {
 
 /* ---- links ---- */
 
+/* Whoever reaches the port can make links and end them: the log does not grow by all. */
+static bool loud(const struct remote *m)
+{
+	struct thin_who who = { .kind = THIN_LINKS };
+
+	mag_copy(who.host, sizeof who.host, m->host);
+	return audit_refusal(m->all->broker, &who);
+}
+
 /* The certificate's; NULL: no memory, or it has enough links. */
 static struct share *share_of(struct remotes *all, const unsigned char print[HASH_LEN])
 {
@@ -259,7 +268,7 @@ static bool take(struct remote *m, const struct link_frame *f)
  * its old certificate could fill the log and the disk with refusals. */
 static void end_after_answer(struct remote *m)
 {
-	if (!m->over)
+	if (!m->over && loud(m))
 		mag_log(MAG_LOG_WARNING,
 			"link of host %s ends: its certificate is not valid (any more)",
 			*m->host ? m->host : "(stranger)");
@@ -326,8 +335,9 @@ static void on_read(struct bufferevent *io, void *arg)
 	}
 	if (good)
 		return;
-	mag_log(MAG_LOG_WARNING, "link of host %s ends: what it sent is none of our frames",
-		*m->host ? m->host : "(stranger)");
+	if (loud(m))
+		mag_log(MAG_LOG_WARNING, "link of host %s ends: what it sent is none of our frames",
+			*m->host ? m->host : "(stranger)");
 	remote_free(m);
 }
 
@@ -381,7 +391,8 @@ static bool identified(struct remote *m)
 	mag_copy(m->host, sizeof m->host, host);
 	m->all->n_strangers--;
 	bufferevent_set_timeouts(m->io, &idle, &idle);
-	mag_log(MAG_LOG_INFO, "link of host %s", host);
+	if (loud(m))
+		mag_log(MAG_LOG_INFO, "link of host %s", host);
 	return true;
 }
 
@@ -396,8 +407,10 @@ static void on_event(struct bufferevent *io, short what, void *arg)
 		return;
 	}
 	e = bufferevent_get_openssl_error(io);
-	mag_log(MAG_LOG_INFO, "link of host %s ended%s%s", *m->host ? m->host : "(stranger)",
-		e ? ": " : "", e ? ERR_reason_error_string(e) : "");
+	if (loud(m))
+		mag_log(MAG_LOG_INFO, "link of host %s ended%s%s",
+			*m->host ? m->host : "(stranger)", e ? ": " : "",
+			e ? ERR_reason_error_string(e) : "");
 	remote_free(m);
 }
 

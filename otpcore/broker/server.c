@@ -125,6 +125,13 @@ static void on_hour(evutil_socket_t fd, short what, void *arg)
 		mag_log(MAG_LOG_WARNING, "old rows stay: %s", mag_strerror(r));
 }
 
+static void on_minute(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	audit_more(arg, mag_ticks_ms());
+}
+
 static void start_drain(struct server *s)
 {
 	mag_log(MAG_LOG_NOTICE, "ending: answers what was asked");
@@ -220,8 +227,8 @@ static int server_open(struct broker *b, int fd, int helper)
 int server_run(struct broker *b, int fd, int helper)
 {
 	static const int signals[] = { SIGHUP, SIGTERM, SIGINT };
-	struct event *events[4] = { NULL };
-	const struct timeval hour = { PURGE_SECONDS, 0 };
+	struct event *events[5] = { NULL };
+	const struct timeval hour = { PURGE_SECONDS, 0 }, minute = { 60, 0 };
 	struct server s = { .broker = b };
 	size_t n = 0;
 	int r = server_base(&b->base);
@@ -236,6 +243,11 @@ int server_run(struct broker *b, int fd, int helper)
 	if (!r) {
 		events[n] = event_new(b->base, -1, EV_PERSIST, on_hour, b);
 		r = events[n] && event_add(events[n], &hour) == 0 ? 0 : MAG_ENOMEM;
+		n++;
+	}
+	if (!r) {
+		events[n] = event_new(b->base, -1, EV_PERSIST, on_minute, b);
+		r = events[n] && event_add(events[n], &minute) == 0 ? 0 : MAG_ENOMEM;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	if (!r) {
@@ -259,9 +271,10 @@ int server_run(struct broker *b, int fd, int helper)
 	decoys_free(&b->decoys);
 	twins_free(&b->twins);
 	elevations_free(&b->elevations);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		if (events[i])
 			event_free(events[i]);
+	audit_more(b, INT64_MAX);
 	if (b->audit)
 		audit_log_stop(b->audit);
 	if (b->journal)

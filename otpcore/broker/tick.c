@@ -181,6 +181,12 @@ static void spoil(struct store_tick *tick, size_t i, const struct request *r)
 			store_spoil(tick, i);
 }
 
+/* What has any weight is written down in full, whatever becomes of it. */
+static void weigh(struct store_tick *tick, size_t i, struct request *r)
+{
+	r->weighed = r->weighed || !r->result.error || store_touched(tick, i);
+}
+
 static void on_decide(struct store_tick *tick, void *arg)
 {
 	(void)arg;
@@ -200,6 +206,7 @@ static void on_decide(struct store_tick *tick, void *arg)
 		}
 		r->allowed = true;
 		r->handler->decide(r);
+		weigh(tick, i, r);
 		if (r->missed || !keyring_missed(r->broker->keyring)) {
 			spoil(tick, i, r);
 			continue;
@@ -220,6 +227,7 @@ static void on_settle(struct store_tick *tick, void *arg)
 		if (store_active(tick, i) && !store_lost(tick, i) && r->allowed &&
 			r->handler->settle) {
 			r->handler->settle(r);
+			weigh(tick, i, r);
 			spoil(tick, i, r);
 		}
 	}

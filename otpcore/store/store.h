@@ -260,6 +260,8 @@ int64_t store_charged(const struct store_tick *t, int charge);
  * be written. The tick is rolled back and its requests run alone; so does this one, and if
  * it comes to nothing again, only its charges are committed (store_failed). */
 void store_spoil(struct store_tick *t, size_t request);
+/* In decide and settle: has this request marked or charged anything in this call? */
+bool store_touched(const struct store_tick *t, size_t request);
 bool store_lost(const struct store_tick *t, size_t request);   /* decide again in a later tick */
 bool store_failed(const struct store_tick *t, size_t request); /* only its charges are committed */
 

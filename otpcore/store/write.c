@@ -357,13 +357,17 @@ static bool touched(const struct write_list *list, size_t request)
 	return false;
 }
 
+bool store_touched(const struct store_tick *t, size_t request)
+{
+	for (size_t i = 0; i < t->charges.n; i++)
+		if (t->charges.items[i].request == request)
+			return true;
+	return touched(&t->claims, request) || touched(&t->settled, request);
+}
+
 void store_spoil(struct store_tick *t, size_t request)
 {
-	bool charged = false;
-
-	for (size_t i = 0; i < t->charges.n; i++)
-		charged = charged || t->charges.items[i].request == request;
-	if (charged || touched(&t->claims, request) || touched(&t->settled, request))
+	if (store_touched(t, request))
 		t->suspect = true;
 }
 

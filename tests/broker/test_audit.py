@@ -4,13 +4,17 @@ edits, removes, reorders or cuts it is found out."""
 import glob
 import hashlib
 import json
+import os
 import pathlib
+import re
 import signal
 
 import pytest
 
+import wirepy
 from house import House, wrong
 from peers import wait_for
+from relays import Link, Relay, auth_host
 
 
 def log_of(house):
@@ -148,6 +152,70 @@ def test_a_broker_that_was_killed_goes_on_in_the_same_chain(house):
     done = verify(house)
     assert done.returncode == 0, done.stderr
     assert "17 2026-\n" not in log_of(house).read_text()
+
+
+REFUSED = {"user": "x" * 250, "service": "y" * 60, "rhost": "z" * 250, "proof": 1}
+FLOOD = 300
+EACH = 20  # of one peer in a minute
+
+
+def begins_and_counts(text, whose):
+    """(refusals in full, those that are only counted, how often that was told)"""
+    full = len(re.findall(r"begin account=x{200,} .*%s.* error: not allowed" % whose[0], text))
+    counts = [int(n) for n in re.findall(r"refused account=- service=- from=- %s and (\d+) more were "
+                                         "refused" % whose[1], text)]
+    return full, sum(counts), len(counts)
+
+
+def flooded(house, whose):
+    """Nothing is lost of the number, and little is written."""
+    house.stop("broker")
+    for text in (log_of(house).read_text(), house.log()):
+        full, more, told = begins_and_counts(text, whose)
+        assert full + more == FLOOD and told >= 1, (full, more, told)
+        assert full <= EACH * (told + 1), (full, told)
+    done = verify(house)
+    assert done.returncode == 0, done.stderr
+
+
+def test_threat_31_refusals_do_not_fill_the_disk_of_the_log(house):
+    """Any user may ask, and is refused, as often as there is time for it. Root's refusals and
+    whatever was charged stand there one by one."""
+    house.start()
+    house.account("anna", uid=12001)
+    number = house.phone("anna")
+    request = wirepy.encode_request("begin", REFUSED)
+    wirepy.as_uid(12005, lambda: [wirepy._raw(house.socket, request, 10, None) for _ in range(FLOOD)]
+                  and True)
+    for _ in range(2 * EACH):
+        assert house.call("send", {"txn": b"none of ours"})[0].error == "STALE"
+    login = house.login("anna")
+    login.send()
+    code = house.code(number)
+    assert login.verify(wrong(code))[0].verdict == "code-wrong"
+    assert login.verify(code)[0].verdict == "ok"
+    flooded(house, ("peer=12005/", "peer=12005"))
+    text = log_of(house).read_text()
+    assert len(re.findall(r" send account=- .* peer=0/\d+ error: ", text)) == 2 * EACH
+    assert text.count(" verify account=anna ") == 2
+    run = lambda *args: house.run("magotpctl", "--config", house.conf_file, *args)
+    rows = json.loads(run("audit", "list", "--last", "500", "--json").stdout)
+    row = [row for row in rows if row["event"] == "refused"][-1]
+    assert row["peer"] == "12005" and "more were refused" in row["result"]
+
+
+def test_threat_31_nor_do_those_of_a_relay(house, open_dir):
+    """Whichever of its users it says that it is."""
+    auth_host(house)
+    house.start()
+    with Relay(os.path.join(open_dir, "web1"), [house], "web1") as relay:
+        relay.enroll("--services", "sshd", "--accounts", "anna")
+        link = Link(house, relay.identity)
+        for n in range(FLOOD):
+            result, _ = link.call("begin", REFUSED, origin={"uid": n, "alive": 1})
+            assert result.error
+        link.close()
+        flooded(house, ("host=web1", "peer=- host=web1"))
 
 
 def test_threat_35_what_cannot_be_written_down_is_not_told(house):

@@ -116,6 +116,7 @@ def test_threat_31_a_full_disk_at_the_prompt(tmp_path):
                             f.write(bytes(size))
 
         login, code, before, said = while_it_lasts(house, fill)
+        assert "nothing can be written (No space left on device)" in house.log()
         os.unlink(ballast)
         # The same requests once more: their first answer, or one for the first time.
         for seq in (1 + 1, 1 + 2):
