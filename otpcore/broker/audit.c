@@ -111,7 +111,7 @@ static int tell_more(struct broker *b, const struct thin_row *row)
 	bool one = row->who.kind == THIN_HOST;
 	char text[512], uid[16] = "-";
 
-	if (row->who.kind == THIN_LINKS) {
+	if (row->who.kind == THIN_LINKS || row->who.kind == THIN_ENDS) {
 		mag_log(MAG_LOG_NOTICE, "links of %s: and %" PRId64 " more lines like these",
 			*row->who.host ? row->who.host : "(strangers)", row->more);
 		return 0;

@@ -19,6 +19,7 @@ enum thin_kind {
 	THIN_UID,    /* a user of this host, not root */
 	THIN_HOST,   /* a relay, whoever asks there */
 	THIN_STRANGERS,
+	THIN_ENDS,  /* links that had to be ended, likewise */
 	THIN_LINKS, /* lines about links, not requests; host "": those of strangers */
 };
 

@@ -17,7 +17,9 @@ struct check {
 	struct audit_chain chain;
 	struct store_audit_head known; /* what the store remembers; n 0: nothing */
 	int64_t first, heads, signed_n;
-	bool met; /* the record that the store remembers was seen, and is the same */
+	char other[65];  /* whose heads stand there, too: the host's name before, say; "": none */
+	int64_t other_n; /* of them */
+	bool met;        /* the record that the store remembers was seen, and is the same */
 	char last[21];
 };
 
@@ -37,7 +39,8 @@ static int found(const char *file, int64_t line, const char *what)
 	return MAG_ECONFLICT;
 }
 
-/* A head that this broker's key did not sign is somebody else's. */
+/* A head that this broker's key did not sign is somebody else's. The name in it is part of
+ * what is signed; a host may have had another one once. */
 static int check_head(struct check *c, const struct audit_chain *before, const char *text)
 {
 	unsigned char claimed[AUDIT_HASH_LEN], signature[AUDIT_HASH_LEN];
@@ -49,8 +52,12 @@ static int check_head(struct check *c, const struct audit_chain *before, const c
 	len = audit_chain_claim(before, host, claim);
 	if (seal_hash(c->broker->keyring, PEPPER_AUDIT, claim, len, signature))
 		return MAG_ECRYPTO;
-	if (!mag_streq(host, c->broker->host) || memcmp(claimed, signature, sizeof claimed) != 0)
+	if (memcmp(claimed, signature, sizeof claimed) != 0)
 		return MAG_ECONFLICT;
+	if (!mag_streq(host, c->broker->host)) {
+		mag_copy(c->other, sizeof c->other, host);
+		c->other_n++;
+	}
 	c->heads++;
 	c->signed_n = c->chain.n;
 	return 0;
@@ -164,6 +171,11 @@ int audit_verify_run(struct broker *b)
 		c.chain.n, *c.last ? c.last : "never");
 	fprintf(stderr, "%" PRId64 " signed heads, the last at record %" PRId64 "\n", c.heads,
 		c.signed_n);
+	if (c.other_n)
+		fprintf(stderr,
+			"%" PRId64 " of these heads name another host than %s, the last %s: "
+			"right if this host had that name\n",
+			c.other_n, b->host, c.other);
 	if (c.first > 1)
 		fprintf(stderr,
 			"records before %" PRId64 " are not here: older files were removed\n",

@@ -112,20 +112,53 @@ static int copy_as_user(struct broker *b, int to)
 
 /* ---- as whoever wants it ---- */
 
-/* Under another name until it is whole. One that was left behind is used again. */
+static bool ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	       st.st_nlink == 1;
+}
+
+/* What a backup that was killed has left goes, if it is ours: whose file it is reads what
+ * is written into it. The folder may be anybody's. */
+static int remove_left(const char *name)
+{
+	/* Of a pipe nobody waits for the other end. */
+	int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	int r = 0;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 && errno != ELOOP)
+		return place_fail(MAG_ESYS, name, "");
+	if (fd < 0 || !ours(fd))
+		r = place_fail(MAG_EPERM, name,
+			"this is in the way and none of our files (another's, a link, or with a "
+			"second name); remove it, or name a folder where only you may write");
+	else if (flock(fd, LOCK_EX | LOCK_NB))
+		r = place_fail(MAG_EBUSY, name, "another backup is writing this");
+	else if (unlink(name))
+		r = place_fail(MAG_ESYS, name, "");
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+/* Under another name until it is whole; a file that nobody but us has ever opened. */
 static int open_partial(const char *name)
 {
-	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int r = remove_left(name);
+	int fd;
 
+	if (r)
+		return r;
+	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return place_fail(MAG_ESYS, name, "");
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
+	if (flock(fd, LOCK_EX | LOCK_NB) || !ours(fd) || fchmod(fd, 0600)) {
 		close(fd);
-		return place_fail(MAG_EBUSY, name, "another backup is writing this");
-	}
-	if (fchmod(fd, 0600) || ftruncate(fd, 0)) {
-		close(fd);
-		return place_fail(MAG_ESYS, name, "");
+		return place_fail(MAG_EBUSY, name, "another takes it while it is made");
 	}
 	return fd;
 }

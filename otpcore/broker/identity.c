@@ -46,7 +46,9 @@ int identity_load(const char *path, struct link_identity *id_r)
 
 static int write_all(const char *path, const struct link_identity *id)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* What was left there may be open somewhere: never the same file. */
+	int gone = unlink(path) == 0 || errno == ENOENT;
+	int fd = gone ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
 	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
 	int r = MAG_ESYS;
 

@@ -78,9 +78,9 @@ struct remotes {
 /* ---- links ---- */
 
 /* Whoever reaches the port can make links and end them: the log does not grow by all. */
-static bool loud(const struct remote *m)
+static bool loud(const struct remote *m, enum thin_kind kind)
 {
-	struct thin_who who = { .kind = THIN_LINKS };
+	struct thin_who who = { .kind = kind };
 
 	mag_copy(who.host, sizeof who.host, m->host);
 	return audit_refusal(m->all->broker, &who);
@@ -268,7 +268,7 @@ static bool take(struct remote *m, const struct link_frame *f)
  * its old certificate could fill the log and the disk with refusals. */
 static void end_after_answer(struct remote *m)
 {
-	if (!m->over && loud(m))
+	if (!m->over && loud(m, THIN_ENDS))
 		mag_log(MAG_LOG_WARNING,
 			"link of host %s ends: its certificate is not valid (any more)",
 			*m->host ? m->host : "(stranger)");
@@ -335,7 +335,7 @@ static void on_read(struct bufferevent *io, void *arg)
 	}
 	if (good)
 		return;
-	if (loud(m))
+	if (loud(m, THIN_ENDS))
 		mag_log(MAG_LOG_WARNING, "link of host %s ends: what it sent is none of our frames",
 			*m->host ? m->host : "(stranger)");
 	remote_free(m);
@@ -391,7 +391,7 @@ static bool identified(struct remote *m)
 	mag_copy(m->host, sizeof m->host, host);
 	m->all->n_strangers--;
 	bufferevent_set_timeouts(m->io, &idle, &idle);
-	if (loud(m))
+	if (loud(m, THIN_LINKS))
 		mag_log(MAG_LOG_INFO, "link of host %s", host);
 	return true;
 }
@@ -407,7 +407,7 @@ static void on_event(struct bufferevent *io, short what, void *arg)
 		return;
 	}
 	e = bufferevent_get_openssl_error(io);
-	if (loud(m))
+	if (loud(m, THIN_LINKS))
 		mag_log(MAG_LOG_INFO, "link of host %s ended%s%s",
 			*m->host ? m->host : "(stranger)", e ? ": " : "",
 			e ? ERR_reason_error_string(e) : "");

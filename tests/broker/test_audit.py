@@ -140,6 +140,23 @@ def test_threat_34_a_log_made_anew_has_no_head_that_is_signed(written):
     assert done.returncode != 0 and "another than the store remembers" in done.stderr
 
 
+def test_threat_34_a_host_that_was_renamed_is_no_forger(written):
+    """Its heads before name the host that it was; a name that is put in by hand is found."""
+    written.conf(broker={"host_identity": "newname"})
+    written.start_broker()
+    written.account("bert")
+    written.stop("broker")
+    done = verify(written)
+    assert done.returncode == 0, done.stderr
+    assert " of these heads name another host than newname, the last " in done.stderr
+    old = [line.rstrip("\n").split(" ", 3) for line in lines(written)]
+    assert old[-1][3].startswith("head host=newname ")
+    log_of(written).write_text("".join(chain(
+        [(time, text.replace("head host=newname ", "head host=third ")) for _, time, _, text in old])))
+    done = verify(written)
+    assert done.returncode != 0 and "not signed with the key" in done.stderr
+
+
 def test_a_broker_that_was_killed_goes_on_in_the_same_chain(house):
     house.start()
     house.account("anna")

@@ -586,6 +586,44 @@ def test_a_killed_tool_leaves_nothing_half_written(one):
     assert [n for n in glob_names(one) if "working" in n] == []
 
 
+def in_the_way(kind, path, other):
+    """Somebody else's (uid 12005), under the name that a backup has until it is whole."""
+    if kind == "a link":
+        os.symlink(other, path)
+    elif kind == "a second name":
+        os.link(other, path)
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        open(path, "w").close()
+        os.chmod(path, 0o666)
+        os.chown(path, 12005, 12005)
+
+
+@pytest.mark.parametrize("kind", ["another's file", "a link", "a second name", "a pipe"])
+def test_threat_20_a_backup_is_written_into_nobody_elses_file(one, kind):
+    """Who made the file before can read what root writes into it, and later change it."""
+    folder = os.path.join(one.dir, "anybodys")
+    other = os.path.join(one.dir, "other")
+    with open(other, "w") as f:
+        f.write("as it was")
+    os.mkdir(folder)
+    os.chmod(folder, 0o1777)
+    path = os.path.join(folder, "a.backup")
+    in_the_way(kind, path + ".partial", other)
+    done = tool(one, "--backup", path, check=False)
+    assert done.returncode and "this is in the way and none of our files" in done.stderr
+    assert path + ".partial" in done.stderr
+    assert not os.path.exists(path) and os.path.lexists(path + ".partial")
+    assert open(other).read() == "as it was"
+    os.unlink(path + ".partial")
+    with open(path + ".partial", "w") as left:  # of a backup of ours that was killed
+        tool(one, "--backup", path)
+        assert os.fstat(left.fileno()).st_nlink == 0, "never the same file"
+    made = os.stat(path)
+    assert (made.st_uid, made.st_mode & 0o7777, made.st_nlink) == (0, 0o600, 1)
+
+
 def test_what_stands_in_the_way_is_named(one):
     path = backup(one)
     done = tool(one, "--backup", path, check=False)
