@@ -79,6 +79,9 @@ const char *cli_arg(const struct cli *c, int n);
 /* A refusal or fault: on stderr, or as an object with --json. Returns `code`. */
 int cli_fail(const struct cli *c, int code, const char *id, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* CLI_REFUSED, and below it lines of our own: `more` is not cleaned, the rest is. */
+int cli_fail_lines(const struct cli *c, const char *id, const char *more, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 int cli_usage(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Something worth knowing beside the answer: stderr, not with --json. */
 void cli_note(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -10,21 +10,25 @@
 #include "magotp/cli.h"
 #include "otpcore/base/text.h"
 
-static void fail_text(const struct cli *c, const char *id, const char *text)
+/* `more`: lines of our own below it; "" none. */
+static void fail_text(const struct cli *c, const char *id, const char *text, const char *more)
 {
+	const char *end = *more ? "\n" : "";
+	char whole[2048];
 	struct json_object *o;
 
 	fflush(stdout);
 	if (!c->json) {
 		if (*id)
-			fprintf(stderr, "%s: %s (%s)\n", c->program, text, id);
+			fprintf(stderr, "%s: %s (%s)\n%s%s", c->program, text, id, more, end);
 		else
-			fprintf(stderr, "%s: %s\n", c->program, text);
+			fprintf(stderr, "%s: %s\n%s%s", c->program, text, more, end);
 		return;
 	}
+	snprintf(whole, sizeof whole, "%s%s%s", text, end, more);
 	o = json_object_new_object();
 	json_object_object_add(o, "error", json_object_new_string(*id ? id : "usage"));
-	json_object_object_add(o, "message", json_object_new_string(text));
+	json_object_object_add(o, "message", json_object_new_string(whole));
 	fprintf(stderr, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
@@ -37,8 +41,20 @@ int cli_fail(const struct cli *c, int code, const char *id, const char *fmt, ...
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	fail_text(c, id, mag_clean(clean, sizeof clean, text));
+	fail_text(c, id, mag_clean(clean, sizeof clean, text), "");
 	return code;
+}
+
+int cli_fail_lines(const struct cli *c, const char *id, const char *more, const char *fmt, ...)
+{
+	char text[1024], clean[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	fail_text(c, id, mag_clean(clean, sizeof clean, text), more);
+	return CLI_REFUSED;
 }
 
 int cli_usage(const struct cli *c, const char *fmt, ...)
@@ -49,7 +65,7 @@ int cli_usage(const struct cli *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	fail_text(c, c->json ? "usage" : "", mag_clean(clean, sizeof clean, text));
+	fail_text(c, c->json ? "usage" : "", mag_clean(clean, sizeof clean, text), "");
 	if (!c->json && c->verb)
 		fprintf(stderr, "usage: %s %s%s%s%s%s\n", c->program, c->verb->noun,
 			c->verb->name ? " " : "", c->verb->name ? c->verb->name : "",

@@ -184,11 +184,17 @@ static int keep(struct confirming *f)
 		 : CLI_DONE;
 }
 
-static const char *own_name(void)
+static int refuse_other(const struct cli *c)
 {
-	struct passwd *pw = getpwuid(getuid());
+	const struct passwd *pw = getpwuid(getuid());
+	char name[100], more[300];
 
-	return pw ? pw->pw_name : "NAME";
+	snprintf(more, sizeof more,
+		"From this session: sudo magotpctl confirm\n"
+		"Or where it was enabled, while this session lasts: "
+		"magotpctl confirm --login %s",
+		mag_clean(name, sizeof name, pw ? pw->pw_name : "NAME"));
+	return cli_fail_lines(c, "not-allowed", more, "Say it as root.");
 }
 
 static int confirm(struct cli *c, struct confirming *f)
@@ -199,11 +205,7 @@ static int confirm(struct cli *c, struct confirming *f)
 	if (r != CLI_DONE)
 		return r;
 	if (geteuid() != 0)
-		return cli_fail(c, CLI_REFUSED, "not-allowed",
-			"Say it as root. From this session: sudo magotpctl confirm\n"
-			"Or where it was enabled, while this session lasts: "
-			"magotpctl confirm --login %s",
-			own_name());
+		return refuse_other(c);
 	(void)enabled_each(config, collect, f);
 	if (!f->waiting)
 		return cli_fail(c, CLI_REFUSED, "not-enabled", "Nothing waits to be confirmed.");

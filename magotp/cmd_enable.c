@@ -17,13 +17,14 @@
 
 static int refuse_by_hand(struct work *w, const char *why)
 {
-	char lines[500];
+	char lines[500], more[700];
 
 	recipe_lines(w->e.service, lines, sizeof lines);
-	return cli_fail(w->c, CLI_REFUSED, "pam-stack",
-		"%s was left alone: %s.\nBy hand, below the lines that require the password:\n%s"
+	snprintf(more, sizeof more,
+		"By hand, below the lines that require the password:\n%s"
 		"pam_magotp(8) shows whole stacks.",
-		w->pam_file, why, lines);
+		lines);
+	return cli_fail_lines(w->c, "pam-stack", more, "%s was left alone: %s.", w->pam_file, why);
 }
 
 static int look_at_stack(struct work *w)
@@ -37,6 +38,9 @@ static int look_at_stack(struct work *w)
 	r = recipe_apply(w->e.pam, w->e.service, w->text, w->e.observe, &w->fresh, why);
 	if (r == MAG_ENOMEM)
 		return cli_fail(w->c, CLI_REFUSED, "no-memory", "Out of memory.");
+	if (r == MAG_EEXISTS)
+		return cli_fail(
+			w->c, CLI_REFUSED, "included", "%s was left alone: %s.", w->pam_file, why);
 	return r ? refuse_by_hand(w, why) : CLI_DONE;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "magotp/cmd.h"
+#include "magotp/pamedit.h"
 #include "magotp/pamstack.h"
 #include "magotp/recipe.h"
 #include "magotp/replace.h"
@@ -26,12 +27,13 @@ struct trying {
 	const char *service, *dir, *from;
 	char folder[64]; /* the copy; "" none yet */
 	bool enabled;    /* our module is in the stack already */
+	bool not_root;   /* what lets root alone through was left out */
 	char said[300];  /* the helper's last line */
 	int status;
 	struct wire_explain_rep last;
 };
 
-/* ---- the copy: links to all but the one file ---- */
+/* ---- the copy: links to files that need no change ---- */
 static void folder_remove(struct trying *t)
 {
 	DIR *d = *t->folder ? opendir(t->folder) : NULL;
@@ -46,7 +48,21 @@ static void folder_remove(struct trying *t)
 		rmdir(t->folder);
 }
 
-static int link_all(struct trying *t)
+/* Root tries it for somebody else: what lets the caller through because it is root would
+ * show nothing. */
+static int put_copy(const struct trying *t, const char *from, const char *to)
+{
+	char *text = file_read(from, NULL), *bare = NULL;
+	int r = text && pam_edit_copy(text, t->folder, &bare) ? -1 : 0;
+
+	if (!r)
+		r = bare && !mag_streq(bare, text) ? file_write(to, bare, 0600) : symlink(from, to);
+	free(text);
+	free(bare);
+	return r;
+}
+
+static int copy_all(struct trying *t)
 {
 	DIR *d = opendir(t->dir);
 	char from[600], to[400];
@@ -59,7 +75,7 @@ static int link_all(struct trying *t)
 			continue;
 		snprintf(from, sizeof from, "%s/%s", t->dir, e->d_name);
 		snprintf(to, sizeof to, "%s/%s", t->folder, e->d_name);
-		r = symlink(from, to);
+		r = put_copy(t, from, to);
 	}
 	if (d)
 		closedir(d);
@@ -68,7 +84,8 @@ static int link_all(struct trying *t)
 
 static int make_copy(struct trying *t, const char *text)
 {
-	char path[200];
+	char path[200], *bare = NULL;
+	int r = CLI_DONE;
 
 	mag_copy(t->folder, sizeof t->folder, "/run/magotp-try-XXXXXX");
 	if (!mkdtemp(t->folder)) {
@@ -76,9 +93,22 @@ static int make_copy(struct trying *t, const char *text)
 		return cli_fail(t->c, CLI_REFUSED, "failed", "/run: %s", strerror(errno));
 	}
 	snprintf(path, sizeof path, "%s/%.100s", t->folder, t->service);
-	if (link_all(t) || file_write(path, text, 0600))
-		return cli_fail(t->c, CLI_REFUSED, "failed", "%s: %s", t->folder, strerror(errno));
-	return CLI_DONE;
+	if (pam_edit_copy(text, t->folder, &bare) || copy_all(t) || file_write(path, bare, 0600))
+		r = cli_fail(t->c, CLI_REFUSED, "failed", "%s: %s", t->folder, strerror(errno));
+	free(bare);
+	return r;
+}
+
+/* Does the copy differ from the stack that it is made of? */
+static void compare(struct trying *t, const char *text)
+{
+	struct pam_stack *s = calloc(2, sizeof *s);
+
+	if (s && !pam_stack_read(t->dir, t->service, text, PAM_AUTH, &s[0]) &&
+		!pam_stack_read(t->folder, t->service, NULL, PAM_AUTH, &s[1]))
+		for (size_t i = 0; i < s[0].n && i < s[1].n; i++)
+			t->not_root |= !mag_streq(s[0].rules[i].module, s[1].rules[i].module);
+	free(s);
 }
 
 /* The stack as it is, or as `enable` would make it. */
@@ -101,6 +131,8 @@ static int prepare(struct trying *t)
 		r = cli_fail(t->c, CLI_REFUSED, "pam-stack", "%s cannot be tried: %s.", path, why);
 	if (r == CLI_DONE)
 		r = make_copy(t, fresh ? fresh : text);
+	if (r == CLI_DONE)
+		compare(t, fresh ? fresh : text);
 out:
 	free(s);
 	free(text);
@@ -177,6 +209,10 @@ static void tell(struct trying *t)
 		cli_say(t->c, "Verdict   %s: %s", verdict,
 			flow_verdict_text(verdict_from_id(verdict)));
 	explain_reasons(t->c, t->service, t->c->user);
+	if (t->not_root)
+		cli_note(t->c,
+			"Lines that let root through (pam_rootok) were left out: this is what "
+			"anybody else meets. root itself is not asked.");
 	cli_note(t->c, t->enabled ? "No session was opened."
 				  : "No session was opened, and nothing was enabled: the lines are "
 				    "those that magotpctl enable would put in.");
@@ -196,6 +232,7 @@ static void tell_json(struct trying *t)
 	json_object_object_add(o, "verdict",
 		*t->last.last_verdict ? json_object_new_string(t->last.last_verdict) : NULL);
 	json_object_object_add(o, "enabled", json_object_new_boolean(t->enabled));
+	json_object_object_add(o, "root_left_out", json_object_new_boolean(t->not_root));
 	cli_json_print(&o);
 }
 

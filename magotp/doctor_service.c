@@ -74,9 +74,15 @@ static bool judge(struct doctor *d, enum pam_phase phase, const char *id)
 
 static void check_stack(struct doctor *d)
 {
+	struct pam_stack *s = calloc(1, sizeof *s);
+	const struct recipe *r = recipe_for(d->service);
+
 	(void)judge(d, PAM_AUTH, "pam-auth");
-	if (recipe_for(d->service)->account)
+	if (s && !pam_stack_read(d->pam_dir, d->service, NULL, PAM_AUTH, s))
+		r = recipe_for_stack(d->service, s);
+	if (r->account)
 		(void)judge(d, PAM_ACCOUNT, "pam-account");
+	free(s);
 }
 
 /* ---- the options on our line ---- */

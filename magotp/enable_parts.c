@@ -136,11 +136,11 @@ static int sshd_holds(struct work *w, const struct sshd_settings *s)
 		if (mag_streq(value, "yes"))
 			continue;
 		sshd_place(keywords[i], place, sizeof place);
-		return cli_fail(w->c, CLI_REFUSED, "sshd",
+		return cli_fail_lines(w->c, "sshd",
+			*place ? "" : "  Include /etc/ssh/sshd_config.d/*.conf",
 			*place ? "%s must say yes; %s comes before " SSHD_DROPIN "."
 			       : "%s must say yes, and " SSHD_CONFIG
-				 " does not include sshd_config.d%s. Put this line at its top:\n"
-				 "  Include /etc/ssh/sshd_config.d/*.conf",
+				 " does not include sshd_config.d%s. Put this line at its top:",
 			i ? "KbdInteractiveAuthentication" : "UsePAM", place);
 	}
 	sshd_value(s, "passwordauthentication", value, sizeof value);

@@ -27,4 +27,10 @@ int pam_edit_strip(const char *text, char **out_r, size_t *n_r);
  * be put (the last one, without a line end). */
 int pam_edit_insert(const char *text, const struct pam_insert *inserts, size_t n, char **out_r);
 
+/* What it is for a caller who is not root, in a copy of /etc/pam.d: modules that let root
+ * alone through (pam_rootok, pam_wheel trust, pam_succeed_if use_uid uid = 0) are pam_deny
+ * instead, so that counted jumps and what a failure means stay; and files are included from
+ * `folder`, which libpam would not do by itself. *out_r is allocated. 0, MAG_ENOMEM. */
+int pam_edit_copy(const char *text, const char *folder, char **out_r);
+
 #endif

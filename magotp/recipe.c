@@ -16,6 +16,7 @@
 static const struct recipe recipes[] = {
 	{ "sshd", true, true, NULL, NULL, NULL },
 	{ "su", false, false, NULL, NULL, NULL },
+	{ "su-l", false, false, NULL, NULL, NULL },
 	{ "sudo", true, false,
 		"account    [success=1 default=ignore] pam_succeed_if.so quiet ruser = root\n",
 		"service=sudo",
@@ -63,6 +64,21 @@ const struct recipe *recipe_for(const char *service)
 
 	while (r->service && !mag_streq(r->service, service))
 		r++;
+	return r;
+}
+
+const struct recipe *recipe_for_stack(const char *service, const struct pam_stack *auth)
+{
+	const struct recipe *r = recipe_for(service);
+
+	for (size_t i = 0; i < auth->n; i++)
+		if (mag_streq(auth->rules[i].module, "pam_magotp.so")) {
+			const char *name = strrchr(auth->rules[i].file, '/');
+			const struct recipe *there =
+				recipe_for(name ? name + 1 : auth->rules[i].file);
+
+			return r->account && !there->account ? there : r;
+		}
 	return r;
 }
 
@@ -165,6 +181,29 @@ static bool place(const struct pam_stack *s, struct pam_insert *in)
 	return in->after || in->before;
 }
 
+/* Ours stands in the stack already: in another file that is all the service needs? */
+static int there_already(
+	const char *service, const struct pam_stack *s, size_t at, char why[RECIPE_ERROR_MAX])
+{
+	const struct pam_rule *r = &s->rules[at];
+	const char *name = strrchr(r->file, '/');
+
+	name = name ? name + 1 : r->file;
+	if (s->phase == PAM_AUTH && !mag_streq(name, service) && !strstr(r->args, "listed_only") &&
+		!recipe_for_stack(service, s)->account) {
+		snprintf(why, RECIPE_ERROR_MAX,
+			"it asks already, because it includes %s (%s:%d); what is done for %s "
+			"counts here, too",
+			name, r->file, r->line, name);
+		return MAG_EEXISTS;
+	}
+	snprintf(why, RECIPE_ERROR_MAX, "%s:%d has pam_magotp already%s", r->file, r->line,
+		strstr(r->args, "listed_only")
+			? "; a line in /etc/magotp/listed enables a service there"
+			: "");
+	return MAG_EINVAL;
+}
+
 static int plan(const char *dir, const char *service, const char *text, enum pam_phase phase,
 	struct pam_insert *in, char why[RECIPE_ERROR_MAX])
 {
@@ -179,14 +218,8 @@ static int plan(const char *dir, const char *service, const char *text, enum pam
 		r = MAG_EINVAL;
 	}
 	for (size_t i = 0; !r && i < s->n; i++)
-		if (mag_streq(s->rules[i].module, "pam_magotp.so")) {
-			snprintf(why, RECIPE_ERROR_MAX, "%s:%d has pam_magotp already%s",
-				s->rules[i].file, s->rules[i].line,
-				strstr(s->rules[i].args, "listed_only")
-					? "; a line in /etc/magotp/listed enables a service there"
-					: "");
-			r = MAG_EINVAL;
-		}
+		if (mag_streq(s->rules[i].module, "pam_magotp.so"))
+			r = there_already(service, s, i, why);
 	free(s);
 	return r;
 }
@@ -245,7 +278,7 @@ int recipe_apply(const char *dir, const char *service, const char *text, bool ob
 	free(bare);
 	if (r) {
 		free(out);
-		return r == MAG_ENOMEM ? r : MAG_EINVAL;
+		return r == MAG_ENOMEM || r == MAG_EEXISTS ? r : MAG_EINVAL;
 	}
 	*out_r = out;
 	return 0;

@@ -7,6 +7,7 @@ import signal
 import stat
 import time
 
+import pexpect
 import pytest
 
 COMMON_AUTH = """auth	[success=1 default=ignore]	pam_unix.so nullok
@@ -156,8 +157,12 @@ REFUSED = {
 def test_threat_08_stacks_that_are_not_understood_are_left_alone(desk, pam, what):
     pam.put("odd", REFUSED[what])
     p = pam.ctl("enable", "odd", code=1)
-    assert desk.error(p) == "pam-stack" or "pam_magotp(8)" in p.stderr, p.stderr
-    assert "auth       required   pam_magotp.so" in p.stderr  # by hand
+    # By hand: lines as they are written, below the one that says why.
+    assert " (pam-stack)\nBy hand, below the lines that require the password:\n" \
+           "auth       required   pam_magotp.so\naccount    required   pam_magotp.so\n" in p.stderr
+    assert p.stderr.endswith("\npam_magotp(8) shows whole stacks.\n") and "?" not in p.stderr
+    told = json.loads(pam.ctl("--json", "enable", "odd", code=1).stderr)
+    assert told["error"] == "pam-stack" and "\nauth       required   pam_magotp.so\n" in told["message"]
     assert pam.get("odd") == REFUSED[what]
     assert not os.path.exists(state(desk, "odd"))
 
@@ -178,6 +183,41 @@ def test_su_and_sudo_let_root_go_on(desk, pam):
     assert lines[lines.index("@include common-account") - 3:][:2] == [
         "account    [success=1 default=ignore] pam_succeed_if.so quiet ruser = root",
         "account    required   pam_magotp.so service=sudo"]
+
+
+SU_L = "auth include su\naccount include su\npassword include su\nsession include su\n"
+
+
+@pytest.mark.parametrize("name", ["su-l", "su-site"])
+def test_what_includes_su_is_done_with_su(desk, pam, name):
+    """su-l includes su, which has no account line of ours: nothing is amiss."""
+    pam.put("su", "auth sufficient pam_rootok.so\n@include common-auth\n@include common-account\n"
+                  "@include common-session\n")
+    pam.put(name, SU_L)
+    pam.ctl("enable", "su")
+    rows = json.loads(pam.ctl("--json", "doctor", "--service", name).stdout)
+    wrong = [r for r in rows if r["id"].startswith("pam-") and r["severity"] != "ok"]
+    assert not wrong, wrong
+    p = pam.ctl("enable", name, code=1)
+    assert desk.error(p) == "included" and "because it includes su (" in p.stderr, p.stderr
+    assert "By hand" not in p.stderr and pam.get(name) == SU_L
+
+
+@pytest.mark.parametrize("includes", [False, True])
+def test_try_su_by_root_meets_what_others_meet(desk, pam, includes):
+    pam.put("su", "auth sufficient pam_rootok.so\nauth required pam_deny.so\n"
+                  "auth requisite pam_unix.so\naccount required pam_permit.so\n")
+    pam.put("su-l", SU_L)
+    child = desk.terminal("magotpctl", "try", "su-l" if includes else "su", "nobody-there",
+                          "--pam-dir", pam.dir)
+    child.expect("Password: ")
+    child.sendline("wrong")
+    child.expect("nobody-there would be REFUSED in the auth phase")
+    child.expect(r"Lines that let root through \(pam_rootok\) were left out")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 1
+    assert "pam_rootok" in pam.get("su")
 
 
 def test_only_root_and_only_with_a_broker(desk, pam):

@@ -234,6 +234,30 @@ static void test_lines_that_have_no_place(void **state)
 	assert_null(out);
 }
 
+static void test_the_copy_of_try_is_not_roots(void **state)
+{
+	static const char text[] =
+		"# pam_unix.so\nauth sufficient pam_rootok.so\n"
+		"auth [success=2 default=ignore] \\\n  /lib/security/pam_wheel.so trust use_uid\n"
+		"auth required pam_wheel.so\n"
+		"auth [success=1 default=ignore] pam_succeed_if.so use_uid uid = 0\n"
+		"auth required pam_succeed_if.so uid = 0\n"
+		"auth include su\n-account\tsubstack  x\nauth include /etc/y\n\n@include z";
+	char *out = NULL;
+
+	(void)state;
+	assert_int_equal(pam_edit_copy(text, "/run/t", &out), 0);
+	assert_string_equal(out,
+		"# pam_unix.so\nauth sufficient pam_deny.so\n"
+		"auth [success=2 default=ignore] \\\n  /lib/security/pam_deny.so trust use_uid\n"
+		"auth required pam_wheel.so\n"
+		"auth [success=1 default=ignore] pam_deny.so use_uid uid = 0\n"
+		"auth required pam_succeed_if.so uid = 0\n"
+		"auth include /run/t/su\n-account\tsubstack  /run/t/x\nauth include /etc/y\n\n"
+		"@include /run/t/z");
+	free(out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_stack),
 		cmocka_unit_test(test_lines_go_in_and_come_out_again),
 		cmocka_unit_test(test_lines_that_have_no_place),
+		cmocka_unit_test(test_the_copy_of_try_is_not_roots),
 	};
 
 	return cmocka_run_group_tests(tests, make_files, remove_files);
