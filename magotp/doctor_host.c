@@ -63,7 +63,8 @@ static void check_break_glass(struct doctor *d)
 			p.break_glass == 1 ? "" : "s");
 	else
 		doctor_warning(d, "break-glass",
-			"magotpctl break-glass root --reason setup --until 1y",
+			"magotpctl account add YOU; magotpctl break-glass YOU --reason setup "
+			"--until 1y",
 			"no way in if the gateways or your phone are gone");
 }
 

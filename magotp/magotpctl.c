@@ -399,7 +399,7 @@ static const struct verb verbs[] = {
 		cmd_renew },
 	{ "break-glass", NULL, NULL, "USER --reason TEXT --until DATE", 0, 0, true, glass_opts,
 		"Make a code for the day when nothing else works",
-		"  magotpctl break-glass root --reason setup --until 1y\n", cmd_break_glass },
+		"  magotpctl break-glass alice --reason setup --until 1y\n", cmd_break_glass },
 	{ "sweep", NULL, NULL, "[--dry-run|--confirm]", 0, 0, false, sweep_opts,
 		"Do what the calendar has due",
 		"  magotpctl sweep --dry-run\n"

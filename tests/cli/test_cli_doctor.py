@@ -71,17 +71,28 @@ def test_exit_codes_and_the_form_for_pipes(desk, pam):
     p = desk.ctl("doctor", "--pam-dir", pam.dir)  # no break-glass code: a warning only
     line = next(x for x in p.stdout.splitlines() if x.startswith("break-glass"))
     assert line.split("\t")[:2] == ["break-glass", "warning"]
-    assert "magotpctl break-glass root" in line
+    assert "magotpctl account add YOU; magotpctl break-glass YOU" in line
     assert re.search(r"^0 errors, \d+ warnings?, \d+ ok\. Man page: magotp-doctor\(7\)$", p.stderr, re.M)
     desk.ctl("doctor", "--strict", "--pam-dir", pam.dir, code=1)
     pam(GOOD.replace("requisite", "required"))
     desk.ctl("doctor", "--pam-dir", pam.dir, code=1)
 
 
+def test_what_it_says_of_break_glass_works_as_it_stands(desk, pam):
+    """In a house where nobody has an account yet, word for word; and again."""
+    fix = doctor(desk, pam)["break-glass"][0]["fix"].replace("YOU", "games")
+    for _ in range(2):
+        p = subprocess.run(["sh", "-c", fix.replace("magotpctl", '"$0" --config "$1"'),
+                            os.path.join(desk.bin, "magotpctl"), desk.conf_file],
+                           capture_output=True, text=True, env=ENV, cwd="/", timeout=60)
+        assert p.returncode == 0, p.stderr
+    assert [r["message"] for r in doctor(desk, pam)["break-glass"]] == ["2 codes"]
+
+
 def test_on_a_terminal_it_reads_as_in_the_manual(desk, pam):
     child = desk.terminal("magotpctl", "doctor", "--pam-dir", pam.dir)
     child.expect(r"ok +broker +answers in \d+ ms, sqlite, schema 3\r\n")
-    child.expect(r"warning +break-glass +no way in[^\r]*\r\n +Fix: magotpctl break-glass root")
+    child.expect(r"warning +break-glass +no way in[^\r]*\r\n +Fix: magotpctl account add YOU")
     child.expect(r"\d+ ok\. Man page: magotp-doctor\(7\)")
 
 
