@@ -138,19 +138,40 @@ static int again(struct replay *p, const struct journal_fact *f)
 		return r;
 	if (f->kind == JOURNAL_COUNTER)
 		p->counters += n;
-	else if (f->kind == JOURNAL_STATE)
+	else if (f->kind == JOURNAL_STATE && f->about != JOURNAL_HOST)
 		p->states += n;
-	else if (f->kind == JOURNAL_SPENT && f->about > 0 && f->about < JOURNAL_ABOUT_N)
+	else if (f->about > 0 && f->about < JOURNAL_ABOUT_N)
 		p->spent[f->about] += n;
 	return 0;
 }
 
-static int again_all(struct replay *p, const struct replay_journal *j)
+/* How far the store was with this journal when it was copied; 0: nobody knows. */
+static int known_of(
+	struct replay *p, const struct hosts *h, const struct replay_journal *j, int64_t *n_r)
 {
+	struct journal_memory m;
 	int r = 0;
 
+	*n_r = 0;
+	for (size_t i = 0; !r && i < h->n; i++) {
+		r = journal_recall(p->store, h->names[i], &m);
+		if (!r && j->reading.chain.begun && m.id == j->reading.chain.id)
+			*n_r = m.n;
+	}
+	return r;
+}
+
+static int again_all(struct replay *p, const struct hosts *h, const struct replay_journal *j)
+{
+	int64_t known;
+	int r = known_of(p, h, j, &known);
+
 	for (size_t i = 0; !r && i < j->n_facts; i++) {
-		r = again(p, &j->facts[i]);
+		struct journal_fact f = j->facts[i];
+
+		if (f.n <= known)
+			store_spent_known(&f);
+		r = again(p, &f);
 		if (i % 64 == 0)
 			place_progress("journal", (int64_t)i, (int64_t)j->n_facts, NULL);
 	}
@@ -185,7 +206,7 @@ int replay_run(struct replay *p)
 	if (!r)
 		r = look_at_hosts(p, &hosts);
 	for (size_t i = 0; !r && i < p->n_journals; i++)
-		r = again_all(p, &p->journals[i]);
+		r = again_all(p, &hosts, &p->journals[i]);
 	if (!r && !p->covered)
 		r = store_void_all(p->store, p->now, &p->voided);
 	if (!r)

@@ -22,7 +22,9 @@ static const struct {
 	{ JOURNAL_CERTIFICATE, "certificates_deleted", "certificates deleted" },
 	{ JOURNAL_SUBSCRIPTION, "subscriptions_revoked", "subscriptions revoked" },
 	{ JOURNAL_ACCOUNT, "accounts_deleted", "accounts deleted" },
-	{ JOURNAL_HOST, "hosts_removed", "relays refused" },
+	{ JOURNAL_HOST, "hosts_removed",
+		"relays refused that are removed, revoked, or not what they were since: enroll "
+		"them again" },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 

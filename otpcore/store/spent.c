@@ -1,5 +1,7 @@
 #include "otpcore/store/spent.h"
 
+#include <string.h>
+
 #include "otpcore/base/err.h"
 #include "otpcore/store/tick.h"
 #include "otpcore/store/work.h"
@@ -12,7 +14,15 @@ static struct journal_fact fact_of(
 	return (struct journal_fact){ .kind = kind, .about = about, .id = row->id };
 }
 
-/* A state counts only when it is another one: every login writes its token. */
+/* A state counts only when it is another one: every login writes its token. One that an
+ * administrator suspended, and nobody logs in with, counts always: its user may have
+ * suspended it before, and `since` is then of that time. */
+static bool state_counts(const struct token *t, int64_t now)
+{
+	return t->state_since == now ||
+	       (t->state == TOKEN_SUSPENDED && t->suspended_by != ACTOR_USER);
+}
+
 static size_t token_facts(const struct row *row, int64_t now, struct journal_fact *facts_r)
 {
 	const struct token *t = (const struct token *)(const void *)row;
@@ -30,7 +40,7 @@ static size_t token_facts(const struct row *row, int64_t now, struct journal_fac
 			facts_r[n].value = t->lease_last + 1;
 		n++;
 	}
-	if (t->account > 0 && t->state_since == now) {
+	if (t->account > 0 && state_counts(t, now)) {
 		facts_r[n] = fact_of(JOURNAL_STATE, JOURNAL_TOKEN, row);
 		facts_r[n].value = t->state;
 		facts_r[n].more = t->suspended_by;
@@ -39,15 +49,41 @@ static size_t token_facts(const struct row *row, int64_t now, struct journal_fac
 	return n;
 }
 
-/* FNV-1a of a name; 0: none. Two that are mistaken for each other are no harm. */
+/* FNV-1a, begun with MARK. Two that are mistaken for each other are no harm. */
+#define MARK UINT64_C(0xcbf29ce484222325)
+
+static uint64_t mark_on(uint64_t mark, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		mark = (mark ^ p[i]) * UINT64_C(0x100000001b3);
+	return mark;
+}
+
+/* Of a name; 0: none. */
 static int64_t mark_of(const char *name)
 {
-	uint64_t mark = UINT64_C(0xcbf29ce484222325);
-
-	for (const char *c = name; *c; c++)
-		mark = (mark ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-	return *name ? (int64_t)(mark >> 1) : 0;
+	return *name ? (int64_t)(mark_on(MARK, name, strlen(name)) >> 1) : 0;
 }
+
+/* Of the key that a host has and of all that it may. */
+static int64_t mark_of_host(const struct host *h)
+{
+	const char *const words[] = { h->services, h->accounts, h->offline,
+		h->self_service ? "self" : "" };
+	uint64_t mark = mark_on(MARK, h->print.data, h->print.len);
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		mark = mark_on(mark, words[i], strlen(words[i]) + 1);
+	return (int64_t)(mark >> 1);
+}
+
+/* An account's value: its state, its role << 8, and (uid + 1) << 16; nothing there in
+ * the records of versions that did not tell it. */
+#define BYTE   0xff
+#define UID_AT 16
+#define NO_UID UINT32_MAX /* WIRE_UID_UNKNOWN */
 
 /* What an account may do, and with whose credentials. */
 static size_t account_facts(const struct row *row, int64_t now, struct journal_fact *facts_r)
@@ -56,16 +92,19 @@ static size_t account_facts(const struct row *row, int64_t now, struct journal_f
 
 	(void)now;
 	facts_r[0] = fact_of(JOURNAL_STATE, JOURNAL_ACCOUNT, row);
-	facts_r[0].value = a->state | a->role << 8;
+	facts_r[0].value = a->state | a->role << 8 | (a->uid + 1) << UID_AT;
 	facts_r[0].more = mark_of(a->parent);
 	return 1;
 }
 
 static size_t host_facts(const struct row *row, int64_t now, struct journal_fact *facts_r)
 {
+	const struct host *h = (const struct host *)(const void *)row;
+
 	(void)now;
 	facts_r[0] = fact_of(JOURNAL_STATE, JOURNAL_HOST, row);
-	facts_r[0].value = ((const struct host *)(const void *)row)->state;
+	facts_r[0].value = h->state;
+	facts_r[0].more = mark_of_host(h);
 	return 1;
 }
 
@@ -262,20 +301,35 @@ static int end_connection(struct store *s, const struct journal_fact *f, int64_t
 	return r;
 }
 
+/* Whoever has its former uid is not its owner; who is, root tells at the next login. */
+static int forget_uid(struct store *s, const struct journal_fact *f, int64_t *changed_r)
+{
+	struct store_value values[] = { work_integer(f->id), work_integer((f->value >> UID_AT) - 1),
+		work_integer(NO_UID) };
+	int64_t n = 0;
+	int r = f->value >> UID_AT ? work_write(s, QUERY_FORGET_UID, values, 3, &n) : 0;
+
+	*changed_r += n;
+	return r;
+}
+
 static int account_state(
 	struct store *s, const struct journal_fact *f, int64_t now, int64_t *changed_r)
 {
-	struct store_value role[] = { work_integer(f->id), work_integer(f->value >> 8) };
+	const int64_t role = f->value >> 8 & BYTE;
+	struct store_value values[] = { work_integer(f->id), work_integer(role) };
 	int64_t locked = 0, demoted = 0;
 	int r = 0;
 
 	(void)now;
-	if ((f->value & 0xff) == ACCOUNT_LOCKED)
-		r = work_write(s, QUERY_LOCK_ACCOUNT, role, 1, &locked);
-	if (!r && f->value >> 8 >= ROLE_USER && f->value >> 8 <= ROLE_PROOFING_AGENT)
-		r = work_write(s, QUERY_DEMOTE_ACCOUNT, role, 2, &demoted);
+	if ((f->value & BYTE) == ACCOUNT_LOCKED)
+		r = work_write(s, QUERY_LOCK_ACCOUNT, values, 1, &locked);
+	if (!r && role >= ROLE_USER && role <= ROLE_PROOFING_AGENT)
+		r = work_write(s, QUERY_DEMOTE_ACCOUNT, values, 2, &demoted);
 	*changed_r = locked + demoted;
-	return r ? r : end_connection(s, f, changed_r);
+	if (!r)
+		r = end_connection(s, f, changed_r);
+	return r ? r : forget_uid(s, f, changed_r);
 }
 
 static int token_state(
@@ -290,18 +344,47 @@ static int token_state(
 	return work_write(s, QUERY_STOP_TOKEN, values, 4, changed_r);
 }
 
-static int set_state(struct store *s, const struct journal_fact *f, int64_t now, int64_t *changed_r)
+static int on_host(const struct store_cells *c, void *arg)
+{
+	return row_load(TABLE_HOST, c, arg);
+}
+
+/* One that had another key, or might do other things, is refused: nobody can tell here
+ * what a mark was made of. It is enrolled again. */
+static int host_state(
+	struct store *s, const struct journal_fact *f, int64_t now, int64_t *changed_r)
 {
 	struct store_value value = work_integer(f->id);
+	struct host h = { 0 };
+	int r = work_read(s, QUERY_HOST_OF, &value, 1, on_host, &h);
+	bool other = f->more && h.state == HOST_ACTIVE && mark_of_host(&h) != f->more;
+
+	(void)now;
+	*changed_r = 0;
+	if (r || (f->value != HOST_REVOKED && !other))
+		return r;
+	return work_write(s, QUERY_SPEND_HOST, &value, 1, changed_r);
+}
+
+static int set_state(struct store *s, const struct journal_fact *f, int64_t now, int64_t *changed_r)
+{
+	static int (*const sets[JOURNAL_ABOUT_N])(
+		struct store *, const struct journal_fact *, int64_t, int64_t *) = {
+		[JOURNAL_ACCOUNT] = account_state,
+		[JOURNAL_TOKEN] = token_state,
+		[JOURNAL_HOST] = host_state,
+	};
 
 	*changed_r = 0;
-	if (f->about == JOURNAL_ACCOUNT)
-		return account_state(s, f, now, changed_r);
-	if (f->about == JOURNAL_TOKEN)
-		return token_state(s, f, now, changed_r);
-	if (f->about == JOURNAL_HOST && f->value == HOST_REVOKED)
-		return work_write(s, QUERY_SPEND_HOST, &value, 1, changed_r);
-	return 0;
+	return sets[f->about] ? sets[f->about](s, f, now, changed_r) : 0;
+}
+
+void store_spent_known(struct journal_fact *f)
+{
+	if (f->kind == JOURNAL_STATE && f->about == JOURNAL_HOST)
+		f->more = 0;
+	if (f->kind == JOURNAL_STATE && f->about == JOURNAL_ACCOUNT)
+		f->value &= (INT64_C(1) << UID_AT) - 1;
 }
 
 int store_spend_again(

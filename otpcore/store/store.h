@@ -485,6 +485,10 @@ int store_spent_holds(struct store *s, const struct journal_fact *f, bool *holds
 int store_spend_again(
 	struct store *s, const struct journal_fact *f, int64_t now, int64_t *changed_r);
 
+/* The store had it when it was copied. What another broker changed after it, before that
+ * copy, is not to be held against it: keys of hosts, and uids. */
+void store_spent_known(struct journal_fact *f);
+
 struct store_ended {
 	int64_t challenges, sessions, logins, steps /* TOTP tokens */;
 };

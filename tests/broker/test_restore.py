@@ -16,7 +16,8 @@ import pytest
 
 import oath
 import postgres
-from house import FAKETIME, Neighbour
+import relays
+from house import FAKETIME, Neighbour, needs_root
 
 ANNA, BERND, CLARA = 12001, 12002, 12003
 HOTP, RECOVERY = 4, 0
@@ -119,14 +120,20 @@ def furnish(house):
 
 
 @pytest.fixture(params=STORES)
-def full(house, request):
+def bare(house, request):
+    """Not started yet."""
     house.server = None
     if request.param == "postgresql":
         house.server = request.getfixturevalue("server")
         house.server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         house.conf(store={"url": house.server.url})
-    furnish(house)
     return house
+
+
+@pytest.fixture
+def full(bare):
+    furnish(bare)
+    return bare
 
 
 @pytest.fixture
@@ -750,3 +757,152 @@ def test_threat_27_a_journal_made_smaller_says_the_same(house):
     said = restore(house, path)
     assert said["covered"] is True
     assert [house.anna.login(n) for n in range(10, 21)].count("ok") == 0
+
+
+# ---- what was taken from hosts and owners ----
+
+def enrolled(house, open_dir):
+    """An auth host with anna, and a relay of it whose key a thief has copied."""
+    relays.auth_host(house)
+    house.start_broker()
+    house.account("anna", uid=ANNA)
+    relay = relays.Relay(os.path.join(open_dir, "web1"), [house], "web1")
+    relay.enroll("--self-service")
+    relay.stolen = os.path.join(open_dir, "stolen.pem")
+    shutil.copy(relay.identity, relay.stolen)
+    return relay
+
+
+@pytest.fixture
+def web1(house, open_dir):
+    house.server = None
+    return enrolled(house, open_dir)
+
+
+def asks(house, identity):
+    link = relays.Link(house, identity)
+    try:
+        result = link.call("begin", {"user": "anna", "service": "sshd", "proof": 1, "uid": ANNA})[0]
+    finally:
+        link.close()
+    return result.error or result.verdict
+
+
+def renew(house, identity):
+    """The certificate of its key, a new one; the file is as it was."""
+    request = subprocess.run(["openssl", "req", "-new", "-key", identity, "-subj", "/CN=web1",
+                              "-outform", "DER"], check=True, capture_output=True).stdout
+    link = relays.Link(house, identity)
+    try:
+        result = link.call("host_renew", {"request": request})[0]
+    finally:
+        link.close()
+    assert (result.error, result.verdict) == ("", "ok")
+
+
+@needs_root
+def test_threat_27_the_key_of_a_host_that_was_enrolled_again(bare, open_dir):
+    """Stolen, revoked, enrolled again, and restored: the thief's key is good for nothing."""
+    stolen = enrolled(bare, open_dir).stolen
+    path = backup(bare)
+    bare.ok("host_revoke", {"name": "web1"})
+    again = relays.Relay(os.path.join(open_dir, "again"), [bare], "web1")
+    again.enroll()
+    assert (asks(bare, stolen), asks(bare, again.identity)) == ("PERM", "ok")
+    said = restore(bare, path)
+    assert said["covered"] is True and said["hosts_removed"] == 1
+    assert relays.hosts(bare)["web1"]["state"] == "revoked"
+    assert asks(bare, stolen) == "PERM"
+    again.enroll()
+    assert (asks(bare, stolen), asks(bare, again.identity)) == ("PERM", "ok")
+
+
+@needs_root
+def test_threat_27_the_key_of_a_host_that_renewed_it(web1):
+    """Nobody but a thief has the certificate of before."""
+    house = web1.auth
+    path = backup(house)
+    renew(house, web1.identity)
+    said = restore(house, path)
+    assert said["covered"] is True and said["hosts_removed"] == 1
+    assert asks(house, web1.stolen) == "PERM"
+
+
+NARROWER = {
+    "services": ({"has_services": 1, "services": "ftp"}, "PERM"),
+    "accounts": ({"has_accounts": 1, "accounts": "nobody"}, "PERM"),
+    "self-service": ({"has_self_service": 1, "self_service": 0}, "ok"),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("what", NARROWER)
+def test_threat_27_what_a_host_may_not_any_more(web1, what):
+    house, (fields, now) = web1.auth, NARROWER[what]
+    path = backup(house)
+    house.ok("host_set", {"name": "web1", **fields})
+    assert asks(house, web1.identity) == now
+    said = restore(house, path)
+    assert said["covered"] is True and said["hosts_removed"] == 1
+    assert asks(house, web1.identity) == "PERM"
+
+
+@needs_root
+def test_a_restore_leaves_hosts_and_owners_that_did_not_change(bare, open_dir):
+    web1 = enrolled(bare, open_dir)
+    said = restore(bare, backup(bare))
+    assert (said["covered"], said["hosts_removed"], said["states"]) == (True, 0, 0)
+    assert asks(bare, web1.identity) == "ok"
+    assert relays.hosts(bare)["web1"]["state"] == "active"
+    bare.ok("phone_list", {"user": "anna"}, uid=ANNA)
+
+
+@needs_root
+def test_another_brokers_older_record_takes_nothing(web1, open_dir):
+    """Here the host got its key and anna her uid, there both got others, before the backup."""
+    house, second = web1.auth, Neighbour(os.path.join(open_dir, "auth2"), web1.auth, "auth2")
+    stop(house)
+    house.start_broker()  # the store knows how far its journal is
+    relays.auth_host(second)
+    with second:
+        second.start_broker()
+        renew(second, web1.identity)
+        second.ok("account_set", {"user": "anna", "has_uid": 1, "uid": BERND})
+        path = backup(house)
+        stop(second)
+        said = restore(house, path, "--journal", journal(house), "--journal", journal(second))
+    assert (said["covered"], said["hosts_removed"], said["states"]) == (True, 0, 0)
+    assert asks(house, web1.identity) == "ok"
+    house.ok("phone_list", {"user": "anna"}, uid=BERND)
+
+
+def test_threat_27_a_former_uid_owns_nothing(bare):
+    """Nor does anybody else until a login says who anna is."""
+    bare.start_broker()
+    bare.account("anna", uid=ANNA)
+    path = backup(bare)
+    bare.ok("account_set", {"user": "anna", "has_uid": 1, "uid": BERND})
+    said = restore(bare, path)
+    assert said["covered"] is True and said["states"] == 1
+    for uid in (ANNA, BERND):
+        assert bare.call("phone_list", {"user": "anna"}, uid=uid)[0].error == "PERM"
+    bare.ok("phone_list", {"user": "anna"})
+
+
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed")
+def test_threat_27_an_administrators_suspension_over_the_users(bare):
+    """Its date is the one when the user suspended it."""
+    bare.time_travel(0)
+    furnish(bare)
+    before = backup(bare, "before")
+    bare.ok("token_suspend", {"user": "anna", "id": "t1"}, uid=ANNA)
+    path = backup(bare)
+    bare.time_travel(60)
+    bare.ok("token_suspend", {"user": "anna", "id": "t1"})
+    for name in (path, before):
+        said = restore(bare, name)
+        assert said["covered"] is True and said["states"] == 1
+        result, _ = bare.call("token_resume", {"user": "anna", "id": "t1", "code1": bare.anna.code(24),
+                                               "code2": bare.anna.code(25)}, uid=ANNA)
+        assert result.verdict == "token-suspended-by-admin"
+        assert state(bare, "anna", ANNA) == ["suspended"]

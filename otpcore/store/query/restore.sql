@@ -50,6 +50,8 @@ SELECT count(*) FROM host WHERE id = $1;
 --: spend_host i
 UPDATE host SET state = 3, version = version + 1 WHERE id = $1 AND state <> 3;
 
+--: host_of i
+SELECT {host} FROM host WHERE id = $1;
 --: lock_account i
 UPDATE account SET state = 3, version = version + 1 WHERE id = $1 AND state <> 3;
 -- $2 the role: nobody gets more than the own account by it.
@@ -59,10 +61,15 @@ UPDATE account SET role = $2, version = version + 1 WHERE id = $1 AND role <> $2
 SELECT parent FROM account WHERE id = $1;
 --: end_connection i
 UPDATE account SET parent = '', version = version + 1 WHERE id = $1;
--- $2 locked or suspended, $3 by whom, $4 now. What is active, or locked and now suspended.
+-- $2 the uid of then, $3 no uid. Who has another is nobody to it.
+--: forget_uid iii
+UPDATE account SET uid = $3, version = version + 1 WHERE id = $1 AND uid NOT IN ($2, $3);
+-- $2 locked or suspended, $3 by whom, $4 now. What is active or expired; locked and now
+-- suspended; or what its user suspended, and could take up again alone.
 --: stop_token iiii
 UPDATE token SET state = $2, suspended_by = $3, state_since = $4, version = version + 1
-WHERE id = $1 AND state BETWEEN 5 AND 6 AND state < $2;
+WHERE id = $1 AND (state IN (5, 8) OR (state = 6 AND $2 = 7)
+	OR (state = 7 AND suspended_by = 1 AND $3 <> 1));
 
 -- ---- at every restore: what was under way is over ----
 --: end_challenges
