@@ -515,8 +515,9 @@ def test_a_journal_that_cannot_be_opened_is_counted(house, make, why):
     """Its disk is not there, or is not magotp's: logins go on, and an alarm can see it."""
     house.server = None
     path = os.path.join(house.dir, "journal.d")
-    make(path)
     house.conf(store={"journal": path})
+    house.setup()
+    make(path)
     house.start()
     assert numbers(house)["magotp_journal_failures_total"] >= 1
     assert f"{path}: system call failed: {why}; logins go on without a journal" in house.log()
