@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "magotp/cmd.h"
+#include "otpcore/base/clock.h"
 #include "otpcore/base/text.h"
 
 static const struct column columns[] = {
@@ -21,10 +22,17 @@ static const struct column columns[] = {
 	{ NULL, NULL, CELL_TEXT },
 };
 
+/* The certificate of a host that was off for long ends, and nobody says so to the store. */
+static const char *state_of(const struct wire_host *h)
+{
+	return mag_streq(h->state, "active") && h->expires && h->expires <= mag_now() ? "expired"
+										      : h->state;
+}
+
 static void row(struct table *t, const struct wire_host *h)
 {
 	table_text(t, h->name);
-	table_text(t, h->state);
+	table_text(t, state_of(h));
 	table_text(t, *h->services ? h->services : "*");
 	table_text(t, *h->accounts ? h->accounts : "*");
 	table_int(t, h->enrolled);

@@ -179,7 +179,8 @@ static void check_identity(struct doctor *d)
 		doctor_warning(d, "identity", "Look at otpcored's log: it asks an auth host", text);
 	else
 		doctor_error(d, "identity",
-			"On an auth host magotpctl host add, then magotpctl host enroll here",
+			"On an auth host magotpctl host revoke and host add, then magotpctl host "
+			"enroll here",
 			text);
 }
 

@@ -214,6 +214,24 @@ static struct call **call_find(struct relay *r, uint64_t number)
 
 /* ---- the link ---- */
 
+/* None answers, told once. A host that was off for long has to be taken up again. */
+static void say_alone(const struct relay *r)
+{
+	int64_t end = identity_expires(r->identity.certificate);
+	char at[32];
+
+	if (end > mag_now())
+		mag_log(MAG_LOG_ERROR, "no auth host answers; this is tried again");
+	else
+		mag_log(MAG_LOG_ERROR,
+			"no auth host answers: this host's certificate (%s) expired on %s; say "
+			"\"magotpctl host revoke %s\" and \"magotpctl host add %s\" on an auth "
+			"host, "
+			"then \"magotpctl host enroll\" here",
+			r->broker->settings->identity, mag_time_minute(end, at, sizeof at),
+			r->broker->host, r->broker->host);
+}
+
 /* It is over, or did not come about. The next one is tried at once; after a round in
  * which none answered, in a moment. */
 static void link_lost(struct relay *r, const char *why)
@@ -221,7 +239,7 @@ static void link_lost(struct relay *r, const char *why)
 	const struct settings *s = r->broker->settings;
 	int64_t now = mag_ticks_ms();
 	struct call **link = &r->calls;
-	bool was_up = r->up;
+	bool was_up = r->up && r->proven;
 
 	if (was_up || !r->told)
 		mag_log(MAG_LOG_WARNING, "auth host %s: %s", s->upstreams[r->at].host, why);
@@ -247,10 +265,21 @@ static void link_lost(struct relay *r, const char *why)
 		return;
 	}
 	if (!r->told)
-		mag_log(MAG_LOG_ERROR, "no auth host answers; this is tried again");
+		say_alone(r);
 	r->told = true;
 	r->failed = 0;
 	r->rest_until = now + REST_MS;
+}
+
+/* In TLS 1.3 our side is ready before the auth host has looked at our certificate: only what
+ * it sends shows that it took it. Until then a link that ends is one that did not come about. */
+static void link_proven(struct relay *r)
+{
+	mag_log(MAG_LOG_NOTICE, "linked to auth host %s",
+		r->broker->settings->upstreams[r->at].host);
+	r->proven = true;
+	r->told = false;
+	r->failed = 0;
 }
 
 /* False: the link has to end. */
@@ -289,6 +318,8 @@ static void on_read(struct bufferevent *io, void *arg)
 	int n;
 
 	r->heard = mag_ticks_ms();
+	if (!r->proven)
+		link_proven(r);
 	while ((n = link_next(in, &f)) > 0) {
 		bool good = on_frame(r, &f);
 
@@ -306,21 +337,22 @@ static void on_event(struct bufferevent *io, short what, void *arg)
 {
 	struct relay *r = arg;
 	unsigned long e = bufferevent_get_openssl_error(io);
+	const char *tls = e ? ERR_reason_error_string(e) : NULL;
+	const struct link_frame ping = { .kind = LINK_PING };
 	int one = 1;
 
 	if (!(what & BEV_EVENT_CONNECTED)) {
-		link_lost(r, e                      ? ERR_reason_error_string(e)
+		link_lost(r, tls                    ? tls
+			     : e                    ? "TLS fails"
 			     : what & BEV_EVENT_EOF ? "it ended the link"
 						    : strerror(errno));
 		return;
 	}
 	(void)setsockopt(bufferevent_getfd(io), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	mag_log(MAG_LOG_NOTICE, "linked to auth host %s",
-		r->broker->settings->upstreams[r->at].host);
 	r->up = true;
-	r->told = false;
-	r->failed = 0;
+	r->proven = false;
 	r->heard = r->pinged = mag_ticks_ms();
+	(void)link_send(io, &ping, NULL, 0);
 	away_linked(r->away);
 	relay_flush(r);
 }

@@ -31,6 +31,7 @@ struct relay {
 	struct event *timer;
 	struct bufferevent *io; /* NULL: no link, none under way */
 	bool up;
+	bool proven;   /* the auth host has sent something since: it took our certificate */
 	size_t at;     /* the upstream that is connected, or tried */
 	size_t failed; /* in a row */
 	int64_t began, heard, pinged, rest_until, renew_at;

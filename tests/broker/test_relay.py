@@ -2,6 +2,7 @@
 asks an auth host over mTLS. Here all are processes of one machine; network namespaces and
 ssh are tests/system/test_relay.py's."""
 
+import json
 import os
 import shutil
 import signal
@@ -433,6 +434,39 @@ def test_threat_40_renewed_by_itself(house, open_dir):
         auth.time_travel(120 * 86400)
         relay.start_broker()
         assert relay.login("anna").result.error == "DOWN", "it has expired"
+
+
+def doctor(house):
+    pam = os.path.join(house.dir, "no-pam")
+    os.makedirs(pam, exist_ok=True)
+    done = house.run("magotpctl", "--config", house.conf_file, "--json", "doctor", "--pam-dir", pam,
+                     check=False)
+    return [row for row in json.loads(done.stdout) if row["id"] == "identity"]
+
+
+def test_threat_40_an_expired_certificate_is_said_once(house, open_dir):
+    """A relay that was off for more than a year: the auth host ends each link, which TLS 1.3 shows
+    only after it was made. One word of it, and what to do, however often that is tried."""
+    house.time_travel(0)
+    auth = furnish(house)
+    with Relay(os.path.join(open_dir, "web1"), [auth], "web1") as relay:
+        relay.enroll()
+        assert relays.hosts(auth)["web1"]["state"] == "active"
+        assert [row["severity"] for row in doctor(relay)] == ["ok"]
+        auth.time_travel(362 * 86400)
+        assert [row["severity"] for row in doctor(relay)] == ["ok", "warning"]
+        auth.time_travel(38 * 86400)
+        relay.start_broker()
+        relays.wait_for("the word", lambda: "no auth host answers" in relay.log())
+        assert relay.login("anna").result.error == "DOWN"  # and some rounds have passed
+        said = relay.log()
+        assert "this host's certificate (%s) expired on " % relay.identity in said
+        assert "magotpctl host add web1" in said and "magotpctl host enroll" in said
+        assert said.count("no auth host answers") == 1 and "(null)" not in said
+        assert said.count("auth host 127.0.0.1") == 1 and "linked to" not in said
+        assert relays.hosts(auth)["web1"]["state"] == "expired"
+        (row,) = [row for row in doctor(relay) if row["severity"] == "error"]
+        assert "expired" in row["message"] and "host enroll" in row["fix"]
 
 
 # ---- links that a hostile relay makes ----
