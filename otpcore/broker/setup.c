@@ -71,7 +71,8 @@ static bool store_was_lost(const struct settings *s)
 {
 	struct stat st;
 
-	return *s->journal == '/' && stat(s->journal, &st) == 0 && st.st_size > 0;
+	return *s->journal == '/' && stat(s->journal, &st) == 0 && S_ISREG(st.st_mode) &&
+	       st.st_size > 0;
 }
 
 static int refuse_lost(const struct settings *s, const char *db)
