@@ -87,10 +87,16 @@ static void say_offers(const struct cli *c, const struct explained *e)
 /* What such a login sends. */
 static const char *sends(const struct wire_explain_rep *p)
 {
+	static const struct {
+		const char *what, *sends;
+	} table[] = { { "voice", "1 call, " }, { "text", "1 text, " } };
+
 	for (size_t i = 0; i < p->n_offers && p->decision == DECISION_ASK; i++)
 		if (p->offers[i].is_default && !*p->offers[i].reason)
-			return mag_has_prefix(p->offers[i].what, "voice") ? "1 call, " : "1 text, ";
-	return "";
+			for (size_t k = 0; k < sizeof table / sizeof *table; k++)
+				if (mag_has_prefix(p->offers[i].what, table[k].what))
+					return table[k].sends;
+	return ""; /* tokens and apps show their codes themselves */
 }
 
 static void say_reasons(const struct cli *c, const struct explained *e)

@@ -100,6 +100,18 @@ static int complain(int r, const char *what)
 	return r;
 }
 
+static int complain_socket(int r, const char *path)
+{
+	if (r != MAG_EEXISTS)
+		return complain(r, path);
+	/* Not "exists already": nobody shall remove the socket of one that serves. */
+	mag_log(MAG_LOG_ERROR,
+		"%s: another otpcored is running and answers there; leave its socket alone, and "
+		"stop that one first: systemctl stop otpcored, or kill it",
+		path);
+	return r;
+}
+
 /* A key file is root's. To who never was root the service manager lends it, under this
  * name. */
 static int open_lent_key(struct broker *b)
@@ -144,7 +156,7 @@ static int open_all(struct broker *b, int *fd_r, bool *made_r)
 		return r;
 	r = listen_open(b->settings->socket, fd_r, made_r);
 	if (r)
-		return complain(r, b->settings->socket);
+		return complain_socket(r, b->settings->socket);
 	r = remotes_listen(b->settings, &b->remote_fd);
 	if (r)
 		return complain(r, b->settings->listen);
@@ -230,7 +242,7 @@ static int serve_relay(struct broker *b, const struct arguments *a)
 	if (!r)
 		r = listen_open(b->settings->socket, &fd, &made);
 	if (r)
-		return complain(r, b->settings->socket);
+		return complain_socket(r, b->settings->socket);
 	r = priv_drop(b->settings->user);
 	if (r)
 		complain(r, "giving up root's rights");

@@ -144,10 +144,14 @@ void place_progress(const char *what, int64_t done, int64_t total, void *arg)
 			(long long)done, (long long)total);
 }
 
+/* Said on the way out of what failed, too: errno stays. */
 void place_progress_end(void)
 {
+	int saved = errno;
+
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
+	errno = saved;
 }
 
 int place_copy_bytes(int from, int to, const char *what)
@@ -161,7 +165,8 @@ int place_copy_bytes(int from, int to, const char *what)
 	while (!r && (n = read(from, bytes, sizeof bytes)) > 0) {
 		r = mag_write_all(to, bytes, (size_t)n);
 		done += n;
-		place_progress(what, done, st.st_size, NULL);
+		if (!r) /* errno says why */
+			place_progress(what, done, st.st_size, NULL);
 	}
 	place_progress_end();
 	if (!r && (n < 0 || fsync(to)))

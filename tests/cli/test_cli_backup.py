@@ -5,8 +5,11 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 
 import pytest
+
+from desk import ENV
 
 
 @pytest.fixture
@@ -30,6 +33,20 @@ def test_a_backup_and_back_again(shop):
     assert not os.path.exists(other)
     assert "covered" in json.loads(shop.ctl(*restore).stdout)
     assert os.path.exists(other)
+
+
+def test_a_full_disk_is_named(shop):
+    """In a mount namespace of its own, on a disk of 16 KiB."""
+    full = os.path.join(shop.dir, "full")
+    os.mkdir(full)
+    mount = 'mount -t tmpfs -o size=16k none "$0" || exit 77; exec "$@"'
+    p = subprocess.run(["unshare", "-m", "sh", "-c", mount, full,
+                        *shop._argv("magotpctl", ("backup", os.path.join(full, "b")))],
+                       capture_output=True, text=True, env=ENV, cwd="/", timeout=60)
+    if p.returncode == 77:
+        pytest.skip("no mounts here: " + p.stderr)
+    assert p.returncode == 1 and "No space left on device" in p.stderr, p.stderr
+    assert "ioctl" not in p.stderr
 
 
 @pytest.mark.parametrize("words, why", [

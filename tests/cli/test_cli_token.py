@@ -399,6 +399,8 @@ def test_H2_add_asks_for_what_is_missing(desk):
 
 def test_H7_suspended_by_the_user_taken_up_with_two_codes(desk):
     with_token(desk)
+    # The token shows its code itself.
+    assert "Sends     10 of 10 left" in desk.ctl("explain", "sshd", "games", "--pam-dir", "/").stdout
     p = desk.own("games", "token", "suspend", "t1")
     assert p.stdout == "t1 is suspended\n"
     said = desk.ctl("explain", "sshd", "games", "--pam-dir", "/").stdout
