@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "otpcore/base/clock.h"
@@ -113,13 +114,19 @@ static int begin_anew(struct journal *j, const struct journal_reading *reading, 
 {
 	const struct journal_chain *c = &reading->chain;
 	char old[300];
+	int64_t at = mag_now();
+	struct stat st;
+	bool there;
 	int r = 0;
 
-	snprintf(old, sizeof old, "%s.%" PRId64, j->path, mag_now());
+	do /* what was set aside earlier in this second stays */
+		snprintf(old, sizeof old, "%s.%" PRId64, j->path, at++);
+	while (stat(old, &st) == 0);
+	there = stat(j->path, &st) == 0;
 	mag_log(MAG_LOG_WARNING,
 		"%s: %s; a new journal is begun, and a restore of a backup made before now "
-		"cannot rely on it",
-		j->path, why);
+		"cannot rely on it%s%s",
+		j->path, why, there ? "; the old one is now " : "", there ? old : "");
 	if (c->begun && c->n < JOURNAL_LAST && reading->end != JOURNAL_DAMAGED)
 		r = journal_end(j->path, j->broker->keyring, reading);
 	if (r)

@@ -1,6 +1,7 @@
 #include "otpcore/broker/replay.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,21 @@ static void doubt(struct replay *p, const char *what, const char *name)
 	p->covered = false;
 }
 
+/* Journals that otpcored has set aside, as where an empty store stood for a while. */
+static void name_others(const char *journal)
+{
+	char pattern[400];
+	glob_t g;
+
+	snprintf(pattern, sizeof pattern, "%s.[0-9]*", journal);
+	if (glob(pattern, 0, NULL, &g))
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		fprintf(stderr, "otpcored: %s was set aside; if it is the one: --journal %s\n",
+			g.gl_pathv[i], g.gl_pathv[i]);
+	globfree(&g);
+}
+
 static int read_one(struct replay *p, struct replay_journal *j)
 {
 	int r = journal_load_last(j->fd, p->keyring, &j->facts, &j->n_facts, &j->reading);
@@ -30,8 +46,10 @@ static int read_one(struct replay *p, struct replay_journal *j)
 			"otpcored: %s: its last record was never finished; nobody was answered on "
 			"it\n",
 			j->name);
-	if (j->reading.end == JOURNAL_DAMAGED && !j->reading.chain.begun)
+	if (j->reading.end == JOURNAL_DAMAGED && !j->reading.chain.begun) {
+		name_others(j->name);
 		return place_fail(MAG_ECRYPTO, j->name, "no journal, or of another master key");
+	}
 	if (j->reading.end == JOURNAL_DAMAGED)
 		doubt(p, "it is damaged, and what stood behind is not known", j->name);
 	return 0;
@@ -83,9 +101,11 @@ static void look_at_one(struct replay *p, const char *host, const struct journal
 
 	if (m->gap)
 		doubt(p, "no journal was written for a while on", host);
-	else if (!j)
+	else if (!j) {
 		doubt(p, "the journal is missing of host", host);
-	else if (j->reading.chain.n < m->n)
+		if (p->n_journals)
+			name_others(p->journals[0].name);
+	} else if (j->reading.chain.n < m->n)
 		doubt(p, "it is older than the backup", j->name);
 	else if (has_gap_after(j, m->n))
 		doubt(p, "it was not written for a while, or set aside, after the backup", j->name);

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import random
+import re
 import resource
 import shutil
 import signal
@@ -241,6 +242,28 @@ def test_threat_27_without_the_journal(full):
     assert recover(full, "anna", full.codes[5]) != "ok"
 
 
+def test_threat_27_a_journal_that_was_set_aside_is_named(one):
+    """The store was lost, an empty one made with another key: the restore says where the right
+    journal is."""
+    path = backup(one)
+    spend(one)
+    stop(one)
+    lose(one)
+    aside = journal(one) + ".1700000000"
+    os.rename(journal(one), aside)
+    for text, code in ("no journal" * 100, 1), ("", 0):
+        with open(journal(one), "w") as f:
+            f.write(text)
+        os.chmod(journal(one), 0o600)
+        said = tool(one, "--restore", path, check=False)
+        assert said.returncode == code and "--journal " + aside in said.stderr, said.stderr
+    lose(one)  # it was found in time
+    os.unlink(journal(one))
+    assert json.loads(tool(one, "--restore", path, "--journal", aside, "--json").stdout)["covered"] is True
+    one.start_broker()
+    assert replay(one) == []
+
+
 def test_threat_27_a_snapshot_took_the_journal_along(one):
     """Store and journal of the same moment: nothing tells what was spent since."""
     stop(one)
@@ -258,7 +281,8 @@ def test_threat_27_a_snapshot_took_the_journal_along(one):
             said["recovery_codes_void"]) == (True, False, 3, 10)
     one.start_broker()
     assert replay(one) == []
-    assert "a new journal is begun" in one.log()
+    (aside,) = re.findall(r"a new journal is begun.*the old one is now (\S+)", one.log())
+    assert os.path.exists(aside)
 
 
 def test_threat_27_a_store_rolled_back_alone_is_noticed(full):
