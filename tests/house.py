@@ -39,6 +39,12 @@ def build_dir():
     raise RuntimeError("otpcored is not built: set MAGOTP_BUILD")
 
 
+def sanitized():
+    """Built with a sanitizer, which has a malloc and more memory of its own."""
+    with open(os.path.join(build_dir(), "config.status"), errors="replace") as f:
+        return "-fsanitize=address" in f.read()
+
+
 class Login:
     """One login from begin on; `seq` counts by itself."""
 

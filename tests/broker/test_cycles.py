@@ -15,9 +15,8 @@ import time
 import pytest
 
 import oath
-from house import House
+from house import House, sanitized
 from inject import Inject
-from test_faults import sanitized
 
 LONG = os.environ.get("MAGOTP_LONG", "0") != "0"
 CYCLES = int(os.environ.get("MAGOTP_CYCLES", 1000 if LONG else 3))
@@ -309,7 +308,7 @@ def settle_down(clients):
 def test_threat_31_cycles_under_load(open_dir, kind):
     rng, ledger = random.Random(31), Ledger()
     with Cycled(open_dir) as house:
-        if sanitized(house.build):
+        if sanitized():
             pytest.skip("the sanitizer has its own malloc")
         house.start()
         clients = [Owner(house, ledger, "owner%d-" % i) for i in range(3)] + \

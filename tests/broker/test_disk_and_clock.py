@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from house import FAKETIME, House
-from test_faults import Failing, Person, sanitized
+from house import FAKETIME, House, sanitized
+from test_faults import Failing, Person
 
 DAY = 86400
 
@@ -16,7 +16,7 @@ DAY = 86400
 @pytest.fixture
 def failing(open_dir):
     with Failing(open_dir) as house:
-        if sanitized(house.build):
+        if sanitized():
             pytest.skip("the sanitizer has its own malloc")
         house.start()
         yield house

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import oath
-from house import House
+from house import House, sanitized
 from inject import Inject, KINDS
 
 LONG = os.environ.get("MAGOTP_LONG", "0") != "0"
@@ -18,11 +18,6 @@ LONG = os.environ.get("MAGOTP_LONG", "0") != "0"
 STEP = 1 if LONG else 60
 EXHAUSTIVE = 12  # kinds that are called less often are always gone through
 TOKEN, PHONE = 4, 1
-
-
-def sanitized(build):
-    with open(os.path.join(build, "config.status"), errors="replace") as f:
-        return "-fsanitize=address" in f.read()
 
 
 class Person:
@@ -152,7 +147,7 @@ class Failing(House):
 @pytest.fixture
 def failing(open_dir):
     with Failing(open_dir) as house:
-        if sanitized(house.build):
+        if sanitized():
             pytest.skip("the sanitizer has its own malloc")
         house.start()
         yield house

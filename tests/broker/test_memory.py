@@ -9,10 +9,9 @@ import urllib.parse
 import memory
 import oath
 import pytest
-from house import needs_root
+from house import needs_root, sanitized
 from inject import Inject
 from peers import HttpPeer
-from test_faults import sanitized
 
 
 class Api(HttpPeer):
@@ -69,7 +68,7 @@ def test_threat_20_no_code_seed_or_key_in_swappable_memory(house, open_dir):
         # It can be found where it is: the test would see it.
         assert any(b"anna" in data for _, data in unsafe(house.processes["broker"].pid))
         # And what is no secret cannot be swapped out either: a request has codes in it, too.
-        locked = memory.may_lock() and not sanitized(house.build)
+        locked = memory.may_lock() and not sanitized()
         for who in ("broker", "smsd") if locked else ():
             assert [(who, name) for pid in memory.family(house.processes[who].pid)
                     for name, data in memory.swappable(pid)
@@ -87,7 +86,7 @@ def test_threat_20_no_code_seed_or_key_in_swappable_memory(house, open_dir):
 def test_threat_20_without_a_limit_nothing_at_all_can_be_swapped_out(house, open_dir):
     """As the units start them: what the daemons and their children have, and what they take
     while they work."""
-    if sanitized(house.build):
+    if sanitized():
         pytest.skip("a sanitizer's memory is too large to be locked")
     with Api(open_dir) as api:
         house.conf(phone={"code_digits": 8})

@@ -39,13 +39,6 @@ def unescape(text):
     return said.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
-def sanitized(build):
-    """Is it a build with AddressSanitizer?"""
-    done = subprocess.run(["ldd", os.path.join(build, ".libs/pam_magotp.so")],
-                          stdout=subprocess.PIPE, text=True)
-    return "libasan" in done.stdout
-
-
 class Pam:
     def __init__(self, directory, build, services, preload=(), environ=()):
         """services: name -> lines; `pam_magotp.so` and the modules of

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import house as houses
-from talk import Pam, sanitized
+from talk import Pam
 
 PASSWORD = "correct horse"
 NESTED = {
@@ -171,7 +171,7 @@ def answers_of(house, number, texts):
 @pytest.fixture
 def failing(house):
     """The preload that makes allocations fail."""
-    if sanitized(house.build):
+    if houses.sanitized():
         pytest.skip("the sanitizer has its own malloc")
     return [os.path.join(house.build, ".libs/alloc_fail.so")]
 

@@ -14,7 +14,6 @@ import pytest
 
 import house as houses
 from inject import Inject
-from talk import sanitized
 from test_module import PASSWORD, answers_of, application
 
 TOTAL = 2  # enum throttle_kind: wrong codes of an account
@@ -167,7 +166,7 @@ def test_threat_31_the_modules_deadline(tmp_path, what):
     """timeout=1: refused when it is over, while the sync that the answer needs still lasts; and
     what was decided then is nobody's second chance."""
     with houses.House(tmp_path, phone={"sends_per_hour": 100, "resend_wait": "0"}) as house:
-        if sanitized(house.build):
+        if houses.sanitized():
             pytest.skip("the sanitizer has its own malloc")
         inject = Inject(house.dir, house.build)
         house.environ.update(inject.environ())

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
+import house as houses
 from inject import Inject, KINDS
-from talk import sanitized
 from test_module import STACKS, answers_of, application, house  # noqa: F401
 
 PHASES = ("authenticate", "account", "setcred", "open", "close")
@@ -21,7 +21,7 @@ ERRORS = {"connect": (errno.ECONNREFUSED, errno.EAGAIN, errno.EINTR),
 
 @pytest.fixture
 def inject(house):  # noqa: F811
-    if sanitized(house.build):
+    if houses.sanitized():
         pytest.skip("the sanitizer's runtime comes first")
     return Inject(house.dir, house.build)
 

@@ -14,6 +14,7 @@ import time
 import pytest
 
 import wirepy
+from house import sanitized
 from inject import Inject, KINDS
 from peers import HttpPeer
 from smsd import ACCEPTED, program
@@ -32,7 +33,7 @@ def failing(smsd, directory):
     build = pathlib.Path(program()).parent
     if not (build / ".libs/inject.so").exists():  # installed: the library is not
         build = pathlib.Path(os.environ.get("MAGOTP_BUILD", build))
-    if "-fsanitize=address" in (build / "config.status").read_text(errors="replace"):
+    if sanitized():
         pytest.skip("the sanitizer has its own malloc")
     smsd.inject = Inject(directory, build)
     return smsd

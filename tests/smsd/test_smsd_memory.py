@@ -4,14 +4,14 @@ processes that it starts. (Core files, logs, argv, environ: tests/system/test_ca
 
 import base64
 import os
-import pathlib
 import re
 
 import pytest
 
+from house import sanitized
 from memory import family, needs_locking, swappable, writable
 from peers import HttpPeer, wait_for
-from smsd import ACCEPTED, CODE, program
+from smsd import ACCEPTED, CODE
 
 BASIC, BEARER = "canary-password-5512", "canary-token-7140"
 
@@ -47,7 +47,7 @@ def secret(directory, name, text):
 @pytest.fixture
 def serving(smsd, directory):
     """With two gateways of passwords, a program of the administrator's, and a listener."""
-    if "-fsanitize" in (pathlib.Path(program()).parent / "config.status").read_text(errors="replace"):
+    if sanitized():
         pytest.skip("a sanitizer's memory is too large to be locked")
     script = directory / "send-code"
     script.write_text("#!/bin/sh\nexec cat >/dev/null\n")
