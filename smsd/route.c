@@ -58,7 +58,7 @@ static void draw(struct route *r, size_t first, size_t end, const struct route_w
 		for (size_t j = first; j < end; j++)
 			total += (uint32_t)r->entry[j].gateway->weight;
 		ticket = want->chance(want->chance_arg, total);
-		while (ticket >= (uint32_t)r->entry[i].gateway->weight)
+		while (i + 1 < end && ticket >= (uint32_t)r->entry[i].gateway->weight)
 			ticket -= (uint32_t)r->entry[i++].gateway->weight;
 		swap(&r->entry[first], &r->entry[i]);
 	}
