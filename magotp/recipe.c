@@ -192,7 +192,8 @@ static int there_already(
 	if (s->phase == PAM_AUTH && !mag_streq(name, service) && !strstr(r->args, "listed_only") &&
 		!recipe_for_stack(service, s)->account) {
 		snprintf(why, RECIPE_ERROR_MAX,
-			"it asks already, because it includes %s (%s:%d); what is done for %s "
+			"it asks already, because it includes %.64s (%.256s:%d); what is done for "
+			"%.64s "
 			"counts here, too",
 			name, r->file, r->line, name);
 		return MAG_EEXISTS;
