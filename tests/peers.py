@@ -483,6 +483,7 @@ class OpenSmtpd:
 
     program = "/usr/sbin/smtpd"
     ALONE = ["unshare", "--mount", "sh", "-ec", """
+mkdir -p /var/spool/smtpd
 mount -t tmpfs -o mode=711 queue /var/spool/smtpd
 mount -t tmpfs -o mode=755 run /run
 exec "$@\"""", "sh"]
