@@ -458,11 +458,11 @@ class SmtpPeer:
                     return
                 if word == "DATA" and good:
                     body = b"".join(iter(lambda: lines.readline(), b".\r\n"))
+                    self.mails.append((sender, to, body))  # before the other side hears of it
                     if not say("END", "250 taken"):
+                        self.mails.pop()
                         if self.replies.get("END", "") is None:
                             return
-                        continue
-                    self.mails.append((sender, to, body))
 
     def gateway(self, **values):
         lines = ["[gateway mail]", "driver = smtp", "channels = email", "tls = none",
